@@ -1,0 +1,9 @@
+/** Types are checked by `npm run typecheck`; here swc only strips them. */
+module.exports = {
+  testEnvironment: "node",
+  roots: ["<rootDir>/test"],
+  testMatch: ["**/*.test.ts"],
+  transform: { "^.+\\.ts$": ["@swc/jest", { jsc: { target: "es2022", parser: { syntax: "typescript" } }, module: { type: "commonjs", ignoreDynamic: true } }] },
+  testTimeout: 20000,
+  maxWorkers: 2,
+};
