@@ -1,0 +1,120 @@
+/**
+ * Every error a client or another node can see, on one page. A code is the contract; its status and title follow from it.
+ *
+ * Classes do not survive a hop between nodes (a remote error arrives as a plain `Error` with the same `type`), so code
+ * branches on the code and never on `instanceof`.
+ */
+export const ERRORS = {
+  BAD_REQUEST: { status: 400, title: "The request is not well-formed" },
+  UNAUTHENTICATED: { status: 401, title: "Sign in first" },
+  FORBIDDEN: { status: 403, title: "Not allowed" },
+  NOT_FOUND: { status: 404, title: "Not found" },
+  CONFLICT: { status: 409, title: "Conflicts with what is there" },
+  TOO_LARGE: { status: 413, title: "Too large" },
+  INVALID: { status: 422, title: "Not valid" },
+  RATE_LIMITED: { status: 429, title: "Too many requests" },
+  INTERNAL: { status: 500, title: "Something went wrong here" },
+  /** Refused before anything was sent on: surely not done, try again. */
+  UNAVAILABLE: { status: 503, title: "Not available right now" },
+  /** Sent on, no answer: it may have been done. Repeat with the same clientId. */
+  UNKNOWN_OUTCOME: { status: 504, title: "Outcome unknown" },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
+/** What may be told to a client besides the code. Never holds internals or the offending value. */
+export interface ErrorDetails {
+  errors?: FieldError[];
+  /** Milliseconds after which a retry may work. */
+  retryAfterMs?: number;
+}
+
+/** The one error our own code throws. `type` is the code, `code` the HTTP status: Moleculer carries both between nodes. */
+export class RookeryError extends Error {
+  override readonly name = "RookeryError";
+  readonly type: ErrorCode;
+  readonly code: number;
+  readonly retryable: boolean;
+  readonly data: ErrorDetails;
+
+  constructor(type: ErrorCode, detail?: string, data: ErrorDetails = {}) {
+    super(detail ?? ERRORS[type].title);
+    this.type = type;
+    this.code = ERRORS[type].status;
+    this.retryable = type === "UNAVAILABLE";
+    this.data = data;
+  }
+}
+
+/** The public face of an error: what REST and every wire show. */
+export interface PublicError extends ErrorDetails {
+  code: ErrorCode;
+  status: number;
+  detail?: string;
+}
+
+interface ErrorLike {
+  name?: unknown;
+  type?: unknown;
+  message?: unknown;
+  data?: unknown;
+}
+
+/** Moleculer's own refusals and what they mean to a client. Sent and unanswered is unknown; never sent is unavailable. */
+const MOLECULER_CODES: Record<string, ErrorCode> = {
+  REQUEST_TIMEOUT: "UNKNOWN_OUTCOME",
+  REQUEST_REJECTED: "UNKNOWN_OUTCOME",
+  REQUEST_SKIPPED: "UNAVAILABLE",
+  QUEUE_FULL: "UNAVAILABLE",
+  SERVICE_NOT_FOUND: "UNAVAILABLE",
+  SERVICE_NOT_AVAILABLE: "UNAVAILABLE",
+  MAX_CALL_LEVEL: "INTERNAL",
+};
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === "string" && Object.hasOwn(ERRORS, value);
+}
+
+/** True if `error`, thrown here or on another node, carries this code. */
+export function hasCode(error: unknown, code: ErrorCode): boolean {
+  return (error as ErrorLike | null)?.type === code;
+}
+
+/**
+ * Maps anything that was thrown to what a client may see. Unknown errors become INTERNAL with no text of their own;
+ * validation errors keep field and message but never the value.
+ */
+export function publicError(error: unknown): PublicError {
+  const { name, type, message, data } = (error ?? {}) as ErrorLike;
+  if (name === "RookeryError" && isErrorCode(type)) {
+    const { errors, retryAfterMs } = (data ?? {}) as ErrorDetails;
+    return {
+      code: type,
+      status: ERRORS[type].status,
+      ...(typeof message === "string" && message !== ERRORS[type].title && { detail: message }),
+      ...(errors && { errors }),
+      ...(retryAfterMs !== undefined && { retryAfterMs }),
+    };
+  }
+  if (type === "VALIDATION_ERROR") {
+    const errors = fieldErrors(data);
+    return { code: "INVALID", status: 422, detail: errors.map(e => e.message).join(" "), errors };
+  }
+  const code: ErrorCode = (typeof type === "string" && MOLECULER_CODES[type]) || "INTERNAL";
+  return { code, status: ERRORS[code].status };
+}
+
+/** Turns fastest-validator's list into ours, without the offending values it carries. */
+export function fieldErrors(list: unknown): FieldError[] {
+  if (!Array.isArray(list)) return [];
+  return list.slice(0, 20).map((item: { field?: unknown; type?: unknown; message?: unknown; actual?: unknown }) => {
+    const field = typeof item.field === "string" ? item.field : "";
+    if (item.type === "objectStrict") return { field, message: "There are unknown fields." };
+    return { field, message: typeof item.message === "string" ? item.message : "Not valid." };
+  });
+}

@@ -1,0 +1,145 @@
+import type { Permission, Role, RoomRole } from "./permissions.js";
+
+/** The shapes that clients see. Fields may be added, never taken away or renamed. */
+
+export interface PublicUser {
+  id: string;
+  username: string;
+  displayName?: string;
+  avatarUrl?: string;
+  /** Only for oneself and for holders of `users.email`. */
+  email?: string;
+  roles: Role[];
+  status: PresenceStatus;
+  createdAt: string;
+}
+
+export type PresenceStatus = "online" | "offline";
+
+/** Who is calling, as a verified access token says it. Rides in `ctx.meta.user`, frozen by the gateway. */
+export interface Identity {
+  id: string;
+  username: string;
+  roles: Role[];
+  permissions: Permission[];
+  /** Session id; revoked as a whole. */
+  sid: string;
+}
+
+export interface Tokens {
+  accessToken: string;
+  refreshToken: string;
+  /** Seconds the access token lives. */
+  expiresIn: number;
+}
+
+export type RoomKind = "channel" | "group" | "direct";
+
+export interface Channel {
+  id: string;
+  name: string;
+  isPrivate: boolean;
+  topic?: string;
+  createdBy: string;
+  createdAt: string;
+  memberCount: number;
+  /** The caller's role here, null if not a member. */
+  role: RoomRole | null;
+}
+
+export interface Conversation {
+  id: string;
+  type: "direct" | "group";
+  name: string | null;
+  members: string[];
+  createdBy: string;
+  createdAt: string;
+}
+
+export interface Member {
+  userId: string;
+  username: string;
+  role: RoomRole;
+  joinedAt: string;
+}
+
+export interface Attachment {
+  id: string;
+  /** Relative to the origin. */
+  url: string;
+  mimeType: string;
+  /** Bytes. */
+  size: number;
+  name?: string;
+}
+
+export interface Reaction {
+  emoji: string;
+  count: number;
+  /** At most the first 20. */
+  users: string[];
+}
+
+/** JSON values of clients, kept as they came. At most `limits.metadata` bytes. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+export type Metadata = { [key: string]: Json };
+
+export interface Message {
+  id: string;
+  channelId: string;
+  senderId: string;
+  text: string;
+  attachments: Attachment[];
+  createdAt: string;
+  /** Number among the room's messages; what history, unread and receipts count by. */
+  seq: number;
+  /** Number among the room's log entries; what resume counts by. Never changes. */
+  offset: number;
+  clientId?: string;
+  editedAt?: string;
+  deletedAt?: string;
+  replyTo?: string;
+  threadId?: string;
+  mentions?: string[];
+  reactions?: Reaction[];
+  metadata?: Metadata;
+}
+
+export type ReceiptState = "sent" | "delivered" | "read";
+
+export interface Receipt {
+  userId: string;
+  state: ReceiptState;
+}
+
+export interface Unread {
+  roomId: string;
+  unread: number;
+  mentions: number;
+  lastSeq: number;
+  readSeq: number;
+}
+
+export interface Page<T> {
+  items: T[];
+  page: number;
+  pageSize: number;
+  total: number;
+}
+
+export interface HistoryWindow {
+  /** Oldest first. */
+  items: Message[];
+  hasBefore: boolean;
+  hasAfter: boolean;
+  /** The number of messages that was looked for, after cutting it to the maximum. */
+  limit: number;
+}
+
+export interface FileRecord {
+  id: string;
+  url: string;
+  mimeType: string;
+  size: number;
+  name: string;
+}
