@@ -1,4 +1,4 @@
-import type { Permission, Role, RoomRole } from "./permissions.js";
+import type { Permission, Role, RoomRole } from "./permissions";
 
 /** The shapes that clients see. Fields may be added, never taken away or renamed. */
 

@@ -1,0 +1,38 @@
+import type { ActionSchema, Context, Middleware, ServiceSchema } from "moleculer";
+import type { Meta } from "../../services/core/contract";
+import { enforce, isPolicy, type Policy } from "../../services/core/policy";
+
+/**
+ * Deny by default: a service with an action that does not declare who may call it is not loaded, and neither is one whose
+ * visibility contradicts its policy. What is declared is enforced in front of every handler, whichever door was used.
+ */
+export const policyMiddleware: Middleware = {
+  name: "Policy",
+
+  serviceCreating(_service: unknown, schema: ServiceSchema) {
+    if (schema.name.startsWith("$")) return;
+    for (const [name, action] of Object.entries(schema.actions ?? {})) {
+      if (action === false) continue;
+      const fault = policyFault(action as unknown);
+      if (fault) throw new Error(`Action ${schema.name}.${name} ${fault}`);
+    }
+  },
+
+  localAction(next: (ctx: Context<unknown, Meta>) => Promise<unknown>, action: ActionSchema & { auth?: Policy }) {
+    const policy = action.auth;
+    if (policy === undefined || policy === "anyone" || policy === "internal") return next;
+    return async (ctx: Context<unknown, Meta>) => {
+      enforce(policy, ctx.meta.user);
+      return next(ctx);
+    };
+  },
+} as Middleware;
+
+function policyFault(action: unknown): string | null {
+  const { auth, visibility } = (typeof action === "object" ? action : {}) as ActionSchema;
+  if (!isPolicy(auth)) return "declares no policy: say `auth` (anyone, user, a permission, or internal)";
+  const published = visibility === undefined || visibility === "published";
+  if (auth === "internal" && published) return 'is internal and must not be published: set `visibility: "public"`';
+  if (auth !== "internal" && visibility !== "published") return 'is meant for clients: set `visibility: "published"`';
+  return null;
+}

@@ -1,0 +1,273 @@
+import type { CallingOptions, Context } from "moleculer";
+import type {
+  Attachment,
+  Channel,
+  Conversation,
+  FileRecord,
+  HistoryWindow,
+  Identity,
+  Member,
+  Message,
+  Metadata,
+  Page,
+  PresenceStatus,
+  PublicUser,
+  Receipt,
+  RoomKind,
+  Tokens,
+  Unread,
+} from "./model";
+import type { ErrorCode, PublicError } from "./errors";
+import type { Role, RoomRole } from "./permissions";
+import type { MemberChange, RoomEvent, RoomHead } from "./room-bus";
+
+/** Everything that crosses nodes, on one page: actions with what they take and give, events with what they carry. */
+
+export interface Paging {
+  page?: number;
+  pageSize?: number;
+}
+
+export type SignedIn = Tokens & { user: PublicUser };
+
+/** What auth needs of a user to make a token. */
+export interface UserRecord {
+  id: string;
+  username: string;
+  roles: Role[];
+}
+
+/** One line of auth's numbered log. A token is refused if its session is named, or its user at a number above the token's. */
+export interface Revocation {
+  n: number;
+  session?: string;
+  user?: string;
+}
+
+/** What a user may do in a room, as the owner of the data sees it now. */
+export interface RoomAccess {
+  room: string;
+  /** Absent: may read. Else the answer to give: NOT_FOUND hides the room, FORBIDDEN is for the banned of a public one. */
+  denied?: ErrorCode;
+  kind?: RoomKind;
+  role: RoomRole | null;
+  /** Entries at or below this offset are not shown to the user; 0 shows all. */
+  visibleFrom: number;
+}
+
+/** What a client may ask a room's log to do. Checked by the writer of the room at the offset it gets. */
+export type UserOperation =
+  | {
+      op: "send";
+      text: string;
+      clientId?: string;
+      attachments?: string[];
+      replyTo?: string;
+      metadata?: Metadata;
+    }
+  | { op: "edit"; id: string; text: string }
+  | { op: "delete"; id: string }
+  | { op: "react"; id: string; emoji: string; on: boolean };
+
+/** What the rooms service writes into a room's log: membership and settings, once per `changeId`. */
+export type RoomOperation =
+  | { op: "member"; changeId: string; user: string; change: MemberChange; role?: RoomRole }
+  | { op: "room"; changeId: string; room: Channel | Conversation };
+
+export type AppendRequest =
+  { room: string; user: Identity; entry: UserOperation } | { room: string; user?: undefined; entry: RoomOperation };
+
+export type AppendAnswer =
+  | {
+      ok: true;
+      offset: number;
+      seq: number;
+      /** The Message as it is now, as JSON text (the entry's data for membership and settings). */
+      data: string;
+      duplicate?: true;
+    }
+  | { ok: false; error: PublicError };
+
+export interface LogHead extends RoomHead {
+  /** Entries below this offset have left the log. 1: nothing has. */
+  floor: number;
+}
+
+export interface LogRange {
+  /** In order of offset, without a hole, from `after` + 1. */
+  events: RoomEvent[];
+  /** More entries follow the last one. */
+  more: boolean;
+  head: LogHead;
+}
+
+export interface OpenFile {
+  id: string;
+  mimeType: string;
+  size: number;
+  name: string;
+  /** May be shown in the page; everything else is offered as a download. */
+  inline: boolean;
+  /** Where the bytes stand in the blob store. */
+  key: string;
+}
+
+export interface Actions {
+  "auth.register": { params: { username: string; email: string; password: string }; returns: SignedIn };
+  "auth.login": { params: { username: string; password: string }; returns: SignedIn };
+  "auth.refresh": { params: { refreshToken: string }; returns: SignedIn };
+  "auth.logout": { params: { refreshToken?: string }; returns: null };
+  /** Ends every session of a user; `forget` also drops the credentials. */
+  "auth.revoke": { params: { userId: string; forget?: boolean; keepSessions?: boolean }; returns: null };
+  "auth.revocations": { params: { after: number }; returns: { head: number; items: Revocation[] } };
+
+  "users.create": { params: { id: string; username: string; email: string; roles?: Role[] }; returns: UserRecord };
+  /** By user name or e-mail, ignoring case. */
+  "users.byLogin": { params: { login: string }; returns: UserRecord | null };
+  "users.record": { params: { id: string }; returns: UserRecord | null };
+  /** Those of the given ids that belong to a user, with names. */
+  "users.names": { params: { ids: string[] }; returns: { id: string; username: string }[] };
+  "users.byUsernames": { params: { usernames: string[] }; returns: { id: string; username: string }[] };
+  "users.me": { params: Record<string, never>; returns: PublicUser };
+  "users.get": { params: { id: string }; returns: PublicUser };
+  "users.list": { params: Paging & { search?: string }; returns: Page<PublicUser> };
+  "users.updateMe": { params: { displayName?: string | null; avatarUrl?: string | null }; returns: PublicUser };
+  "users.update": {
+    params: { id: string; displayName?: string | null; avatarUrl?: string | null; roles?: Role[] };
+    returns: PublicUser;
+  };
+  "users.remove": { params: { id: string }; returns: null };
+
+  "rooms.list": { params: Paging; returns: Page<Channel> };
+  "rooms.create": { params: { name: string; isPrivate?: boolean; topic?: string }; returns: Channel };
+  "rooms.get": { params: { id: string }; returns: Channel | Conversation };
+  "rooms.update": {
+    params: { id: string; name?: string; isPrivate?: boolean; topic?: string | null };
+    returns: Channel | Conversation;
+  };
+  "rooms.remove": { params: { id: string }; returns: null };
+  "rooms.join": { params: { id: string }; returns: null };
+  "rooms.leave": { params: { id: string }; returns: null };
+  "rooms.members": { params: Paging & { id: string }; returns: Page<Member> };
+  "rooms.addMember": { params: { id: string; userId: string; role?: RoomRole }; returns: Member };
+  "rooms.removeMember": { params: { id: string; userId: string }; returns: null };
+  "rooms.conversations": { params: Paging; returns: Page<Conversation> };
+  "rooms.converse": {
+    params: { type: "direct" | "group"; members: string[]; name?: string };
+    returns: Conversation;
+  };
+  /** One answer for each room asked, in the order asked. */
+  "rooms.access": { params: { user: string; rooms: string[] }; returns: RoomAccess[] };
+  "rooms.memberships": { params: { user: string }; returns: { room: string; visibleFrom: number }[] };
+  "rooms.memberIds": { params: { room: string }; returns: string[] };
+  /** Takes a deleted user out of every room. */
+  "rooms.evict": { params: { userId: string }; returns: null };
+
+  /** One answer for each entry, in order, within 5 s. At most 256 entries and 256 KiB of text. */
+  "messages.append": { params: { entries: AppendRequest[] }; returns: AppendAnswer[] };
+  "messages.heads": { params: { rooms: string[] }; returns: { epoch: string; heads: Record<string, LogHead> } };
+  "messages.range": { params: { room: string; after: number; limit: number; maxBytes: number }; returns: LogRange };
+  "messages.send": {
+    params: {
+      id: string;
+      text: string;
+      clientId?: string | null;
+      attachments?: (string | { id: string })[] | null;
+      replyTo?: string | null;
+      metadata?: Metadata | null;
+    };
+    returns: Message;
+  };
+  "messages.history": {
+    params: { id: string; before?: number; after?: number; around?: number; limit?: number } & Paging;
+    returns: HistoryWindow | Page<Message>;
+  };
+  "messages.get": { params: { id: string }; returns: Message };
+  "messages.edit": { params: { id: string; text: string }; returns: Message };
+  "messages.remove": { params: { id: string }; returns: Message };
+  "messages.react": { params: { id: string; emoji: string }; returns: Message };
+  "messages.unreact": { params: { id: string; emoji: string }; returns: Message };
+  "messages.read": { params: { id: string; seq: number }; returns: null };
+  "messages.delivered": { params: { id: string; seq: number }; returns: null };
+  "messages.receipts": { params: { id: string }; returns: { items: Receipt[] } };
+  "messages.unread": { params: Record<string, never>; returns: { items: Unread[] } };
+
+  /** A gateway's lease on its users: all of them when `full`, else the change since `n` - 1. */
+  "presence.report": {
+    params: { gateway: string; start: string; n: number; full: boolean; online: string[]; offline: string[] };
+    returns: { known: boolean };
+  };
+  "presence.of": { params: { users: string[] }; returns: Record<string, PresenceStatus> };
+
+  "files.save": { params: UploadFields; returns: FileRecord };
+  "files.open": { params: { id: string; expires?: string; signature?: string }; returns: NodeJS.ReadableStream };
+  "files.link": { params: { id: string }; returns: { url: string; expiresIn: number } };
+  /** Checks that the files are the owner's, lets readers of the room see them and gives them as attachments. INVALID if not. */
+  "files.attach": { params: { owner: string; room: string; ids: string[] }; returns: Attachment[] };
+}
+
+/** What moleculer-web tells beside the stream of an upload. */
+export interface UploadFields {
+  name?: string;
+  $filename?: string;
+  $mimetype?: string;
+  $fieldname?: string;
+  $params?: Record<string, unknown>;
+}
+
+export interface Events {
+  /** Control facts only: messages travel on the room bus. */
+  "auth.revoked": { items: Revocation[] };
+  "presence.changed": { owner: string; n: number; changes: PresenceChange[] };
+}
+
+export interface PresenceChange {
+  user: string;
+  status: PresenceStatus;
+}
+
+/** Rides along the whole chain of calls. Doors set it, services read it. */
+export interface Meta {
+  user?: Identity;
+  /** The client's address, as the door knows it. */
+  address?: string;
+  /** Status of a REST answer, where it differs from the route's. */
+  $statusCode?: number;
+  $responseHeaders?: Record<string, string>;
+  $responseType?: string;
+  [key: string]: unknown;
+}
+
+export type ActionName = keyof Actions;
+export type ParamsOf<N extends ActionName> = Actions[N]["params"];
+export type ReturnsOf<N extends ActionName> = Actions[N]["returns"];
+
+/** A context inside a handler, a broker outside. */
+export interface Caller {
+  call(name: string, params?: unknown, options?: CallingOptions): Promise<unknown>;
+}
+
+export function call<N extends ActionName>(
+  via: Caller,
+  name: N,
+  params: ParamsOf<N>,
+  options?: CallingOptions,
+): Promise<ReturnsOf<N>> {
+  return via.call(name, params, options) as Promise<ReturnsOf<N>>;
+}
+
+export interface Broadcaster {
+  broadcast(name: string, payload: unknown): Promise<unknown> | void;
+}
+
+/** Tells every node, this one included. Fire and forget: receivers must be able to find out what they missed. */
+export function broadcast<N extends keyof Events>(via: Broadcaster, name: N, payload: Events[N]): void {
+  void via.broadcast(name, payload);
+}
+
+type Handler<N extends ActionName> = (ctx: Context<ParamsOf<N>, Meta>) => ReturnsOf<N> | Promise<ReturnsOf<N>>;
+
+/** Every action that the map promises for a service, with handlers of these types. */
+export type ActionsOf<S extends string> = {
+  [N in ActionName as N extends `${S}.${infer Name}` ? Name : never]: { handler: Handler<N> };
+};

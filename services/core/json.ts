@@ -1,0 +1,36 @@
+import { parse } from "secure-json-parse";
+import { RookeryError } from "./errors";
+
+const FORBIDDEN_KEYS = new Set(["__proto__", "constructor", "prototype"]);
+const MAX_DEPTH = 16;
+
+/**
+ * Throws INVALID unless `value` is plain JSON that is safe to keep and to hand to any store: no prototype keys, no
+ * operator keys (`$...`), at most 16 levels, at most `maxBytes` as text.
+ */
+export function checkPlain(value: unknown, field: string, maxBytes: number): void {
+  walk(value, field, MAX_DEPTH);
+  if (Buffer.byteLength(JSON.stringify(value) ?? "") > maxBytes)
+    throw new RookeryError("TOO_LARGE", `${field} is larger than ${maxBytes} bytes.`);
+}
+
+function walk(value: unknown, field: string, depth: number): void {
+  if (typeof value !== "object" || value === null) return;
+  if (depth === 0) throw new RookeryError("INVALID", `${field} is nested too deeply.`);
+  for (const key of Object.keys(value)) {
+    if (FORBIDDEN_KEYS.has(key) || key.startsWith("$"))
+      throw new RookeryError("INVALID", `${field} has a key that is not allowed.`);
+    walk((value as Record<string, unknown>)[key], field, depth - 1);
+  }
+}
+
+/** Parses a JSON object from outside. Throws BAD_REQUEST for what is not JSON, INVALID for prototype keys. */
+export function parseBody(text: string): unknown {
+  try {
+    return parse(text, undefined, { protoAction: "error", constructorAction: "ignore" });
+  } catch (error) {
+    if (error instanceof SyntaxError && error.message.includes("forbidden prototype"))
+      throw new RookeryError("INVALID", "The body has a key that is not allowed.");
+    throw new RookeryError("BAD_REQUEST", "The body is not JSON.");
+  }
+}

@@ -1,0 +1,65 @@
+/** Every bound a client can meet, on one page, with its default. Configuration may change each (`LIMIT_TEXT=...`). */
+export const LIMITS = {
+  /** Characters of a message's text. */
+  text: 4_000,
+  /** Bytes of a message's metadata as JSON. */
+  metadata: 2_048,
+  /** Attachments of a message. */
+  attachments: 10,
+  /** Bytes of a frame and of a JSON body. */
+  frame: 65_536,
+  /** Bytes of a file. */
+  file: 25 * 1024 * 1024,
+  /** Rooms in one hello or sub, and of one socket. */
+  rooms: 500,
+  /** Items of a page at most, and when nothing is said. */
+  page: 100,
+  pageDefault: 50,
+  /** Users in one watch. */
+  watch: 500,
+  /** Different emoji on one message. */
+  emoji: 50,
+  /** Members named when a group is made. */
+  group: 100,
+  /** Sign-ins and registrations a minute and address. */
+  signInsPerMinute: 30,
+  /** REST requests a minute and user (address, without a token). */
+  requestsPerMinute: 1_200,
+  /** Messages over all doors, a second and user, and what may be sent at once. */
+  sendsPerSecond: 10,
+  sendBurst: 60,
+  /** Frames of one socket that are not sends, a second, and at once. */
+  framesPerSecond: 100,
+  frameBurst: 400,
+  /** Open sockets of one user, one address, and one gateway. */
+  socketsPerUser: 100,
+  socketsPerAddress: 20_000,
+  sockets: 100_000,
+  /** Sockets of one address that have not said hello. */
+  strangersPerAddress: 1_000,
+} as const;
+
+export type LimitName = keyof typeof LIMITS;
+export type Limits = { readonly [K in LimitName]: number };
+
+/** Bounds between our own parts. Not for clients, so not configuration. */
+export const INTERNAL = {
+  appendEntries: 256,
+  /** Bytes of text in one append. */
+  appendBytes: 256 * 1024,
+  /** Entries and bytes of a room that are replayed on resume; beyond either it is a reset. */
+  replayEntries: 1_000,
+  replayBytes: 1024 * 1024,
+  /** Members above which joins and leaves are no longer entries. */
+  largeRoom: 1_000,
+} as const;
+
+export interface Rate {
+  /** What may be spent at once. */
+  burst: number;
+  /** Refill a second. */
+  perSecond: number;
+}
+
+/** How limits are applied: `on` refuses, `count` evaluates and meters but refuses nobody, `off` does neither. */
+export type RateLimitMode = "on" | "count" | "off";

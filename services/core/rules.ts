@@ -1,0 +1,47 @@
+import type { RuleCustom } from "fastest-validator";
+import type { Limits } from "./limits";
+
+/** Parameter rules that several services and wires share. Strict objects are the default of the broker's validator. */
+
+/** Any text that might be an id. What is not one of ours is simply not found. */
+export const id = "string|min:1|max:200";
+
+export const username = { type: "string", pattern: /^[A-Za-z0-9_.-]{3,32}$/ } as const;
+export const email = { type: "email", max: 254 } as const;
+export const password = {
+  type: "string",
+  min: 8,
+  max: 72,
+  /** bcrypt reads 72 bytes and no NUL; more would let two passwords be one. */
+  custom: (value: unknown, errors: { type: string; message?: string }[]): unknown => {
+    if (typeof value === "string" && (Buffer.byteLength(value) > 72 || value.includes("\0")))
+      errors.push({ type: "passwordBytes", message: "A password has at most 72 bytes and no NUL." });
+    return value;
+  },
+} as const;
+
+export const clientId = { type: "string", pattern: /^[A-Za-z0-9_-]{1,64}$/ } as const;
+
+/** A whole number from `min`, from JSON or from a query string. Nothing else is converted. */
+export const whole = (min: number): RuleCustom => ({
+  type: "custom",
+  check(value: unknown, errors: { type: string; message: string; expected?: unknown }[]): unknown {
+    const number = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
+    if (typeof number === "number" && Number.isSafeInteger(number) && number >= min) return number;
+    errors.push({ type: "whole", message: `Give a whole number from ${min}.` });
+    return value;
+  },
+});
+
+export const paging = {
+  page: { ...whole(1), optional: true },
+  pageSize: { ...whole(1), optional: true },
+} as const;
+
+/** Page and size with defaults; a size over the maximum is cut, and the answer says so. */
+export function pageOf(
+  params: { page?: number; pageSize?: number },
+  limits: Limits,
+): { page: number; pageSize: number } {
+  return { page: params.page ?? 1, pageSize: Math.min(params.pageSize ?? limits.pageDefault, limits.page) };
+}
