@@ -1,5 +1,4 @@
 import { extname, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { systemClock, type Clock } from "../../services/core/clock";
 import type { Param } from "./driver";
@@ -204,10 +203,11 @@ export class SqliteDatabase {
   }
 }
 
-/** Compiled, the worker is plain JavaScript; from source (tsx, jest) the thread gets tsx as its loader. */
+/** Compiled, the worker is plain JavaScript; from source (tsx, jest) the thread loads tsx first. */
 function startWorker(workerData: StoreOptions): Worker {
   const extension = extname(__filename);
   const file = join(__dirname, `sqlite.worker${extension}`);
   if (extension === ".js") return new Worker(file, { workerData });
-  return new Worker(file, { workerData, execArgv: ["--import", pathToFileURL(require.resolve("tsx")).href] });
+  const [tsx, source] = [require.resolve("tsx/cjs"), file].map(path => JSON.stringify(path));
+  return new Worker(`require(${tsx}); require(${source});`, { workerData, eval: true, execArgv: [] });
 }

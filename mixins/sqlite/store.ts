@@ -31,6 +31,7 @@ export class StoreFailure extends Error {
 export class Store {
   private connection: Connection | undefined;
   private readonly statements = new Map<string, Prepared>();
+  private broken = false;
 
   constructor(private readonly options: StoreOptions) {
     this.open();
@@ -61,8 +62,8 @@ export class Store {
       results = group.map(sequence => this.applySequence(sequence));
     } catch (error) {
       const { reason = "io" } = diagnose(error);
-      this.rollback();
-      if (reason === "io") this.close();
+      if (reason === "io") this.discard();
+      else this.rollback();
       throw new StoreFailure("failed", reason, messageOf(error));
     }
     try {
@@ -70,7 +71,7 @@ export class Store {
     } catch (error) {
       // The commit record may or may not be on the disk. What this connection still believes must not be built upon:
       // a new one reads from the file what is true.
-      this.close();
+      this.discard();
       throw new StoreFailure("unknown", diagnose(error).reason ?? "io", messageOf(error));
     }
     return results;
@@ -91,11 +92,21 @@ export class Store {
     this.connection = undefined;
   }
 
+  /** Drops a connection after trouble with the disk; the next use opens a new one. */
+  private discard(): void {
+    // Rolled back first: the packaged driver finalizes statements only when they are collected, and until then a closed
+    // connection would keep its locks.
+    this.rollback();
+    this.close();
+    this.broken = true;
+  }
+
   private open(): void {
     if (this.connection) return;
     const { file, synchronous } = this.options;
     try {
       this.connection = connect(file);
+      // No mmap: a read error on mapped pages kills the process, on a read call it is an error like any other.
       this.connection.exec(`
         PRAGMA busy_timeout = 1000;
         PRAGMA journal_mode = WAL;
@@ -106,11 +117,21 @@ export class Store {
         PRAGMA wal_autocheckpoint = 4000;
         PRAGMA journal_size_limit = 67108864;
       `);
-      // No mmap: a read error on mapped pages kills the process, on a read call it is an error like any other.
+      if (this.broken) this.checkpoint();
       this.connection.function("fold", { deterministic: true }, fold);
     } catch (error) {
       this.close();
       throw new StoreFailure("failed", diagnose(error).reason ?? "io", `${file}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Moves what is committed from the log to the database: the log starts afresh and its space is free again. */
+  private checkpoint(): void {
+    try {
+      this.connection?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+      this.broken = false;
+    } catch {
+      // No room for that either: the next write fails by itself, and the next opening tries again.
     }
   }
 
