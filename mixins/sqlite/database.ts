@@ -189,11 +189,10 @@ export class SqliteDatabase {
 
   private onExit(): void {
     clearInterval(this.timer);
-    const unsent = new Set(this.outbox.map(request => (request.kind === "close" ? 0 : request.id)));
     const asked = this.state === "closing" && this.pending.size === 0;
     this.state = "closed";
-    for (const [id, { write, reject }] of this.pending) {
-      reject(new StorageError(write && !unsent.has(id) ? "unknown" : "failed", "worker", this.death));
+    for (const { write, reject } of this.pending.values()) {
+      reject(new StorageError(write ? "unknown" : "failed", "worker", this.death));
     }
     this.pending.clear();
     this.weight = 0;
