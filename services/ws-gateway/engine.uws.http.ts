@@ -1,0 +1,278 @@
+import type { ClientRequest, IncomingMessage, Server } from "node:http";
+import { isForwardingHeader } from "../core/client-address";
+import type { HttpExchange, Reply } from "./engine";
+import { isBodiless, isHopByHop, replyHeaders, statusLine, watchBody } from "./engine.http";
+import { memoryRequest } from "./engine.memory";
+import type { NativeRequest, NativeResponse } from "./engine.uws.native";
+
+/** Names the library writes itself, or we do from the parsed value. */
+const OWN_HEADERS = new Set(["content-length", "date"]);
+
+const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length;
+
+/** Node has a character for each byte of a head (Latin-1), the library takes and gives UTF-8. */
+const byteString = (text: string): string => (isAscii(text) ? text : Buffer.from(text).toString("latin1"));
+
+/**
+ * One request on the native engine. The native request dies with its callback and the native response with its last
+ * byte or the client: after `#done` neither is touched.
+ */
+export class UwsExchange implements HttpExchange {
+  readonly method: string;
+  readonly url: string;
+  readonly address: string;
+  readonly #res: NativeResponse;
+  readonly #headers: string[] = [];
+  /** Bytes to come; -1: chunked, length unknown; undefined: two lengths that differ. */
+  #length: number | undefined = 0;
+  #bodyRead = true;
+  #headSent = false;
+  #done = false;
+  #origin: ClientRequest | undefined;
+  readonly #onDone: (exchange: UwsExchange) => void;
+
+  /**
+   * @param trusted whether the peer is a proxy whose forwarding headers pass
+   * @param onDone called once, when the exchange is answered or the client gone
+   */
+  constructor(
+    res: NativeResponse,
+    req: NativeRequest,
+    address: string,
+    trusted: boolean,
+    onDone: (exchange: UwsExchange) => void,
+  ) {
+    const query = req.getQuery();
+    this.method = req.getCaseSensitiveMethod();
+    this.url = byteString(query ? `${req.getUrl()}?${query}` : req.getUrl());
+    this.address = address;
+    this.#res = res;
+    this.#onDone = onDone;
+    this.#copyHeaders(req, trusted);
+    this.#bodyRead = this.#length === 0;
+    res.onAborted(() => {
+      this.#finish();
+      this.#origin?.destroy();
+    });
+  }
+
+  #copyHeaders(req: NativeRequest, trusted: boolean): void {
+    const connection = req.getHeader("connection").toLowerCase();
+    const lengths = new Set<string>();
+    let chunked = false;
+    req.forEachHeader((name, value) => {
+      if (name === "content-length") lengths.add(value);
+      else if (name === "transfer-encoding") chunked = true;
+      else if (name !== "expect" && !isHopByHop(name, connection) && (trusted || !isForwardingHeader(name))) {
+        this.#headers.push(name, byteString(value));
+      }
+    });
+    if (chunked) {
+      this.#length = lengths.size > 0 ? undefined : -1;
+      this.#headers.push("transfer-encoding", "chunked");
+    } else if (lengths.size > 0) {
+      const [length = ""] = lengths;
+      this.#length = lengths.size === 1 && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
+      this.#headers.push("content-length", length);
+    }
+  }
+
+  reply(reply: Reply): void {
+    if (this.#done) return;
+    const body = reply.body ?? "";
+    this.#finish();
+    this.#res.cork(() => {
+      this.#res.writeStatus(statusLine(reply.status));
+      for (const [name, value] of replyHeaders(reply)) this.#res.writeHeader(name, value);
+      if (isBodiless(this.method, reply.status)) {
+        this.#res.endWithoutBody(this.method === "HEAD" ? Buffer.byteLength(body) : undefined, false);
+      } else this.#res.end(body, false);
+    });
+  }
+
+  serve(server: Server): void {
+    if (this.#length === undefined) return this.reply({ status: 400, body: "Ambiguous body length" });
+    let origin: ClientRequest;
+    try {
+      origin = memoryRequest(server, this.method, this.url, this.#headers, this.address);
+    } catch {
+      return this.reply({ status: 400, body: "Malformed request" });
+    }
+    this.#origin = origin;
+    origin.on("response", answer => this.#respond(answer));
+    // Before the answer: the server refused or dropped the connection. After it, the answer's own end tells.
+    origin.on("error", () => this.#fail());
+    if (this.#bodyRead) origin.end();
+    else this.#readBody(origin);
+  }
+
+  #readBody(origin: ClientRequest): void {
+    let received = 0;
+    const watch = watchBody(
+      () => received,
+      () => {
+        if (!this.#done) this.#res.close();
+      },
+    );
+    origin.once("close", () => watch.stop());
+    this.#res.onData((chunk, isLast) => {
+      if (this.#bodyRead) return;
+      received += chunk.byteLength;
+      // The library takes its bytes back when we return.
+      const more = chunk.byteLength === 0 || origin.write(Buffer.from(new Uint8Array(chunk)));
+      if (isLast) {
+        this.#bodyRead = true;
+        watch.stop();
+        origin.end();
+      } else if (!more && !this.#done) {
+        this.#res.pause();
+        origin.once("drain", () => {
+          if (!this.#done) this.#res.resume();
+        });
+      }
+    });
+  }
+
+  #respond(answer: IncomingMessage): void {
+    if (this.#done) {
+      answer.destroy();
+      return;
+    }
+    const status = answer.statusCode ?? 500;
+    const told = answer.headers["content-length"];
+    const length = told === undefined ? undefined : Number(told);
+    // As Node does it on TCP: whoever is told to close need not send the rest of its body.
+    const closes = answer.headers.connection?.toLowerCase() === "close";
+    answer.once("error", () => this.#fail());
+    answer.once("close", () => {
+      if (!answer.complete) this.#fail();
+      else if (!this.#bodyRead) this.#origin?.destroy();
+    });
+    if (isBodiless(this.method, status)) {
+      answer.resume();
+      this.#last(() => {
+        this.#head(answer, status);
+        this.#res.endWithoutBody(this.method === "HEAD" ? length : undefined, closes);
+      });
+    } else if (length === undefined) this.#stream(answer, status, closes);
+    else this.#streamSized(answer, status, length, closes);
+  }
+
+  /** A body of unknown length, chunked; every chunk leaves at once. */
+  #stream(answer: IncomingMessage, status: number, closes: boolean): void {
+    answer.on("data", (chunk: Buffer) => {
+      if (this.#done) return;
+      let room = true;
+      this.#res.cork(() => {
+        this.#head(answer, status);
+        room = this.#res.write(chunk);
+      });
+      if (!room) this.#waitForRoom(answer);
+    });
+    answer.once("end", () =>
+      this.#last(() => {
+        this.#head(answer, status);
+        this.#res.end("", closes);
+      }),
+    );
+    // The library sends headers with the first byte only. A stream of events is open as soon as its headers arrive, so
+    // it gets an empty comment.
+    if (answer.headers["content-type"]?.startsWith("text/event-stream")) {
+      setImmediate(() => {
+        if (this.#done || this.#headSent) return;
+        this.#res.cork(() => {
+          this.#head(answer, status);
+          this.#res.write(":\n\n");
+        });
+      });
+    }
+  }
+
+  #streamSized(answer: IncomingMessage, status: number, length: number, closes: boolean): void {
+    answer.on("data", (chunk: Buffer) => {
+      if (this.#done) return;
+      if (!this.#headSent && chunk.length === length) {
+        this.#last(() => {
+          this.#head(answer, status);
+          this.#res.end(chunk, closes);
+        });
+        return;
+      }
+      let start = 0;
+      let all = false;
+      let complete = false;
+      this.#res.cork(() => {
+        this.#head(answer, status);
+        start = this.#res.getWriteOffset();
+        [all, complete] = this.#res.tryEnd(chunk, length);
+      });
+      if (complete) this.#finish();
+      else if (!all) {
+        answer.pause();
+        this.#res.onWritable(offset => {
+          if (this.#done) return true;
+          const [rest, ended] = this.#res.tryEnd(chunk.subarray(offset - start), length);
+          if (ended) this.#finish();
+          else if (rest) answer.resume();
+          return rest;
+        });
+      }
+    });
+    answer.once("end", () => {
+      if (length === 0) {
+        this.#last(() => {
+          this.#head(answer, status);
+          this.#res.end("", closes);
+        });
+      }
+    });
+  }
+
+  #waitForRoom(answer: IncomingMessage): void {
+    answer.pause();
+    this.#res.onWritable(() => {
+      answer.resume();
+      return true;
+    });
+  }
+
+  /** Writes status and headers, once. */
+  #head(answer: IncomingMessage, status: number): void {
+    if (this.#headSent) return;
+    this.#headSent = true;
+    this.#res.writeStatus(statusLine(status, answer.statusMessage));
+    const connection = answer.headers.connection?.toLowerCase() ?? "";
+    for (let i = 0; i + 1 < answer.rawHeaders.length; i += 2) {
+      const name = answer.rawHeaders[i] ?? "";
+      const lower = name.toLowerCase();
+      if (OWN_HEADERS.has(lower) || isHopByHop(lower, connection)) continue;
+      const value = answer.rawHeaders[i + 1] ?? "";
+      this.#res.writeHeader(name, isAscii(value) ? value : Buffer.from(value, "latin1"));
+    }
+  }
+
+  /** Runs the write that completes the response. */
+  #last(write: () => void): void {
+    if (this.#done) return;
+    if (!this.#bodyRead) this.#res.resume();
+    this.#finish();
+    this.#res.cork(write);
+  }
+
+  #fail(): void {
+    if (this.#done) return;
+    if (this.#headSent) this.#res.close();
+    else this.reply({ status: 502, body: "Bad gateway" });
+  }
+
+  /** Drops the client. */
+  close(): void {
+    if (!this.#done) this.#res.close();
+  }
+
+  #finish(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#onDone(this);
+  }
+}

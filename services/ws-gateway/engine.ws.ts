@@ -1,0 +1,286 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { Socket as TcpSocket } from "node:net";
+import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
+import { TrustedProxies } from "../core/client-address";
+import { CLOSES } from "../core/closes";
+import type { Accept, Engine, EngineHandlers, EngineOptions, Socket } from "./engine";
+import { cutReason, readHandshake } from "./engine.handshake";
+import { cleanClient, ignoreUpgrade, NodeExchange, replyRaw } from "./engine.ws.http";
+
+/** Milliseconds for all of a request's headers. */
+const HEADERS_TIMEOUT = 10_000;
+/** Milliseconds a peer has to answer a close frame. */
+const CLOSE_TIMEOUT = 2_000;
+/** Frames a message may come in. */
+const MAX_FRAGMENTS = 1_024;
+
+const TEXT = 0x81;
+const PONG = 0x8a;
+
+/** One unmasked final frame (RFC 6455, 5.2), to be written to any number of sockets. */
+function frame(head: number, payload: string | Uint8Array): Buffer {
+  const size = typeof payload === "string" ? Buffer.byteLength(payload) : payload.byteLength;
+  const offset = size < 126 ? 2 : size < 65_536 ? 4 : 10;
+  const bytes = Buffer.allocUnsafe(offset + size);
+  bytes[0] = head;
+  bytes[1] = offset === 2 ? size : offset === 4 ? 126 : 127;
+  if (offset === 4) bytes.writeUInt16BE(size, 2);
+  if (offset === 10) bytes.writeBigUInt64BE(BigInt(size), 2);
+  if (typeof payload === "string") bytes.write(payload, offset, "utf8");
+  else bytes.set(payload, offset);
+  return bytes;
+}
+
+let lastId = 0;
+
+class WsSocket implements Socket {
+  readonly id = ++lastId;
+  readonly topics = new Set<string>();
+  closed = false;
+  /** `bytesRead` at the last sweep, and how many sweeps it has stood still. */
+  read = 0;
+  silent = 0;
+  #corked = false;
+
+  constructor(
+    private readonly engine: WsEngine,
+    private readonly ws: WebSocket,
+    readonly tcp: TcpSocket,
+    readonly address: string,
+    public data: unknown,
+  ) {}
+
+  get protocol(): string {
+    return this.ws.protocol;
+  }
+
+  get buffered(): number {
+    return this.closed ? 0 : this.tcp.writableLength;
+  }
+
+  send(text: string | Uint8Array): void {
+    if (!this.closed && !this.write(frame(TEXT, text))) this.endSlow();
+  }
+
+  /** Every tick is a cork already. */
+  cork(write: () => void): void {
+    write();
+  }
+
+  subscribe(topic: string): void {
+    if (!this.closed) this.engine.join(this, topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.engine.part(this, topic);
+  }
+
+  end(code: number, reason: string): void {
+    if (this.closed) return;
+    const cut = cutReason(reason);
+    this.ws.close(code, cut);
+    this.engine.closed(this, code, cut);
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.ws.terminate();
+    this.engine.closed(this, 1006, "");
+  }
+
+  endSlow(): void {
+    this.end(CLOSES.TOO_SLOW.code, CLOSES.TOO_SLOW.reason);
+  }
+
+  ping(): void {
+    this.ws.ping();
+  }
+
+  /**
+   * Writes one frame; those of a tick leave together when it ends.
+   * @returns false, and nothing is written, if too much waits already: the socket has to be closed
+   */
+  write(bytes: Buffer): boolean {
+    const limit = this.engine.maxBackpressure;
+    if (this.tcp.writableLength + bytes.length > limit && this.tcp.writableLength > 0) {
+      // What this tick has gathered may well fit into the kernel.
+      this.flush();
+      if (this.tcp.writableLength > limit) return false;
+    }
+    if (!this.#corked) {
+      this.#corked = true;
+      this.tcp.cork();
+      process.nextTick(() => this.flush());
+    }
+    this.tcp.write(bytes);
+    return true;
+  }
+
+  flush(): void {
+    if (!this.#corked) return;
+    this.#corked = false;
+    this.tcp.uncork();
+  }
+}
+
+/** Driver for the `ws` library on a Node HTTP server. */
+export class WsEngine implements Engine {
+  readonly name = "ws";
+  readonly maxBackpressure: number;
+  readonly #server: Server;
+  readonly #wss: WebSocketServer;
+  readonly #proxies: TrustedProxies;
+  readonly #sockets = new Set<WsSocket>();
+  readonly #topics = new Map<string, Set<WsSocket>>();
+  readonly #sweeper: NodeJS.Timeout;
+  /** The upgrade in hand: it is all synchronous. */
+  #protocol: string | undefined;
+
+  constructor(
+    private readonly handlers: EngineHandlers,
+    options: EngineOptions,
+    readonly fallback: string | undefined,
+  ) {
+    this.maxBackpressure = options.maxBackpressure;
+    this.#proxies = new TrustedProxies(options.trustProxies);
+    // `closeTimeout` and `maxFragments` are younger than the published types.
+    const wsOptions: ServerOptions & { closeTimeout: number; maxFragments: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: options.maxPayload,
+      maxFragments: MAX_FRAGMENTS,
+      closeTimeout: CLOSE_TIMEOUT,
+      // Its pongs would count against no bound.
+      autoPong: false,
+      handleProtocols: () => this.#protocol ?? false,
+    };
+    this.#wss = new WebSocketServer(wsOptions);
+    // The time for a body is kept by the exchange, by its pace: large files take long.
+    this.#server = createServer({
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: 0,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: HEADERS_TIMEOUT,
+    });
+    this.#server.on("request", (req, res) => handlers.request(new NodeExchange(req, res, this.#proxies)));
+    this.#server.on("upgrade", (req, socket, head) => this.#upgrade(req, socket as TcpSocket, head));
+    this.#sweeper = setInterval(() => this.#sweep(), (options.idleTimeout * 1000) / 4).unref();
+  }
+
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
+  async listen(host: string, port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen({ host, port, exclusive: true }, () => {
+        this.#server.off("error", reject);
+        resolve();
+      });
+    });
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : port;
+  }
+
+  publish(topic: string, text: string | Uint8Array): void {
+    const subscribers = this.#topics.get(topic);
+    if (subscribers === undefined) return;
+    const bytes = frame(TEXT, text);
+    const slow: WsSocket[] = [];
+    for (const socket of subscribers) if (!socket.write(bytes)) slow.push(socket);
+    // Closing calls the gateway, which may change the topic.
+    for (const socket of slow) socket.endSlow();
+  }
+
+  stopListening(): void {
+    this.#server.close();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    const stopped = new Promise<void>(resolve => this.#server.close(() => resolve()));
+    for (const socket of [...this.#sockets]) socket.close();
+    this.#server.closeAllConnections();
+    await stopped;
+  }
+
+  join(socket: WsSocket, topic: string): void {
+    const subscribers = this.#topics.get(topic);
+    if (subscribers === undefined) this.#topics.set(topic, new Set([socket]));
+    else subscribers.add(socket);
+    socket.topics.add(topic);
+  }
+
+  part(socket: WsSocket, topic: string): void {
+    const subscribers = this.#topics.get(topic);
+    if (!socket.topics.delete(topic) || subscribers === undefined) return;
+    subscribers.delete(socket);
+    if (subscribers.size === 0) this.#topics.delete(topic);
+  }
+
+  /** The one way out of a socket's life. */
+  closed(socket: WsSocket, code: number, reason: string): void {
+    if (socket.closed) return;
+    socket.closed = true;
+    for (const topic of [...socket.topics]) this.part(socket, topic);
+    this.#sockets.delete(socket);
+    this.handlers.close(socket, code, reason);
+  }
+
+  #upgrade(req: IncomingMessage, tcp: TcpSocket, head: Buffer): void {
+    tcp.on("error", () => tcp.destroy());
+    if (req.method !== "GET" || req.headers.upgrade?.toLowerCase() !== "websocket") {
+      ignoreUpgrade(this.#server, req, tcp, head);
+      return;
+    }
+    const address = cleanClient(req, this.#proxies);
+    const request = readHandshake(req.url ?? "/", address, name => {
+      const value = req.headers[name];
+      return Array.isArray(value) ? value.join(",") : value;
+    });
+    const answer = "status" in request ? request : this.handlers.upgrade(request);
+    if ("status" in answer) {
+      replyRaw(tcp, answer);
+      return;
+    }
+    this.#protocol = answer.protocol;
+    this.#wss.handleUpgrade(req, tcp, head, ws => this.#open(ws, tcp, address, answer));
+  }
+
+  #open(ws: WebSocket, tcp: TcpSocket, address: string, accept: Accept): void {
+    const { handlers } = this;
+    const socket = new WsSocket(this, ws, tcp, address, accept.data);
+    this.#sockets.add(socket);
+    ws.on("message", (data, isBinary) => {
+      if (socket.closed) return;
+      const bytes = data as Buffer;
+      if (isBinary) handlers.binary(socket, bytes);
+      else handlers.message(socket, bytes.toString("utf8"));
+    });
+    ws.on("ping", data => {
+      if (!socket.closed && !socket.write(frame(PONG, data))) socket.endSlow();
+    });
+    // The library has sent its close frame (1002, 1007, 1009); nothing the peer says from here on counts.
+    ws.on("error", () => {
+      this.closed(socket, 1006, "");
+    });
+    ws.on("close", (code, reason) => this.closed(socket, code, reason.toString("utf8")));
+    tcp.on("drain", () => {
+      if (!socket.closed) handlers.drain(socket);
+    });
+    handlers.open(socket);
+  }
+
+  /** Four times an idle timeout: a socket silent for three sweeps is pinged, for four it is closed. */
+  #sweep(): void {
+    for (const socket of [...this.#sockets]) {
+      const read = socket.tcp.bytesRead;
+      socket.silent = read === socket.read ? socket.silent + 1 : 0;
+      socket.read = read;
+      if (socket.silent === 3) socket.ping();
+      else if (socket.silent > 3) socket.end(CLOSES.NO_PONG.code, CLOSES.NO_PONG.reason);
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import type { Server } from "node:http";
+import type { HttpExchange, Reply } from "./engine";
+
+const UNAVAILABLE: Reply = {
+  status: 503,
+  headers: { "Content-Type": "application/problem+json", "Retry-After": "1" },
+  body: JSON.stringify({ type: "about:blank", title: "Service unavailable", status: 503, code: "UNAVAILABLE" }),
+};
+
+/** Hands HTTP requests that came in on the sockets' port to the Node server of this process that answers them. */
+export class HttpHandover {
+  /** @param origin the server (it need not listen), undefined while there is none: then the answer is 503 */
+  constructor(private readonly origin: () => Server | undefined) {}
+
+  handle(exchange: HttpExchange): void {
+    const server = this.origin();
+    if (server === undefined) exchange.reply(UNAVAILABLE);
+    else exchange.serve(server);
+  }
+}
