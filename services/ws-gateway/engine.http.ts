@@ -1,4 +1,5 @@
 import { STATUS_CODES } from "node:http";
+import { ERRORS, type ErrorCode } from "../core/errors";
 import type { Reply } from "./engine";
 
 /** HTTP rules both drivers keep. */
@@ -26,6 +27,16 @@ export const statusLine = (status: number, phrase = STATUS_CODES[status] ?? "Unk
 /** Whether the answer has no body by definition; its length, if told, is that of the body left out. */
 export const isBodiless = (method: string, status: number): boolean =>
   method === "HEAD" || status === 204 || status === 304;
+
+/** An error as REST tells it (RFC 9457). */
+export function problem(code: ErrorCode, title: string = ERRORS[code].title): Reply {
+  const { status } = ERRORS[code];
+  return {
+    status,
+    headers: { "Content-Type": "application/problem+json", ...(status === 503 ? { "Retry-After": "1" } : {}) },
+    body: JSON.stringify({ type: "about:blank", title, status, code }),
+  };
+}
 
 /** Headers of a complete answer, without its length. */
 export const replyHeaders = (reply: Reply): [string, string][] =>

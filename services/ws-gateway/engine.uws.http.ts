@@ -1,9 +1,9 @@
 import type { ClientRequest, IncomingMessage, Server } from "node:http";
 import { isForwardingHeader } from "../core/client-address";
 import type { HttpExchange, Reply } from "./engine";
-import { isBodiless, isHopByHop, replyHeaders, statusLine, watchBody } from "./engine.http";
+import { isBodiless, isHopByHop, problem, replyHeaders, statusLine, watchBody } from "./engine.http";
 import { memoryRequest } from "./engine.memory";
-import type { NativeRequest, NativeResponse } from "./engine.uws.native";
+import { eachHeader, type NativeRequest, type NativeResponse } from "./engine.uws.native";
 
 /** Names the library writes itself, or we do from the parsed value. */
 const OWN_HEADERS = new Set(["content-length", "date"]);
@@ -44,7 +44,7 @@ export class UwsExchange implements HttpExchange {
   ) {
     const query = req.getQuery();
     this.method = req.getCaseSensitiveMethod();
-    this.url = byteString(query ? `${req.getUrl()}?${query}` : req.getUrl());
+    this.url = query ? `${req.getUrl()}?${query}` : req.getUrl();
     this.address = address;
     this.#res = res;
     this.#onDone = onDone;
@@ -60,7 +60,7 @@ export class UwsExchange implements HttpExchange {
     const connection = req.getHeader("connection").toLowerCase();
     const lengths = new Set<string>();
     let chunked = false;
-    req.forEachHeader((name, value) => {
+    eachHeader(req, (name, value) => {
       if (name === "content-length") lengths.add(value);
       else if (name === "transfer-encoding") chunked = true;
       else if (name !== "expect" && !isHopByHop(name, connection) && (trusted || !isForwardingHeader(name))) {
@@ -91,12 +91,13 @@ export class UwsExchange implements HttpExchange {
   }
 
   serve(server: Server): void {
-    if (this.#length === undefined) return this.reply({ status: 400, body: "Ambiguous body length" });
+    // A path is ASCII (RFC 3986); a length is one number.
+    if (this.#length === undefined || !isAscii(this.url)) return this.reply(problem("BAD_REQUEST"));
     let origin: ClientRequest;
     try {
       origin = memoryRequest(server, this.method, this.url, this.#headers, this.address);
     } catch {
-      return this.reply({ status: 400, body: "Malformed request" });
+      return this.reply(problem("BAD_REQUEST"));
     }
     this.#origin = origin;
     origin.on("response", answer => this.#respond(answer));
@@ -262,7 +263,7 @@ export class UwsExchange implements HttpExchange {
   #fail(): void {
     if (this.#done) return;
     if (this.#headSent) this.#res.close();
-    else this.reply({ status: 502, body: "Bad gateway" });
+    else this.reply(problem("UNKNOWN_OUTCOME"));
   }
 
   /** Drops the client. */

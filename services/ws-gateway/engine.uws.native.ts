@@ -4,6 +4,8 @@ import { createRequire } from "node:module";
 
 export type Text = string | ArrayBuffer | Uint8Array;
 
+type EachHeader = (name: string, value: string) => void;
+
 export interface NativeSocket {
   send(message: Text, isBinary: boolean, compress: boolean): number;
   getBufferedAmount(): number;
@@ -20,8 +22,8 @@ export interface NativeRequest {
   getUrl(): string;
   getQuery(): string | undefined;
   getCaseSensitiveMethod(): string;
-  forEachHeader(each: (name: string, value: string) => void): void;
-  setYield(yields: boolean): unknown;
+  forEach?(each: EachHeader): void;
+  forEachHeader?(each: EachHeader): void;
 }
 
 export interface NativeResponse {
@@ -87,6 +89,12 @@ function adapt(module: unknown): Native {
   const port = pick("us_socket_local_port", "getSocketPort");
   const App = pick("App");
   return { App: () => App() as NativeApp, closeListener: close, portOf: listener => Number(port(listener)) };
+}
+
+/** Calls `each` for every header, names in lower case. */
+export function eachHeader(req: NativeRequest, each: EachHeader): void {
+  if (req.forEach === undefined) req.forEachHeader?.(each);
+  else req.forEach(each);
 }
 
 const firstLine = (error: unknown): string =>

@@ -3,7 +3,7 @@ import { CLOSES } from "../core/closes";
 import { normalAddress, TrustedProxies } from "../core/client-address";
 import type { Engine, EngineHandlers, EngineOptions, Socket } from "./engine";
 import { cutReason, readHandshake } from "./engine.handshake";
-import { replyHeaders, statusLine } from "./engine.http";
+import { problem, replyHeaders, statusLine } from "./engine.http";
 import { UwsExchange } from "./engine.uws.http";
 import type { Native, NativeApp, NativeRequest, NativeResponse, NativeSocket } from "./engine.uws.native";
 
@@ -174,7 +174,7 @@ export class UwsEngine implements Engine {
 
   #upgrade(res: NativeResponse, req: NativeRequest, context: unknown): void {
     if (req.getHeader("upgrade").toLowerCase() !== "websocket") {
-      req.setYield(true);
+      this.#request(res, req);
       return;
     }
     const query = req.getQuery();
@@ -203,7 +203,7 @@ export class UwsEngine implements Engine {
     const { address, trusted } = this.#client(res, req);
     const exchange = new UwsExchange(res, req, address, trusted, done => this.#exchanges.delete(done));
     if (this.#exchanges.size >= MAX_REQUESTS) {
-      exchange.reply({ status: 503, headers: { "Retry-After": "1" }, body: "Busy" });
+      exchange.reply(problem("UNAVAILABLE"));
       return;
     }
     this.#exchanges.add(exchange);

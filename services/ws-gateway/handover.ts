@@ -1,11 +1,8 @@
 import type { Server } from "node:http";
-import type { HttpExchange, Reply } from "./engine";
+import type { HttpExchange } from "./engine";
+import { problem } from "./engine.http";
 
-const UNAVAILABLE: Reply = {
-  status: 503,
-  headers: { "Content-Type": "application/problem+json", "Retry-After": "1" },
-  body: JSON.stringify({ type: "about:blank", title: "Service unavailable", status: 503, code: "UNAVAILABLE" }),
-};
+const UNAVAILABLE = problem("UNAVAILABLE", "Service unavailable");
 
 /** Hands HTTP requests that came in on the sockets' port to the Node server of this process that answers them. */
 export class HttpHandover {

@@ -45,7 +45,7 @@ describe("TrustedProxies", () => {
     ]);
   });
 
-  it.each([
+  it.each<[string, string | undefined, string, string]>([
     ["203.0.113.7", "1.1.1.1", "203.0.113.7", "the peer is no proxy"],
     ["10.0.0.1", undefined, "10.0.0.1", "nothing is forwarded"],
     ["10.0.0.1", "6.6.6.6, 203.0.113.7", "203.0.113.7", "right-most stranger"],

@@ -133,6 +133,12 @@ describe.each(["uws", "ws"] as const)("engine %s", kind => {
       expect(upgrades).toHaveLength(0);
     });
 
+    it("takes a handshake without Upgrade for a plain request", async () => {
+      const client = await RawSocket.open(port, { headers: { Upgrade: "", Connection: "close" } });
+      await client.untilClosed();
+      expect([client.status, client.body]).toEqual([200, "plain"]);
+    });
+
     it("offers no compression", async () => {
       const [client] = await join({ "Sec-WebSocket-Extensions": "permessage-deflate" });
       expect(client.header("Sec-WebSocket-Extensions")).toBeUndefined();
