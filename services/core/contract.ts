@@ -1,4 +1,4 @@
-import type { CallingOptions, Context } from "moleculer";
+import type { ActionSchema, CallingOptions, Context } from "moleculer";
 import type {
   Attachment,
   Channel,
@@ -170,7 +170,7 @@ export interface Actions {
   "messages.send": {
     params: {
       id: string;
-      text: string;
+      text?: string;
       clientId?: string | null;
       attachments?: (string | { id: string })[] | null;
       replyTo?: string | null;
@@ -269,5 +269,8 @@ type Handler<N extends ActionName> = (ctx: Context<ParamsOf<N>, Meta>) => Return
 
 /** Every action that the map promises for a service, with handlers of these types. */
 export type ActionsOf<S extends string> = {
-  [N in ActionName as N extends `${S}.${infer Name}` ? Name : never]: { handler: Handler<N> };
+  [N in ActionName as N extends `${S}.${infer Name}` ? Name : never]: { handler: Handler<N> } & Omit<
+    ActionSchema,
+    "handler"
+  >;
 };

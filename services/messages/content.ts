@@ -1,0 +1,68 @@
+import { hash } from "node:crypto";
+import type { UserOperation } from "../core/contract";
+import { RookeryError } from "../core/errors";
+import { checkPlain } from "../core/json";
+import type { Limits } from "../core/limits";
+import type { Metadata } from "../core/model";
+
+/** Rules about what is sent that hold whatever the room looks like. They cannot change, so they come before the clientId. */
+
+type Send = Extract<UserOperation, { op: "send" }>;
+
+const CLIENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
+/** One emoji as Unicode recommends it, or a short name like `:party_parrot:`. */
+const EMOJI = new RegExp("^(?:\\p{RGI_Emoji}|:[a-z0-9_+-]{1,32}:)$", "v");
+
+/** Throws INVALID or TOO_LARGE for an operation that no room would take. */
+export function checkOperation(operation: UserOperation, limits: Limits): void {
+  switch (operation.op) {
+    case "send":
+      return checkSend(operation, limits);
+    case "edit":
+      return checkText(operation.text, limits, false);
+    case "react":
+      if (!EMOJI.test(operation.emoji)) throw invalid("emoji", "Give one emoji.");
+      return;
+    case "delete":
+      return;
+  }
+}
+
+function checkSend({ text, clientId, attachments = [], metadata }: Send, limits: Limits): void {
+  if (clientId !== undefined && !CLIENT_ID.test(clientId))
+    throw invalid("clientId", "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.");
+  if (attachments.length > limits.attachments) throw invalid("attachments", `At most ${limits.attachments}.`);
+  if (new Set(attachments).size !== attachments.length) throw invalid("attachments", "Name each file once.");
+  checkText(text, limits, attachments.length > 0);
+  if (metadata !== undefined) checkPlain(metadata, "metadata", limits.metadata);
+}
+
+function checkText(text: string, limits: Limits, mayBeEmpty: boolean): void {
+  if (text.length === 0 && !mayBeEmpty) throw invalid("text", "Give a text.");
+  if (!text.isWellFormed()) throw invalid("text", "The text is not well-formed Unicode.");
+  // Counted in characters as people see code points; the cheap bound first.
+  if (text.length > limits.text && (text.length > 2 * limits.text || [...text].length > limits.text))
+    throw invalid("text", `At most ${limits.text} characters.`);
+}
+
+const invalid = (field: string, message: string): RookeryError =>
+  new RookeryError("INVALID", `${field}: ${message}`, { errors: [{ field, message }] });
+
+/** Digest of what was sent, by which a repeat is told from another message. Absent, null, [] and {} are equal. */
+export function contentHash({ text, attachments = [], replyTo, metadata }: Send): string {
+  const parts = [text, attachments, replyTo ?? null, metadata === undefined ? null : canonical(metadata)];
+  return hash("sha256", JSON.stringify(parts), "base64url").slice(0, 22);
+}
+
+/** Null for an empty object; keys in order, so that the order they came in does not count. */
+function canonical(metadata: Metadata): unknown {
+  const sorted = sortKeys(metadata) as object;
+  return Object.keys(sorted).length === 0 ? null : sorted;
+}
+
+function sortKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sortKeys);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sortKeys(inner)]));
+}

@@ -1,0 +1,192 @@
+import type { AppendRequest, RoomAccess } from "../core/contract";
+import { RookeryError } from "../core/errors";
+import { newId } from "../core/ids";
+import type { Attachment, Identity, Message, Reaction } from "../core/model";
+import { runsRoom } from "../core/permissions";
+import { memberData } from "./member-entry";
+import type { Entry, MessageChange, StoredMessage } from "./message.store";
+
+/** What the writer knows of its room when it decides about one request. All of it holds at the offset the entry gets. */
+export interface Situation {
+  /** Offset and seq the entry gets if it becomes one. */
+  offset: number;
+  seq: number;
+  /** RFC 3339. */
+  now: string;
+  /** What the user may do here; undefined for the rooms service's own entries. */
+  access: RoomAccess | undefined;
+  /** The message that the request names, if it is of this room. */
+  target: StoredMessage | undefined;
+  /** Of the target, in the order they came. */
+  reactions: readonly { emoji: string; user: string }[];
+  attachments: readonly Attachment[];
+  hash: string | null;
+  maxEmoji: number;
+}
+
+/** Either an entry to store, or nothing to do and the answer at once. */
+export type Decision = { entry: Entry } | { unchanged: StoredMessage };
+
+/** SENDER of entries that the rooms service writes: no user can have this id. */
+export const ROOMS = "rooms";
+
+/** Throws RookeryError where the request is refused. */
+export function decide({ room, user, entry: operation }: AppendRequest, at: Situation): Decision {
+  switch (operation.op) {
+    case "member": {
+      const data = memberData(operation.user, operation.change, operation.role);
+      return {
+        entry: { ...blank(at, "member"), sender: ROOMS, clientId: operation.changeId, data: JSON.stringify(data) },
+      };
+    }
+    case "room":
+      return {
+        entry: {
+          ...blank(at, "room"),
+          sender: ROOMS,
+          clientId: operation.changeId,
+          data: JSON.stringify(operation.room),
+        },
+      };
+    case "send": {
+      const sender = member(at, user);
+      if (operation.replyTo !== undefined) replied(at);
+      const message: Message = {
+        id: newId(),
+        channelId: room,
+        senderId: sender.id,
+        text: operation.text,
+        attachments: [...at.attachments],
+        createdAt: at.now,
+        seq: at.seq + 1,
+        offset: at.offset,
+        ...(operation.clientId !== undefined && { clientId: operation.clientId }),
+        ...(operation.replyTo !== undefined && { replyTo: operation.replyTo }),
+        ...(operation.metadata && Object.keys(operation.metadata).length > 0 && { metadata: operation.metadata }),
+      };
+      return {
+        entry: {
+          ...blank(at, "message"),
+          seq: at.seq + 1,
+          id: message.id,
+          sender: sender.id,
+          clientId: operation.clientId ?? null,
+          hash: at.hash,
+          data: JSON.stringify(message),
+        },
+      };
+    }
+    case "edit": {
+      const target = visible(at);
+      const sender = member(at, user);
+      if (target.sender !== sender.id) throw new RookeryError("FORBIDDEN", "Only the sender edits a message.");
+      if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
+      const message = JSON.parse(target.data) as Message;
+      if (message.text === operation.text) return { unchanged: target };
+      return changed(at, "edit", sender, { ...message, text: operation.text, editedAt: at.now });
+    }
+    case "delete": {
+      const target = visible(at);
+      const remover = signedIn(user);
+      const allowed =
+        target.sender === remover.id || runsRoom(at.access?.role) || remover.permissions.includes("messages.moderate");
+      if (!allowed) throw new RookeryError("FORBIDDEN", "Not your message.");
+      if (target.deleted) return { unchanged: target };
+      return changed(at, "delete", remover, tombstone(JSON.parse(target.data) as Message, at.now), { deleted: true });
+    }
+    case "react": {
+      const target = visible(at);
+      const reactor = member(at, user);
+      if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
+      const { emoji, on } = operation;
+      const had = at.reactions.some(reaction => reaction.emoji === emoji && reaction.user === reactor.id);
+      if (had === on) return { unchanged: target };
+      const others = at.reactions.filter(reaction => reaction.emoji !== emoji || reaction.user !== reactor.id);
+      const reactions = summary(on ? [...others, { emoji, user: reactor.id }] : others);
+      if (reactions.length > at.maxEmoji) throw new RookeryError("INVALID", `At most ${at.maxEmoji} different emoji.`);
+      const { reactions: _old, ...message } = JSON.parse(target.data) as Message;
+      const data = JSON.stringify({ messageId: target.id, userId: reactor.id, emoji, on });
+      const decision = changed(
+        at,
+        "reaction",
+        reactor,
+        { ...message, ...(reactions.length > 0 && { reactions }) },
+        { reaction: { emoji, user: reactor.id, on } },
+      );
+      return { entry: { ...decision.entry, data } };
+    }
+  }
+}
+
+function blank(at: Situation, kind: Entry["kind"]): Omit<Entry, "sender" | "data"> {
+  return { offset: at.offset, seq: at.seq, kind, id: null, clientId: null, hash: null };
+}
+
+function changed(
+  at: Situation,
+  kind: Entry["kind"],
+  user: Identity,
+  message: Message,
+  more: Partial<MessageChange> = {},
+): { entry: Entry } {
+  const change = { offset: message.offset, data: JSON.stringify(message), ...more };
+  return { entry: { ...blank(at, kind), sender: user.id, data: null, change } };
+}
+
+function signedIn(user: Identity | undefined): Identity {
+  if (!user) throw new RookeryError("UNAUTHENTICATED");
+  return user;
+}
+
+/** Sending, editing and reacting need membership; what one may not read is not there. */
+function member(at: Situation, user: Identity | undefined): Identity {
+  const caller = signedIn(user);
+  if (!at.access || at.access.denied) throw new RookeryError(at.access?.denied ?? "NOT_FOUND");
+  if (at.access.role === null) throw new RookeryError("FORBIDDEN", "Join first.");
+  return caller;
+}
+
+function visible(at: Situation): StoredMessage {
+  if (!at.access || at.access.denied) throw new RookeryError(at.access?.denied ?? "NOT_FOUND");
+  if (!at.target || at.target.offset <= at.access.visibleFrom) throw new RookeryError("NOT_FOUND");
+  return at.target;
+}
+
+function replied(at: Situation): void {
+  if (!at.target || at.target.offset <= (at.access?.visibleFrom ?? 0))
+    throw new RookeryError("INVALID", "replyTo: There is no such message in this room.", {
+      errors: [{ field: "replyTo", message: "There is no such message in this room." }],
+    });
+}
+
+/** What is left of a deleted message: who, where and when, nothing of what it said. */
+function tombstone(message: Message, now: string): Message {
+  const { id, channelId, senderId, createdAt, seq, offset, clientId, replyTo } = message;
+  return {
+    id,
+    channelId,
+    senderId,
+    text: "",
+    attachments: [],
+    createdAt,
+    seq,
+    offset,
+    ...(clientId !== undefined && { clientId }),
+    ...(replyTo !== undefined && { replyTo }),
+    deletedAt: now,
+  };
+}
+
+const SHOWN_USERS = 20;
+
+/** Reactions as a message shows them: by emoji in the order of the first. */
+export function summary(reactions: readonly { emoji: string; user: string }[]): Reaction[] {
+  const byEmoji = new Map<string, Reaction>();
+  for (const { emoji, user } of reactions) {
+    const shown = byEmoji.get(emoji) ?? { emoji, count: 0, users: [] };
+    byEmoji.set(emoji, shown);
+    shown.count++;
+    if (shown.users.length < SHOWN_USERS) shown.users.push(user);
+  }
+  return [...byEmoji.values()];
+}

@@ -1,0 +1,55 @@
+import type { AppendAnswer, AppendRequest } from "../core/contract";
+import { publicError, RookeryError } from "../core/errors";
+import { contentHash } from "./content";
+import { ROOMS } from "./decision";
+
+/** One request on its way through the writer. Answered exactly once. */
+export interface Job {
+  request: AppendRequest;
+  /** Who and under which id, where a repeat can be told. */
+  key: { sender: string; clientId: string } | null;
+  hash: string | null;
+  /** Already paid for in the sender's rate. */
+  charged: boolean;
+  /** In a batch: its outcome may be unknown from here on. */
+  started: boolean;
+  /** Monotonic milliseconds by which it is answered, whatever the store does. */
+  deadline: number;
+  answered: boolean;
+  answer(answer: AppendAnswer): void;
+}
+
+export function newJob(request: AppendRequest, deadline: number, answer: (answer: AppendAnswer) => void): Job {
+  const { user, entry } = request;
+  let key: Job["key"] = null;
+  if ("changeId" in entry) key = { sender: ROOMS, clientId: entry.changeId };
+  else if (entry.op === "send" && entry.clientId !== undefined && user)
+    key = { sender: user.id, clientId: entry.clientId };
+  const hash = key && entry.op === "send" ? contentHash(entry) : null;
+  return { request, key, hash, charged: false, started: false, deadline, answered: false, answer };
+}
+
+/** Answers a job; once is enough. */
+export function settle(job: Job, answer: AppendAnswer): void {
+  if (job.answered) return;
+  job.answered = true;
+  job.answer(answer);
+}
+
+export const failed = (error: unknown): AppendAnswer => ({ ok: false, error: publicError(error) });
+
+export const keyText = ({ sender, clientId }: { sender: string; clientId: string }): string => `${sender} ${clientId}`;
+
+/** Id of the earlier message that a request names. */
+export function targetOf({ entry }: AppendRequest): string | undefined {
+  if (entry.op === "send") return entry.replyTo;
+  return entry.op === "edit" || entry.op === "delete" || entry.op === "react" ? entry.id : undefined;
+}
+
+export const filesOf = ({ entry }: AppendRequest): string[] => (entry.op === "send" ? (entry.attachments ?? []) : []);
+
+/** An error of another service as the refusal of one request: not sent on, so surely not done. */
+export const asRefusal = (error: unknown): RookeryError => {
+  const { code, detail, errors } = publicError(error);
+  return new RookeryError(code === "UNKNOWN_OUTCOME" || code === "INTERNAL" ? "UNAVAILABLE" : code, detail, { errors });
+};

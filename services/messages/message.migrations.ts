@@ -1,0 +1,44 @@
+import type { Migration } from "../../mixins/sqlite/migrations";
+
+export const migrations: Migration[] = [
+  {
+    name: "messages/001-log",
+    up: `
+      CREATE TABLE entries (
+        room TEXT NOT NULL,
+        offset INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        id TEXT,
+        sender TEXT NOT NULL,
+        client_id TEXT,
+        hash TEXT,
+        target INTEGER,
+        state INTEGER NOT NULL,
+        deleted INTEGER NOT NULL DEFAULT 0,
+        data TEXT,
+        PRIMARY KEY (room, offset)
+      ) WITHOUT ROWID;
+      CREATE UNIQUE INDEX entries_seq ON entries (room, seq) WHERE kind = 'message';
+      CREATE UNIQUE INDEX entries_client ON entries (room, sender, client_id) WHERE client_id IS NOT NULL;
+      CREATE UNIQUE INDEX entries_id ON entries (id) WHERE id IS NOT NULL;
+      CREATE TABLE reactions (
+        room TEXT NOT NULL,
+        target INTEGER NOT NULL,
+        emoji TEXT NOT NULL,
+        user TEXT NOT NULL,
+        offset INTEGER NOT NULL,
+        PRIMARY KEY (room, target, emoji, user)
+      ) WITHOUT ROWID;
+      CREATE TABLE marks (
+        room TEXT NOT NULL,
+        user TEXT NOT NULL,
+        read INTEGER NOT NULL DEFAULT 0,
+        delivered INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (room, user)
+      ) WITHOUT ROWID;
+      CREATE TABLE log (epoch TEXT NOT NULL);
+      INSERT INTO log VALUES (lower(hex(randomblob(16))));
+    `,
+  },
+];

@@ -1,0 +1,110 @@
+import type { LogHead } from "../core/contract";
+import type { EntryKind, RoomEvent } from "../core/room-bus";
+
+/** One line of a room's log as it is stored. The entry is the commit; everything else is derived from it. */
+export interface Entry {
+  offset: number;
+  /** Messages up to and including this entry. */
+  seq: number;
+  kind: EntryKind;
+  /** Id of the message, for entries that are one. */
+  id: string | null;
+  /** Who caused it; `rooms` for membership and settings. */
+  sender: string;
+  /** (room, sender, clientId) is unique for ever. */
+  clientId: string | null;
+  /** Digest of the content as first sent, kept through edits and deletion. */
+  hash: string | null;
+  /** The event's data as JSON text. Null for edits and deletions: they show their message as it is now. */
+  data: string | null;
+  /** What the entry does to an earlier message. Applied in the same commit. */
+  change?: MessageChange;
+  /** Whose read mark moves with it. */
+  mark?: { user: string; read: number };
+}
+
+/** New state of the message at `offset`. */
+export interface MessageChange {
+  offset: number;
+  /** The Message from now on, as JSON text. */
+  data: string;
+  deleted?: true;
+  reaction?: { emoji: string; user: string; on: boolean };
+}
+
+/** A message as it is now. */
+export interface StoredMessage {
+  room: string;
+  id: string;
+  offset: number;
+  seq: number;
+  sender: string;
+  hash: string | null;
+  deleted: boolean;
+  data: string;
+}
+
+/** What an earlier send under the same clientId has become. */
+export interface Repeat {
+  sender: string;
+  clientId: string;
+  offset: number;
+  seq: number;
+  hash: string | null;
+  data: string;
+}
+
+export interface AppendResult {
+  /** Entries stored: all, or those before the one whose offset, seq or clientId was taken. */
+  stored: number;
+}
+
+export interface Window {
+  /** Exclusive bounds by seq; at most one of the two. */
+  before?: number;
+  after?: number;
+  limit: number;
+  /** Messages at or below this offset are not shown. */
+  visibleFrom: number;
+}
+
+export interface Marks {
+  user: string;
+  read: number;
+  delivered: number;
+}
+
+/**
+ * Where the rooms' logs live. One promise carries all: (room, offset), (room, seq) among messages and (room, sender,
+ * clientId) are unique, whoever writes. Everything rejects with StorageError when the store is in trouble.
+ */
+export interface MessageStore {
+  /** Changes only when the store is restored from a backup. */
+  readonly epoch: string;
+  /** Stores entries in order, durable when it resolves. An entry and its change are stored together. */
+  append(room: string, entries: readonly Entry[]): Promise<AppendResult>;
+  /** Heads of the rooms asked; an empty log has head 0 and floor 1. */
+  heads(rooms: readonly string[]): Promise<Map<string, LogHead>>;
+  /** Entries after an offset as they are shown now: at most `limit`, at least one, about `maxBytes` of data. */
+  events(room: string, after: number, limit: number, maxBytes: number): Promise<RoomEvent[]>;
+  repeats(room: string, keys: readonly { sender: string; clientId: string }[]): Promise<Repeat[]>;
+  byIds(ids: readonly string[]): Promise<StoredMessage[]>;
+  /** First users per emoji in the order they reacted. */
+  reactions(room: string, offset: number): Promise<{ emoji: string; user: string }[]>;
+  /** Message JSON texts, oldest first. */
+  window(room: string, window: Window): Promise<{ seq: number; data: string }[]>;
+  /** A page counted from the newest (skip 0), oldest first, and how many there are. */
+  page(room: string, skip: number, limit: number, visibleFrom: number): Promise<{ items: string[]; total: number }>;
+  /** Moves marks forward; they never go back. */
+  mark(room: string, user: string, marks: { read?: number; delivered?: number }): Promise<void>;
+  marks(room: string): Promise<Marks[]>;
+  /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted. */
+  unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
+}
+
+export interface UnreadRow {
+  room: string;
+  unread: number;
+  lastSeq: number;
+  readSeq: number;
+}

@@ -1,0 +1,233 @@
+import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { metricsOf } from "../../config/metrics";
+import { platformOf } from "../../config/platform";
+import { call, type ActionsOf, type Caller, type Meta, type ParamsOf, type UserOperation } from "../core/contract";
+import { callerOf } from "../core/policy";
+import * as rules from "../core/rules";
+import { TokenBuckets } from "../core/token-bucket";
+import type { MessageStore } from "./message.store";
+import { SqliteMessageStore } from "./message.store.sqlite";
+import { Messages, type Rooms } from "./messages";
+import { RoomLog } from "./room-log";
+
+interface MessagesService extends Service {
+  store: MessageStore;
+  log: RoomLog;
+  messages: Messages;
+}
+
+type Mark = Context<ParamsOf<"messages.read">, Meta>;
+
+const seq = rules.whole(0);
+const optionalSeq = { ...seq, optional: true } as const;
+const attachment = [
+  { type: "string", min: 1, max: 200 },
+  { type: "object", strict: false, props: { id: rules.id } },
+];
+
+const actions = {
+  append: {
+    auth: "internal",
+    visibility: "public",
+    params: { entries: { type: "array", min: 1, max: 256, items: { type: "object", strict: false } } },
+    handler(this: MessagesService, ctx) {
+      return this.log.append(ctx.params.entries);
+    },
+  },
+  heads: {
+    auth: "internal",
+    visibility: "public",
+    params: { rooms: { type: "array", max: 1_000, items: rules.id } },
+    async handler(this: MessagesService, ctx) {
+      return { epoch: this.store.epoch, heads: Object.fromEntries(await this.store.heads(ctx.params.rooms)) };
+    },
+  },
+  range: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      room: rules.id,
+      after: "number|integer|min:0",
+      limit: "number|integer|min:1|max:1000",
+      maxBytes: "number|integer|min:1",
+    },
+    async handler(this: MessagesService, ctx) {
+      const { room, after, limit, maxBytes } = ctx.params;
+      const events = await this.store.events(room, after, limit, maxBytes);
+      const head = (await this.store.heads([room])).get(room) ?? { offset: 0, seq: 0, floor: 1 };
+      return { events, more: (events.at(-1)?.offset ?? head.offset) < head.offset, head };
+    },
+  },
+  send: {
+    auth: "user",
+    visibility: "published",
+    params: {
+      id: rules.id,
+      text: { type: "string", optional: true },
+      clientId: { ...rules.clientId, optional: true, nullable: true },
+      attachments: { type: "array", optional: true, nullable: true, max: 100, items: attachment },
+      replyTo: { type: "string", optional: true, nullable: true, max: 200 },
+      metadata: { type: "object", strict: false, optional: true, nullable: true },
+    },
+    async handler(this: MessagesService, ctx) {
+      const { message, duplicate } = await this.messages.write(ctx.params.id, callerOf(ctx.meta), sendOf(ctx.params));
+      if (duplicate) ctx.meta.$statusCode = 200;
+      return message;
+    },
+  },
+  history: {
+    auth: "user",
+    visibility: "published",
+    params: {
+      id: rules.id,
+      before: optionalSeq,
+      after: optionalSeq,
+      around: optionalSeq,
+      limit: { ...rules.whole(1), optional: true },
+      ...rules.paging,
+    },
+    handler(this: MessagesService, ctx) {
+      const { id, ...query } = ctx.params;
+      return this.messages.history(roomsOf(ctx), callerOf(ctx.meta).id, id, query);
+    },
+  },
+  get: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.messages.get(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id);
+    },
+  },
+  edit: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, text: "string" },
+    handler(this: MessagesService, ctx) {
+      return this.messages.change(callerOf(ctx.meta), { op: "edit", id: ctx.params.id, text: ctx.params.text });
+    },
+  },
+  remove: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.messages.change(callerOf(ctx.meta), { op: "delete", id: ctx.params.id });
+    },
+  },
+  react: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, emoji: "string|min:1|max:64" },
+    handler(this: MessagesService, ctx) {
+      const { id, emoji } = ctx.params;
+      return this.messages.change(callerOf(ctx.meta), { op: "react", id, emoji, on: true });
+    },
+  },
+  unreact: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, emoji: "string|min:1|max:64" },
+    handler(this: MessagesService, ctx) {
+      const { id, emoji } = ctx.params;
+      return this.messages.change(callerOf(ctx.meta), { op: "react", id, emoji, on: false });
+    },
+  },
+  read: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, seq },
+    handler(this: MessagesService, ctx) {
+      return mark(this.messages, ctx, "read");
+    },
+  },
+  delivered: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, seq },
+    handler(this: MessagesService, ctx) {
+      return mark(this.messages, ctx, "delivered");
+    },
+  },
+  receipts: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.messages.receipts(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id);
+    },
+  },
+  unread: {
+    auth: "user",
+    visibility: "published",
+    params: {},
+    handler(this: MessagesService, ctx) {
+      return this.messages.unread(roomsOf(ctx), callerOf(ctx.meta).id);
+    },
+  },
+} satisfies ActionsOf<"messages">;
+
+const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, MessagesService> = {
+  name: "messages",
+  actions,
+
+  async started(this: MessagesService) {
+    const platform = platformOf(this.broker);
+    const { config, clock, limits, bus } = platform;
+    const metrics = metricsOf(this.broker);
+    const rate = { burst: limits.sendBurst, perSecond: limits.sendsPerSecond };
+    const buckets = new TokenBuckets(rate, () => clock.monotonic());
+    const rooms = roomsOf(this.broker);
+    this.store = await SqliteMessageStore.open(await platform.database());
+    this.log = new RoomLog({
+      store: this.store,
+      bus,
+      clock,
+      limits,
+      access: async (user, room) =>
+        (await rooms.access(user, room)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
+      attach: (owner, room, ids) => call(this.broker, "files.attach", { owner, room, ids }),
+      throttle(user) {
+        if (config.rateLimit === "off") return 0;
+        const wait = buckets.take(user);
+        if (wait > 0) metrics.rateLimited("send", config.rateLimit === "on");
+        return config.rateLimit === "on" ? wait : 0;
+      },
+      report: (what, detail) => this.logger.error(what, detail),
+      committed: entries => metrics.committed(entries),
+    });
+    metrics.watchQueue("rooms", () => this.log.waiting);
+    this.messages = new Messages(this.store, this.log, bus, limits);
+  },
+
+  async stopped(this: MessagesService) {
+    this.log?.close();
+  },
+};
+
+export default MessagesSchema;
+
+function roomsOf(via: Caller): Rooms {
+  return {
+    access: async (user, room) => (await call(via, "rooms.access", { user, rooms: [room] }))[0],
+    memberIds: room => call(via, "rooms.memberIds", { room }),
+    memberships: user => call(via, "rooms.memberships", { user }),
+  };
+}
+
+async function mark(messages: Messages, ctx: Mark, type: "read" | "delivered"): Promise<null> {
+  await messages.mark(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, type, ctx.params.seq);
+  return null;
+}
+
+/** The body of a send as an operation: absent, null and empty are one. */
+function sendOf({ text, clientId, attachments, replyTo, metadata }: ParamsOf<"messages.send">): UserOperation {
+  return {
+    op: "send",
+    text: text ?? "",
+    ...(clientId != null && { clientId }),
+    ...(attachments?.length && { attachments: attachments.map(item => (typeof item === "string" ? item : item.id)) }),
+    ...(replyTo != null && { replyTo }),
+    ...(metadata != null && { metadata }),
+  };
+}

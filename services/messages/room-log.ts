@@ -1,0 +1,65 @@
+import type { AppendAnswer, AppendRequest } from "../core/contract";
+import { publicError, RookeryError } from "../core/errors";
+import { checkOperation } from "./content";
+import { RoomWriter, type WriterDependencies } from "./room-writer";
+
+/** Milliseconds after which the writer of a quiet room is forgotten; its head is read again when needed. */
+const IDLE = 60_000;
+/** Milliseconds between looks at deadlines, quiet rooms and idle writers. */
+const SWEEP = 200;
+/** Requests that may wait in all rooms together. */
+const WAITING = 20_000;
+
+/** All rooms this node writes: one writer each, made when first needed. No room waits for another. */
+export class RoomLog {
+  private readonly writers = new Map<string, RoomWriter>();
+  private readonly timer: NodeJS.Timeout;
+  private pending = 0;
+
+  constructor(private readonly with_: WriterDependencies) {
+    this.timer = setInterval(() => this.sweep(), SWEEP).unref();
+  }
+
+  /** Requests accepted and not yet answered. */
+  get waiting(): number {
+    return this.pending;
+  }
+
+  /** One answer for each request, in order; never rejects. Requests for one room take effect in the order given. */
+  append(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    return Promise.all(requests.map(request => this.one(request)));
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+  }
+
+  private async one(request: AppendRequest): Promise<AppendAnswer> {
+    if (this.pending >= WAITING)
+      return { ok: false, error: publicError(new RookeryError("UNAVAILABLE", "Too much waits.")) };
+    this.pending++;
+    try {
+      if (request.user) checkOperation(request.entry, this.with_.limits);
+      return await this.writer(request.room).append(request);
+    } catch (error) {
+      return { ok: false, error: publicError(error) };
+    } finally {
+      this.pending--;
+    }
+  }
+
+  private writer(room: string): RoomWriter {
+    let writer = this.writers.get(room);
+    if (!writer) this.writers.set(room, (writer = new RoomWriter(room, this.with_)));
+    return writer;
+  }
+
+  private sweep(): void {
+    const now = this.with_.clock.monotonic();
+    for (const [room, writer] of this.writers) {
+      writer.expire();
+      writer.tellHead();
+      if (writer.idle && now - writer.usedAt > IDLE) this.writers.delete(room);
+    }
+  }
+}

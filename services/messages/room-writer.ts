@@ -1,0 +1,353 @@
+import { timestamp, type Clock } from "../core/clock";
+import type { AppendAnswer, AppendRequest, RoomAccess } from "../core/contract";
+import { publicError, RookeryError } from "../core/errors";
+import { INTERNAL, type Limits } from "../core/limits";
+import type { Attachment } from "../core/model";
+import type { RoomBus, RoomEvent, RoomHead } from "../core/room-bus";
+import { decide } from "./decision";
+import { failed, keyText, newJob, settle, targetOf, type Job } from "./job";
+import { memberOf } from "./member-entry";
+import type { Entry, MessageStore, Repeat } from "./message.store";
+import { applyChange, known, Surroundings, type Loaded } from "./surroundings";
+
+/** What a writer needs of the world; the services behind it are asked by typed calls. */
+export interface WriterDependencies {
+  store: MessageStore;
+  bus: RoomBus;
+  clock: Clock;
+  limits: Limits;
+  /** The owner's answer to what a user may do in a room. */
+  access(user: string, room: string): Promise<RoomAccess>;
+  /** Takes files into a room. Throws INVALID for files that are not the owner's. */
+  attach(owner: string, room: string, ids: string[]): Promise<Attachment[]>;
+  /** Milliseconds until the user may send again, 0 if now. */
+  throttle(user: string): number;
+  /** Told of what surprised us; for the log. */
+  report(what: string, detail: Record<string, unknown>): void;
+  /** Told of every commit. */
+  committed?(entries: number): void;
+}
+
+/** Requests that may wait for one room. */
+const QUEUE = 4_096;
+/** Milliseconds within which every request is answered, whatever the store does. */
+const DEADLINE = 4_800;
+/** Times a batch starts again because another writer was faster. */
+const ATTEMPTS = 8;
+/** Milliseconds between attempts to settle a write whose outcome is unknown. */
+const SETTLE_EVERY = 500;
+
+/**
+ * The writer of one room: gives offsets, commits batch after batch, publishes, acknowledges, in this order. While one
+ * batch is being written the next collects. That two writers can exist at once is expected: the store's unique keys decide,
+ * and whoever lost reads what is there and decides again.
+ */
+export class RoomWriter {
+  private queue: Job[] = [];
+  private running = false;
+  private head: RoomHead | null = null;
+  private readonly surroundings: Surroundings;
+  private batch: readonly Job[] = [];
+  /** Written with unknown outcome; the room takes nothing new until the store has told. */
+  private doubtful: { entries: Entry[]; keys: Set<string> } | null = null;
+  /** Monotonic milliseconds. */
+  usedAt: number;
+  /** Head that gateways were not told again since the last commit. */
+  private untold = false;
+
+  constructor(
+    readonly room: string,
+    private readonly with_: WriterDependencies,
+  ) {
+    this.usedAt = with_.clock.monotonic();
+    this.surroundings = new Surroundings(room, with_);
+  }
+
+  get idle(): boolean {
+    return !this.running && this.queue.length === 0 && this.doubtful === null && !this.untold;
+  }
+
+  get waiting(): number {
+    return this.queue.length;
+  }
+
+  append(request: AppendRequest): Promise<AppendAnswer> {
+    this.usedAt = this.with_.clock.monotonic();
+    return new Promise(resolve => {
+      const job = newJob(request, this.usedAt + DEADLINE, resolve);
+      const refusal = this.refusal(job);
+      if (refusal) return settle(job, failed(refusal));
+      this.queue.push(job);
+      if (!this.running) void this.run();
+    });
+  }
+
+  /** Answers what has waited too long: what was not begun is surely not done, the rest is unknown. */
+  expire(): void {
+    const now = this.with_.clock.monotonic();
+    for (const job of this.batch)
+      if (job.deadline <= now) settle(job, failed(new RookeryError(job.started ? "UNKNOWN_OUTCOME" : "UNAVAILABLE")));
+    for (const job of this.queue) if (job.deadline <= now) settle(job, failed(new RookeryError("UNAVAILABLE")));
+  }
+
+  /** Tells the head again once the room has been quiet for a second: a lost last event shows no gap by itself. */
+  tellHead(): void {
+    if (!this.untold || this.running || !this.head) return;
+    if (this.with_.clock.monotonic() - this.usedAt < 1_000) return;
+    this.untold = false;
+    this.with_.bus.publish({ type: "head", room: this.room, head: this.head });
+  }
+
+  private refusal(job: Job): RookeryError | null {
+    if (this.doubtful)
+      return new RookeryError(job.key && this.doubtful.keys.has(keyText(job.key)) ? "UNKNOWN_OUTCOME" : "UNAVAILABLE");
+    return this.queue.length >= QUEUE ? new RookeryError("UNAVAILABLE", "The room is busy.") : null;
+  }
+
+  private async run(): Promise<void> {
+    this.running = true;
+    try {
+      while (this.queue.length > 0) {
+        const batch = this.take();
+        this.batch = batch;
+        try {
+          await this.commit(batch);
+        } catch (error) {
+          this.forget();
+          const lost = publicError(error).code === "INTERNAL";
+          if (lost) this.with_.report("a batch failed", { room: this.room, error: String(error) });
+          for (const job of batch) settle(job, failed(error));
+        }
+      }
+    } finally {
+      this.batch = [];
+      this.running = false;
+    }
+  }
+
+  /** The next jobs: bounded in number and text; a clientId appears once, its repeats wait for the outcome. */
+  private take(): Job[] {
+    const batch: Job[] = [];
+    const rest: Job[] = [];
+    const seen = new Set<string>();
+    let bytes = 0;
+    for (const job of this.queue) {
+      if (job.answered) continue;
+      const key = job.key && keyText(job.key);
+      bytes += "text" in job.request.entry ? job.request.entry.text.length : 0;
+      const full = batch.length >= INTERNAL.appendEntries || (bytes > INTERNAL.appendBytes && batch.length > 0);
+      if (full || rest.length > 0 || (key && seen.has(key))) rest.push(job);
+      else {
+        batch.push(job);
+        if (key) seen.add(key);
+      }
+    }
+    this.queue = rest;
+    return batch;
+  }
+
+  private async commit(batch: Job[]): Promise<void> {
+    let jobs = batch;
+    for (let attempt = 0; jobs.length > 0; attempt++) {
+      if (attempt === ATTEMPTS) throw new RookeryError("UNAVAILABLE", "The room is busy.");
+      const head = (this.head ??= await this.readHead());
+      const loaded = await this.surroundings.load(jobs);
+      const { planned, refused } = this.plan(jobs, head, loaded);
+      // A repeat is answered as the first time, even if the same request would be refused today.
+      if (refused.length > 0) await this.answerRefused(refused);
+      if (planned.length === 0) return;
+      const entries = planned.map(({ entry }) => entry);
+      markReaders(entries);
+      for (const { job } of planned) job.started = true;
+      const stored = await this.write(entries, planned);
+      this.publish(planned.slice(0, stored));
+      jobs = planned.slice(stored).map(({ job }) => job);
+      if (jobs.length > 0) jobs = await this.catchUp(jobs);
+    }
+  }
+
+  private async readHead(): Promise<RoomHead> {
+    const head = (await this.with_.store.heads([this.room])).get(this.room);
+    return { offset: head?.offset ?? 0, seq: head?.seq ?? 0 };
+  }
+
+  /** Decides in order, each job at the offset it would get and in the state the ones before it leave. */
+  private plan(jobs: readonly Job[], head: RoomHead, loaded: Loaded) {
+    const planned: { job: Job; entry: Entry }[] = [];
+    const refused: { job: Job; error: unknown }[] = [];
+    let { offset, seq } = head;
+    for (const job of jobs) {
+      const { request } = job;
+      const target = loaded.targets.get(targetOf(request) ?? "");
+      try {
+        const access = request.user && known(loaded.access.get(request.user.id));
+        const decision = decide(request, {
+          offset: offset + 1,
+          seq,
+          now: timestamp(this.with_.clock),
+          access,
+          target,
+          reactions: (target && loaded.reactions.get(target.offset)) ?? [],
+          attachments: known(loaded.files.get(job)) ?? [],
+          hash: job.hash,
+          maxEmoji: this.with_.limits.emoji,
+        });
+        if ("unchanged" in decision) {
+          const { offset: at, seq: number, data } = decision.unchanged;
+          settle(job, { ok: true, offset: at, seq: number, data });
+          continue;
+        }
+        this.charge(job);
+        const { entry } = decision;
+        planned.push({ job, entry });
+        ({ offset, seq } = entry);
+        applyChange(entry, target, loaded);
+      } catch (error) {
+        refused.push({ job, error });
+      }
+    }
+    return { planned, refused };
+  }
+
+  private charge(job: Job): void {
+    const { user, entry } = job.request;
+    if (job.charged || !user || entry.op !== "send") return;
+    const retryAfterMs = this.with_.throttle(user.id);
+    if (retryAfterMs > 0) throw new RookeryError("RATE_LIMITED", "You send too fast.", { retryAfterMs });
+    job.charged = true;
+  }
+
+  private async answerRefused(refused: readonly { job: Job; error: unknown }[]): Promise<void> {
+    const keys = refused.flatMap(({ job }) => job.key ?? []);
+    const repeats = byKey(await this.with_.store.repeats(this.room, keys));
+    for (const { job, error } of refused) {
+      const repeat = job.key && repeats.get(keyText(job.key));
+      settle(job, repeat ? this.repeated(job, repeat) : failed(error));
+    }
+  }
+
+  /** Returns how many entries are stored. On an unknown outcome answers their senders so and starts to settle it. */
+  private async write(entries: Entry[], planned: readonly { job: Job }[]): Promise<number> {
+    try {
+      return (await this.with_.store.append(this.room, entries)).stored;
+    } catch (error) {
+      if ((error as { outcome?: string }).outcome === "unknown") {
+        const keys = planned.flatMap(({ job }) => (job.key ? keyText(job.key) : []));
+        this.doubtful = { entries, keys: new Set(keys) };
+        for (const job of this.queue.splice(0))
+          settle(job, failed(this.refusal(job) ?? new RookeryError("UNAVAILABLE")));
+        this.settleSoon();
+      }
+      throw error;
+    }
+  }
+
+  private publish(stored: readonly { job: Job; entry: Entry }[]): void {
+    const last = stored.at(-1)?.entry;
+    if (!last) return;
+    this.head = { offset: last.offset, seq: last.seq };
+    this.untold = true;
+    this.with_.committed?.(stored.length);
+    for (const { entry } of stored) this.surroundings.follow(entry.kind, entry.data);
+    this.with_.bus.publish({ type: "events", room: this.room, events: stored.map(({ entry }) => eventOf(entry)) });
+    for (const { job, entry } of stored)
+      settle(job, { ok: true, offset: entry.offset, seq: entry.seq, data: entry.change?.data ?? entry.data ?? "null" });
+  }
+
+  /** Another writer, or an earlier attempt, was there first: learn what is stored, answer repeats, keep the rest. */
+  private async catchUp(jobs: readonly Job[]): Promise<Job[]> {
+    const { store } = this.with_;
+    const before = this.head as RoomHead;
+    const keys = jobs.flatMap(job => job.key ?? []);
+    const [events, repeats] = await Promise.all([
+      store.events(this.room, before.offset, INTERNAL.replayEntries, INTERNAL.replayBytes),
+      store.repeats(this.room, keys).then(byKey),
+    ]);
+    const last = events.at(-1);
+    for (const event of events) this.surroundings.follow(event.kind, event.data);
+    if (last) {
+      this.head = { offset: last.offset, seq: last.seq };
+      this.with_.bus.publish({ type: "head", room: this.room, head: this.head });
+    }
+    return jobs.filter(job => {
+      const repeat = job.key && repeats.get(keyText(job.key));
+      if (repeat) settle(job, this.repeated(job, repeat));
+      return !repeat;
+    });
+  }
+
+  private repeated(job: Job, repeat: Repeat): AppendAnswer {
+    if (this.head) this.with_.bus.publish({ type: "head", room: this.room, head: this.head });
+    if (repeat.hash !== job.hash)
+      return failed(new RookeryError("CONFLICT", "This clientId was used for another message."));
+    return { ok: true, offset: repeat.offset, seq: repeat.seq, data: repeat.data, duplicate: true };
+  }
+
+  private settleSoon(): void {
+    setTimeout(() => void this.settleDoubt(), SETTLE_EVERY);
+  }
+
+  /**
+   * An unknown write is settled only by writing the same entries again under the same offsets: finding nothing proves
+   * nothing, the first attempt may still arrive.
+   */
+  private async settleDoubt(): Promise<void> {
+    if (!this.doubtful) return;
+    const { entries } = this.doubtful;
+    const { store } = this.with_;
+    try {
+      await this.writeAgain(entries);
+      const first = entries[0] as Entry;
+      const events = await store.events(this.room, first.offset - 1, INTERNAL.replayEntries, INTERNAL.replayBytes);
+      this.forget();
+      this.doubtful = null;
+      if (events.length > 0) this.with_.bus.publish({ type: "events", room: this.room, events });
+      this.with_.report("an unknown write is settled", { room: this.room, entries: entries.length });
+    } catch {
+      this.settleSoon();
+    }
+  }
+
+  /** Ends when each entry is stored, or another writer's stands at its offset: then none after it was ever written. */
+  private async writeAgain(entries: readonly Entry[]): Promise<void> {
+    const { store } = this.with_;
+    for (let from = 0; from < entries.length; from++) {
+      from += (await store.append(this.room, entries.slice(from))).stored;
+      const refused = entries[from];
+      if (!refused) return;
+      const [found] = await store.events(this.room, refused.offset - 1, 1, 1);
+      if (found?.kind !== refused.kind || found.data !== eventOf(refused).data) return;
+    }
+  }
+
+  private forget(): void {
+    this.head = null;
+    this.surroundings.forget();
+  }
+}
+
+/** One's own message and one's joining move the read mark; the last such entry of a batch is enough. */
+function markReaders(entries: readonly Entry[]): void {
+  const marked = new Set<string>();
+  for (const entry of entries.toReversed()) {
+    const user = entry.kind === "message" ? entry.sender : joined(entry);
+    if (user === undefined || marked.has(user)) continue;
+    marked.add(user);
+    entry.mark = { user, read: entry.seq };
+  }
+}
+
+function joined({ kind, data }: Entry): string | undefined {
+  const member = kind === "member" && data !== null ? memberOf(data) : undefined;
+  return member?.change === "join" ? member.user : undefined;
+}
+
+const byKey = (repeats: readonly Repeat[]): Map<string, Repeat> =>
+  new Map(repeats.map(repeat => [keyText(repeat), repeat]));
+
+function eventOf({ offset, seq, kind, data, change }: Entry): RoomEvent {
+  const event: RoomEvent = { offset, seq, kind, data: data ?? change?.data ?? "null" };
+  if (change) event.target = { offset: change.offset, data: change.data };
+  if (kind === "member") event.member = memberOf(event.data);
+  return event;
+}
