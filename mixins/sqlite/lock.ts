@@ -32,15 +32,16 @@ export async function lockFolder(dir: string): Promise<Release> {
     connection.close();
     throw diagnose(error).reason === "busy" ? new FolderInUseError(dir, holderOf(pidFile)) : error;
   }
+  held.add(connection);
   writeFileSync(pidFile, `${process.pid}\n`);
   return async () => release(connection, pidFile);
 }
 
-const released = new WeakSet<Connection>();
+/** A connection that nothing refers to is collected, and its lock with it. */
+const held = new Set<Connection>();
 
 function release(connection: Connection, pidFile: string): void {
-  if (released.has(connection)) return;
-  released.add(connection);
+  if (!held.delete(connection)) return;
   rmSync(pidFile, { force: true });
   connection.close();
 }

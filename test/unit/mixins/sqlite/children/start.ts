@@ -11,12 +11,17 @@ export interface Child {
   ended: Promise<number | null>;
 }
 
-/** Starts `name` with tsx. `shell` may hold commands to run before it, for example `ulimit`. */
+const running = new Set<ChildProcess>();
+
+afterEach(() => running.forEach(child => child.kill("SIGKILL")));
+
+/** Starts `name` with tsx; it is killed after the test at the latest. `shell` may hold commands to run before it, for example `ulimit`. */
 export function start(name: string, args: string[], shell = ""): Child {
   const command = [process.execPath, "--require", require.resolve("tsx/cjs"), join(__dirname, `${name}.ts`), ...args];
   const process_ = spawn("bash", ["-c", `${shell} exec "$@"`, "bash", ...command], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  running.add(process_);
   const lines: string[] = [];
   const waiting = new Set<() => void>();
   const look = () => waiting.forEach(check => check());
@@ -28,6 +33,7 @@ export function start(name: string, args: string[], shell = ""): Child {
   const ended = new Promise<number | null>(resolve =>
     process_.once("close", code => {
       over = true;
+      running.delete(process_);
       look();
       resolve(code);
     }),
