@@ -1,0 +1,178 @@
+import type { ActionSchema, Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { platformOf } from "../../config/platform";
+import { openDocuments } from "../../mixins/documents";
+import { broadcast, call, type ActionsOf, type Caller, type Meta } from "../core/contract";
+import { newSecret } from "../core/ids";
+import type { Identity } from "../core/model";
+import * as rules from "../core/rules";
+import { Accounts, type Users } from "./accounts";
+import {
+  CREDENTIALS,
+  REVOCATIONS,
+  SEEDS,
+  SESSIONS,
+  type Credentials,
+  type RevocationEntry,
+  type Seed,
+  type Session,
+} from "./auth.store";
+import { seedAdmin, type FirstAdmin } from "./first-admin";
+import { Passwords } from "./passwords";
+import { RevocationLog } from "./revocation-log";
+import { Sessions } from "./sessions";
+
+interface AuthService extends Service {
+  accounts: Accounts;
+  sessions: Sessions;
+  revocations: RevocationLog;
+  passwords: Passwords;
+  admin: FirstAdmin;
+  sweeper: NodeJS.Timeout;
+}
+
+type Declared = {
+  [A in keyof ActionsOf<"auth">]: ActionsOf<"auth">[A] & Omit<ActionSchema, "handler">;
+};
+
+/** Milliseconds between looks for what has expired or was left half done. */
+const SWEEP = 60_000;
+/** Milliseconds beyond its lifetime for which a token may still be taken: clocks of nodes differ. */
+const SKEW = 60_000;
+
+/** Longer than any token or password that could fit; not worth the work. */
+const secret = "string|min:1|max:1000";
+
+const actions = {
+  register: {
+    auth: "anyone",
+    visibility: "published",
+    params: { username: rules.username, email: rules.email, password: rules.password },
+    handler(this: AuthService, ctx) {
+      const { username, email, password } = ctx.params;
+      return this.accounts.register(usersOf(ctx), { username, email, password });
+    },
+  },
+  login: {
+    auth: "anyone",
+    visibility: "published",
+    params: { username: "string|min:1|max:320", password: "string|max:1000" },
+    handler(this: AuthService, ctx) {
+      return this.accounts.login(usersOf(ctx), ctx.params.username, ctx.params.password);
+    },
+  },
+  refresh: {
+    auth: "anyone",
+    visibility: "published",
+    params: { refreshToken: secret },
+    handler(this: AuthService, ctx) {
+      return this.accounts.refresh(usersOf(ctx), ctx.params.refreshToken);
+    },
+  },
+  logout: {
+    // One of the two tokens will do; the rule asks for it.
+    auth: "anyone",
+    visibility: "published",
+    params: { refreshToken: `${secret}|optional` },
+    async handler(this: AuthService, ctx) {
+      const given = Object.hasOwn(ctx.params, "refreshToken") ? ctx.params.refreshToken : undefined;
+      await this.accounts.logout(ctx.meta.user, given);
+      return null;
+    },
+  },
+  revoke: {
+    auth: "internal",
+    visibility: "public",
+    params: { userId: rules.id, forget: "boolean|optional", keepSessions: "boolean|optional" },
+    async handler(this: AuthService, ctx) {
+      const { userId, forget, keepSessions } = ctx.params;
+      await this.accounts.revoke(userId, { forget, keepSessions });
+      return null;
+    },
+  },
+  revocations: {
+    auth: "internal",
+    visibility: "public",
+    params: { after: rules.whole(0) },
+    handler(this: AuthService, ctx) {
+      return this.revocations.after(ctx.params.after);
+    },
+  },
+} satisfies Declared;
+
+const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService> = {
+  name: "auth",
+  dependencies: ["users"],
+  actions,
+
+  events: {
+    /** From here on the start script shows what was made. */
+    "$broker.started": {
+      async handler(this: AuthService) {
+        await this.admin.shown();
+      },
+    },
+  },
+
+  async started(this: AuthService) {
+    const platform = platformOf(this.broker);
+    const { clock, tokens, config } = platform;
+    const database = await platform.database();
+    const credentials = await openDocuments<Credentials>(database, CREDENTIALS);
+    this.sessions = new Sessions(await openDocuments<Session>(database, SESSIONS), clock, config.jwt.refreshTtl);
+    this.revocations = await RevocationLog.open(
+      await openDocuments<RevocationEntry>(database, REVOCATIONS),
+      clock,
+      tokens.ttl * 1000 + SKEW,
+      items => broadcast(this.broker, "auth.revoked", { items }),
+    );
+    this.passwords = new Passwords();
+    this.accounts = new Accounts({
+      credentials,
+      sessions: this.sessions,
+      revocations: this.revocations,
+      passwords: this.passwords,
+      tokens,
+      clock,
+    });
+    const seeds = await openDocuments<Seed>(database, SEEDS);
+    const users = usersOf(this.broker);
+    this.admin = await seedAdmin(seeds, this.accounts, users, config.adminPassword, () => newSecret().slice(0, 20));
+    if (this.admin.madePassword) platform.madeAdminPassword = this.admin.madePassword;
+
+    const sweep = async (): Promise<void> => {
+      await this.sessions.sweep();
+      await this.revocations.sweep();
+      await this.accounts.sweep(users);
+    };
+    this.sweeper = setInterval(() => {
+      sweep().catch(error => this.logger.warn("sweep failed, it is repeated", { error: String(error) }));
+    }, SWEEP).unref();
+  },
+
+  async stopped(this: AuthService) {
+    clearInterval(this.sweeper);
+    await this.passwords?.close();
+  },
+};
+
+export default AuthSchema;
+
+function usersOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] }): Users {
+  return {
+    create: user => call(via, "users.create", user),
+    byLogin: login => call(via, "users.byLogin", { login }),
+    record: id => call(via, "users.record", { id }),
+    profile: identity => asUser(via, identity),
+  };
+}
+
+/** Calls as the user who is just signing in. The metadata of a call flows back, so the caller's own user is put back. */
+async function asUser(via: Caller & { meta?: Meta }, user: Identity): ReturnType<Users["profile"]> {
+  const caller = via.meta?.user;
+  try {
+    return await call(via, "users.me", {}, { meta: { user } });
+  } finally {
+    if (via.meta && caller) via.meta.user = caller;
+    else if (via.meta) delete via.meta.user;
+  }
+}

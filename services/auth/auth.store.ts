@@ -1,0 +1,67 @@
+import type { CollectionSpec } from "../../mixins/documents";
+
+/** What auth keeps. Secrets only as digests and hashes. */
+
+/** `id` is the user's. */
+export interface Credentials {
+  id: string;
+  /** bcrypt. */
+  hash: string;
+  createdAt: string;
+  /** Milliseconds since the epoch; set until the user is known to exist. */
+  pendingSince?: number;
+}
+
+/** One sign-in on one device; `id` is the `sid` of its tokens. An ended session is not kept. */
+export interface Session {
+  id: string;
+  userId: string;
+  /** Digest of what all refresh tokens of this session share: tells an old one from an invented one. */
+  familyDigest: string;
+  refreshDigest: string;
+  previousDigest?: string;
+  /** Milliseconds since the epoch, like `expiresAt`. */
+  rotatedAt: number;
+  expiresAt: number;
+  createdAt: string;
+}
+
+/** One line of the revocation log. */
+export interface RevocationEntry {
+  id: string;
+  n: number;
+  session?: string;
+  user?: string;
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
+/** The first admin: who he is, and whether his password has reached somebody. */
+export interface Seed {
+  id: string;
+  userId: string;
+  done: boolean;
+}
+
+export const CREDENTIALS: CollectionSpec = {
+  collection: "credentials",
+  indexes: [{ name: "pendingSince", fields: ["pendingSince"] }],
+};
+
+export const SESSIONS: CollectionSpec = {
+  collection: "sessions",
+  indexes: [
+    { name: "user", fields: ["userId"] },
+    { name: "expiresAt", fields: ["expiresAt"] },
+  ],
+};
+
+export const REVOCATIONS: CollectionSpec = {
+  collection: "revocations",
+  indexes: [
+    { name: "number", fields: ["n"], unique: true },
+    { name: "at", fields: ["at"] },
+  ],
+};
+
+export const SEEDS: CollectionSpec = { collection: "seeds" };

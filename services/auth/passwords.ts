@@ -1,0 +1,75 @@
+import { randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { extname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Piscina } from "piscina";
+import { RookeryError } from "../core/errors";
+import type { PasswordTask } from "./passwords.worker";
+
+/** bcrypt's cost: 2^10 rounds, about 55 ms. */
+const COST = 10;
+/** Hashes that may wait. At 55 ms each the last one is still answered before its caller gives up. */
+const WAITING = 64;
+/** Milliseconds a hash may take, waiting included. */
+const TIMEOUT = 10_000;
+/** What bcrypt reads of a password; a longer one would be let in by its beginning alone. */
+const MAX_BYTES = 72;
+
+/** Hashes passwords in threads of their own, so that the loop which serves requests never waits for one. */
+export class Passwords {
+  /** Full-cost comparisons made, those for unknown users included. */
+  comparisons = 0;
+  private readonly pool: Piscina<PasswordTask, string | boolean>;
+  /** A hash of nothing anybody knows. */
+  private dummy: Promise<string> | undefined;
+
+  constructor(private readonly limits: { waiting: number; timeout: number } = { waiting: WAITING, timeout: TIMEOUT }) {
+    const extension = extname(__filename);
+    this.pool = new Piscina({
+      filename: join(__dirname, `passwords.worker${extension}`),
+      // Compiled, the worker is plain JavaScript; from source (tsx, jest) the thread gets tsx as its loader.
+      execArgv: extension === ".js" ? [] : ["--import", pathToFileURL(require.resolve("tsx")).href],
+      minThreads: 1,
+      maxThreads: Math.max(1, Math.min(4, availableParallelism() - 1)),
+      maxQueue: limits.waiting,
+    });
+  }
+
+  /** Throws INVALID for what bcrypt would cut, UNAVAILABLE if too many wait. */
+  async hash(password: string): Promise<string> {
+    if (!isWhole(password)) throw new RookeryError("INVALID", "A password has at most 72 bytes and no NUL.");
+    return (await this.run({ password, cost: COST })) as string;
+  }
+
+  /**
+   * Whether the password fits the hash. Without a hash (no such user) it is compared with a dummy: the answer is false and
+   * takes as long as any other.
+   */
+  async verify(password: string, hash: string | null): Promise<boolean> {
+    this.dummy ??= this.hash(randomBytes(32).toString("base64url"));
+    const against = hash ?? (await this.dummy.catch(error => this.forgetDummy(error)));
+    this.comparisons++;
+    const fits = await this.run({ password, hash: against });
+    return fits === true && hash !== null && isWhole(password);
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+
+  private async run(task: PasswordTask): Promise<string | boolean> {
+    try {
+      return await this.pool.run(task, { signal: AbortSignal.timeout(this.limits.timeout) });
+    } catch {
+      // Full, too slow or stopped; an argument can not be at fault.
+      throw new RookeryError("UNAVAILABLE", "Too many sign-ins at once.", { retryAfterMs: 1_000 });
+    }
+  }
+
+  private forgetDummy(error: unknown): never {
+    this.dummy = undefined;
+    throw error;
+  }
+}
+
+const isWhole = (password: string): boolean => Buffer.byteLength(password) <= MAX_BYTES && !password.includes("\0");

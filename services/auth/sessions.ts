@@ -1,0 +1,106 @@
+import type { Documents } from "../../mixins/documents";
+import { timestamp, type Clock } from "../core/clock";
+import { digest, isId, newId, newSecret } from "../core/ids";
+import type { Session } from "./auth.store";
+
+/** Milliseconds after a rotation in which its old token may be a client's honest retry: refused, but nothing ends. */
+const GRACE = 10_000;
+/** Sessions removed in one sweep or one step. */
+const BATCH = 500;
+
+/** A refresh token of ours, taken apart: session, what the session's tokens share, what is this token's own. */
+interface Parts {
+  id: string;
+  family: string;
+  secret: string;
+}
+
+export type Rotation =
+  | { outcome: "rotated"; refreshToken: string }
+  /** Not ours, ended or expired. */
+  | { outcome: "unknown" }
+  /** Just rotated: refused and nothing else. */
+  | { outcome: "late" }
+  /** An old token: two hold the session, and one of them stole it. */
+  | { outcome: "reused" };
+
+/** Sessions and their refresh tokens. A token is used once; only digests are stored. */
+export class Sessions {
+  constructor(
+    private readonly sessions: Documents<Session>,
+    private readonly clock: Clock,
+    /** Seconds a refresh token lives. */
+    private readonly ttl: number,
+  ) {}
+
+  async start(userId: string): Promise<{ id: string; refreshToken: string }> {
+    const parts = { id: newId(), family: newSecret(), secret: newSecret() };
+    const now = this.clock.now();
+    await this.sessions.insert({
+      id: parts.id,
+      userId,
+      familyDigest: digest(parts.family),
+      refreshDigest: digest(parts.secret),
+      rotatedAt: now,
+      expiresAt: now + this.ttl * 1000,
+      createdAt: timestamp(this.clock),
+    });
+    return { id: parts.id, refreshToken: format(parts) };
+  }
+
+  /** The session a refresh token belongs to, used or not; null if it is none of ours or the session is over. */
+  async find(refreshToken: string): Promise<Session | null> {
+    const parts = parse(refreshToken);
+    const session = parts && (await this.sessions.get(parts.id));
+    if (!parts || !session || session.familyDigest !== digest(parts.family)) return null;
+    return session.expiresAt > this.clock.now() ? session : null;
+  }
+
+  /** Exchanges a refresh token for the next one. Of any number of calls with one token exactly one succeeds. */
+  async rotate(refreshToken: string): Promise<Rotation> {
+    const parts = parse(refreshToken);
+    if (!parts) return { outcome: "unknown" };
+    const presented = digest(parts.secret);
+    const secret = newSecret();
+    let answer: Rotation = { outcome: "unknown" };
+    // The change is judged anew on what is stored each time it runs; the last run is the one that counted.
+    await this.sessions.update(parts.id, session => {
+      const now = this.clock.now();
+      const genuine = session.familyDigest === digest(parts.family) && session.expiresAt > now;
+      if (!genuine || presented !== session.refreshDigest) {
+        const late = presented === session.previousDigest && now - session.rotatedAt < GRACE;
+        answer = { outcome: !genuine ? "unknown" : late ? "late" : "reused" };
+        return null;
+      }
+      answer = { outcome: "rotated", refreshToken: format({ ...parts, secret }) };
+      const next = { refreshDigest: digest(secret), previousDigest: presented };
+      return { ...session, ...next, rotatedAt: now, expiresAt: now + this.ttl * 1000 };
+    });
+    return answer;
+  }
+
+  async end(id: string): Promise<void> {
+    await this.sessions.remove(id);
+  }
+
+  async endAll(userId: string): Promise<void> {
+    await this.sessions.removeWhere({ userId });
+  }
+
+  /** Removes a bounded number of expired sessions. */
+  async sweep(): Promise<void> {
+    const expired = await this.sessions.find({ where: { expiresAt: { $lte: this.clock.now() } }, limit: BATCH });
+    if (expired.length > 0)
+      await this.sessions.removeWhere({
+        id: { $in: expired.map(({ id }) => id) },
+        expiresAt: { $lte: this.clock.now() },
+      });
+  }
+}
+
+const format = ({ id, family, secret }: Parts): string => `${id}.${family}.${secret}`;
+
+function parse(token: string): Parts | null {
+  const [id, family, secret, ...rest] = token.split(".", 4);
+  return isId(id) && family && secret && rest.length === 0 ? { id, family, secret } : null;
+}

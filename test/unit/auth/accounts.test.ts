@@ -1,0 +1,155 @@
+import { openDocuments, StorageError, type Documents } from "../../../mixins/documents";
+import { SqliteDatabase } from "../../../mixins/sqlite/database";
+import { Accounts, type Users } from "../../../services/auth/accounts";
+import {
+  CREDENTIALS,
+  REVOCATIONS,
+  SESSIONS,
+  type Credentials,
+  type RevocationEntry,
+  type Session,
+} from "../../../services/auth/auth.store";
+import { Passwords } from "../../../services/auth/passwords";
+import { RevocationLog } from "../../../services/auth/revocation-log";
+import { Sessions } from "../../../services/auth/sessions";
+import type { UserRecord } from "../../../services/core/contract";
+import { RookeryError } from "../../../services/core/errors";
+import { AccessTokens } from "../../../services/core/tokens";
+import { codeOf, SECRET, TestClock } from "../../support/broker";
+import { temporaryFolder } from "../../support/temp";
+
+/** Users in memory: a second implementation of what auth asks of the users service. */
+class Village implements Users {
+  readonly people = new Map<string, UserRecord>();
+  onCreate: () => Promise<void> = async () => undefined;
+  onRecord: () => Promise<void> = async () => undefined;
+
+  async create(user: { id: string; username: string }): Promise<UserRecord> {
+    await this.onCreate();
+    if (await this.byLogin(user.username)) throw new RookeryError("CONFLICT");
+    const record: UserRecord = { id: user.id, username: user.username, roles: ["User"] };
+    this.people.set(user.id, record);
+    return record;
+  }
+  async byLogin(login: string): Promise<UserRecord | null> {
+    return [...this.people.values()].find(({ username }) => username === login) ?? null;
+  }
+  async record(id: string): Promise<UserRecord | null> {
+    const known = this.people.get(id) ?? null;
+    await this.onRecord();
+    return known;
+  }
+  async profile({ id, username, roles }: UserRecord) {
+    return { id, username, roles, status: "offline" as const, createdAt: "" };
+  }
+}
+
+describe("accounts", () => {
+  const clock = new TestClock(Date.now());
+  const passwords = new Passwords();
+  const tokens = new AccessTokens({ secret: SECRET, issuer: "rookery", audience: "rookery", accessTtl: 600 });
+  let database: SqliteDatabase;
+  let credentials: Documents<Credentials>;
+  let entries: Documents<RevocationEntry>;
+  let sessions: Documents<Session>;
+  let revocations: RevocationLog;
+  let accounts: Accounts;
+  let village: Village;
+  const who = { username: "ann", email: "ann@example.org", password: "pass phrase 1" };
+
+  beforeEach(async () => {
+    database = await SqliteDatabase.open(`${temporaryFolder()}/test.db`);
+    credentials = await openDocuments<Credentials>(database, CREDENTIALS);
+    entries = await openDocuments<RevocationEntry>(database, REVOCATIONS);
+    sessions = await openDocuments<Session>(database, SESSIONS);
+    revocations = await RevocationLog.open(entries, clock, 660_000, () => undefined);
+    const parts = { credentials, revocations, passwords, tokens, clock };
+    accounts = new Accounts({ ...parts, sessions: new Sessions(sessions, clock, 3600) });
+    village = new Village();
+  });
+  afterEach(() => database.close());
+  afterAll(() => passwords.close());
+
+  it("drop the credentials of a registration whose user was never made", async () => {
+    village.onCreate = () => Promise.reject(new StorageError("unknown", "timeout"));
+    expect(await codeOf(accounts.register(village, who))).toBe("UNKNOWN_OUTCOME");
+    expect(await credentials.count()).toBe(1);
+    clock.advance(30_000);
+    await accounts.sweep(village);
+    expect(await credentials.count()).toBe(1);
+    clock.advance(31_000);
+    await accounts.sweep(village);
+    expect(await credentials.count()).toBe(0);
+  });
+
+  it("keep the credentials of a registration whose user was made though the answer got lost", async () => {
+    const create = village.create.bind(village);
+    village.create = async user => {
+      await create(user);
+      throw new StorageError("unknown", "timeout");
+    };
+    expect(await codeOf(accounts.register(village, who))).toBe("UNKNOWN_OUTCOME");
+    clock.advance(61_000);
+    await accounts.sweep(village);
+    expect((await credentials.find()).map(({ pendingSince }) => pendingSince)).toEqual([undefined]);
+    expect((await accounts.login(village, "ann", who.password)).user.username).toBe("ann");
+  });
+
+  it("give no session to a sign-in during which the user's sessions were ended", async () => {
+    await accounts.register(village, who);
+    await sessions.removeWhere({});
+    const byLogin = village.byLogin.bind(village);
+    village.byLogin = async login => {
+      const user = await byLogin(login);
+      if (user) await accounts.revoke(user.id, {});
+      return user;
+    };
+    expect(await codeOf(accounts.login(village, "ann", who.password))).toBe("UNAVAILABLE");
+    expect(await sessions.count()).toBe(0);
+  });
+
+  it("make a refreshed token older than a change of roles that happens meanwhile", async () => {
+    const signedIn = await accounts.register(village, who);
+    village.onRecord = () => accounts.revoke(signedIn.user.id, { keepSessions: true });
+    const refreshed = await accounts.refresh(village, signedIn.refreshToken);
+    expect(revocations.refuses(tokens.verify(refreshed.accessToken))).toBe(true);
+  });
+
+  it("spend no refresh token when the user cannot be read", async () => {
+    const signedIn = await accounts.register(village, who);
+    const profile = village.profile.bind(village);
+    village.profile = () => Promise.reject(new RookeryError("UNAVAILABLE"));
+    expect(await codeOf(accounts.refresh(village, signedIn.refreshToken))).toBe("UNAVAILABLE");
+    village.profile = profile;
+    expect((await accounts.refresh(village, signedIn.refreshToken)).user.username).toBe("ann");
+  });
+
+  it("sweep sessions that have expired and no others", async () => {
+    const store = new Sessions(sessions, clock, 3600);
+    await store.start("a");
+    clock.advance(1_800_000);
+    const young = await store.start("b");
+    clock.advance(1_800_000);
+    await store.sweep();
+    expect((await sessions.find()).map(({ id }) => id)).toEqual([young.id]);
+  });
+
+  it("number on from the same head when old revocations are forgotten, also after a restart", async () => {
+    for (let i = 0; i < 5; i++) await revocations.append({ session: `s${i}` });
+    clock.advance(700_000);
+    await revocations.sweep();
+    expect((await entries.find()).map(({ n }) => n)).toEqual([5]);
+    const again = await RevocationLog.open(entries, clock, 660_000, () => undefined);
+    expect(again.head).toBe(5);
+    await again.append({ user: "u" });
+    expect((await again.after(0)).items.map(({ n }) => n)).toEqual([5, 6]);
+  });
+
+  it("share the numbers with a second writer, without a hole and without one twice", async () => {
+    const told: number[] = [];
+    const other = await RevocationLog.open(entries, clock, 660_000, items => told.push(...items.map(({ n }) => n)));
+    await Promise.all(Array.from({ length: 10 }, (_, i) => (i % 2 ? other : revocations).append({ session: `s${i}` })));
+    expect((await entries.find({ sort: "n" })).map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(told).toHaveLength(5);
+  });
+});

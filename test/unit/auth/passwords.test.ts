@@ -1,0 +1,57 @@
+import { hashSync } from "bcryptjs";
+import { Passwords } from "../../../services/auth/passwords";
+import { codeOf } from "../../support/broker";
+
+describe("passwords", () => {
+  const passwords = new Passwords();
+  afterAll(() => passwords.close());
+
+  it("hashes with bcrypt at cost 10 and a salt of its own", async () => {
+    const [one, two] = await Promise.all([passwords.hash("a password"), passwords.hash("a password")]);
+    expect(one).toMatch(/^\$2[aby]\$10\$/);
+    expect(one).not.toBe(two);
+    expect(await passwords.verify("a password", one)).toBe(true);
+    expect(await passwords.verify("A password", one)).toBe(false);
+  });
+
+  it("does not fit a longer password to a hash of its first 72 bytes, though bcrypt would", async () => {
+    const hash = hashSync("x".repeat(72), 4);
+    expect(await passwords.verify("x".repeat(72), hash)).toBe(true);
+    expect(await passwords.verify("x".repeat(73), hash)).toBe(false);
+    expect(await passwords.verify(`${"x".repeat(72)}\0`, hash)).toBe(false);
+    expect(await codeOf(passwords.hash("x".repeat(73)))).toBe("INVALID");
+    expect(await codeOf(passwords.hash("a\0b"))).toBe("INVALID");
+  });
+
+  it("compares for unknown users too, and never finds that it fits", async () => {
+    const before = passwords.comparisons;
+    expect(await passwords.verify("anything", null)).toBe(false);
+    expect(passwords.comparisons).toBe(before + 1);
+  });
+
+  it("leaves the loop free while it hashes", async () => {
+    let turns = 0;
+    let done = false;
+    const spin = (): void => {
+      turns++;
+      if (!done) setImmediate(spin);
+    };
+    spin();
+    await passwords.hash("a password");
+    done = true;
+    expect(turns).toBeGreaterThan(10);
+  });
+
+  it("refuses as unavailable what would wait too long, and serves the rest", async () => {
+    const small = new Passwords({ waiting: 2, timeout: 10_000 });
+    try {
+      const answers = await Promise.all(Array.from({ length: 20 }, () => codeOf(small.hash("a password"))));
+      const served = answers.filter(answer => answer.startsWith("resolved"));
+      expect(served.length).toBeGreaterThanOrEqual(2);
+      expect(answers.filter(answer => answer === "UNAVAILABLE").length).toBe(20 - served.length);
+      expect(served.length).toBeLessThan(20);
+    } finally {
+      await small.close();
+    }
+  });
+});
