@@ -8,6 +8,9 @@ import { eachHeader, type NativeRequest, type NativeResponse } from "./engine.uw
 /** Names the library writes itself, or we do from the parsed value. */
 const OWN_HEADERS = new Set(["content-length", "date"]);
 
+/** Bytes of a body held for a server that answers before it has read them and a client that does not read. */
+const MAX_HELD = 32 * 1024 * 1024;
+
 const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length;
 
 /** Node has a character for each byte of a head (Latin-1), the library takes and gives UTF-8. */
@@ -28,6 +31,10 @@ export class UwsExchange implements HttpExchange {
   #bodyRead = true;
   #headSent = false;
   #done = false;
+  /** The client has to read before more can be written. */
+  #waiting = false;
+  /** The body is paused. */
+  #paused = false;
   #origin: ClientRequest | undefined;
   readonly #onDone: (exchange: UwsExchange) => void;
 
@@ -126,12 +133,28 @@ export class UwsExchange implements HttpExchange {
         watch.stop();
         origin.end();
       } else if (!more && !this.#done) {
-        this.#res.pause();
-        origin.once("drain", () => {
-          if (!this.#done) this.#res.resume();
-        });
+        this.#pause(origin);
       }
     });
+  }
+
+  /**
+   * Stops reading until the server has caught up. Not while a write waits for the client: in some builds pausing and
+   * resuming forget that write, and its turn never comes. What arrives then is held, up to a bound.
+   */
+  #pause(origin: ClientRequest): void {
+    if (this.#waiting && origin.writableLength > MAX_HELD) this.#res.close();
+    if (this.#waiting || this.#paused) return;
+    this.#paused = true;
+    this.#res.pause();
+    origin.once("drain", () => {
+      this.#paused = false;
+      this.#resume();
+    });
+  }
+
+  #resume(): void {
+    if (!this.#done && !this.#paused && !this.#waiting) this.#res.resume();
   }
 
   #respond(answer: IncomingMessage): void {
@@ -168,7 +191,7 @@ export class UwsExchange implements HttpExchange {
         this.#head(answer, status);
         room = this.#res.write(chunk);
       });
-      if (!room) this.#waitForRoom(answer);
+      if (!room) this.#waitForRoom(answer, () => true);
     });
     answer.once("end", () =>
       this.#last(() => {
@@ -209,12 +232,9 @@ export class UwsExchange implements HttpExchange {
       });
       if (complete) this.#finish();
       else if (!all) {
-        answer.pause();
-        this.#res.onWritable(offset => {
-          if (this.#done) return true;
+        this.#waitForRoom(answer, offset => {
           const [rest, ended] = this.#res.tryEnd(chunk.subarray(offset - start), length);
           if (ended) this.#finish();
-          else if (rest) answer.resume();
           return rest;
         });
       }
@@ -229,9 +249,15 @@ export class UwsExchange implements HttpExchange {
     });
   }
 
-  #waitForRoom(answer: IncomingMessage): void {
+  /** @param write writes what did not fit before; false: it does not fit yet */
+  #waitForRoom(answer: IncomingMessage, write: (offset: number) => boolean): void {
     answer.pause();
-    this.#res.onWritable(() => {
+    this.#waiting = true;
+    this.#res.onWritable(offset => {
+      if (this.#done || !this.#waiting) return true;
+      if (!write(offset)) return false;
+      this.#waiting = false;
+      this.#resume();
       answer.resume();
       return true;
     });
