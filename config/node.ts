@@ -32,6 +32,9 @@ export function nodeOptions(config: Config, clock?: Clock): BrokerOptions {
     created(broker: ServiceBroker) {
       attachPlatform(broker, new Platform(config, clock));
     },
+    async started(broker: ServiceBroker) {
+      for (const task of platformOf(broker).afterStart) await task();
+    },
     async stopped(broker: ServiceBroker) {
       await platformOf(broker).close();
     },

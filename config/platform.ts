@@ -17,6 +17,8 @@ export class Platform {
   readonly tokens: AccessTokens;
   readonly bus: RoomBus = new MemoryRoomBus();
   readonly origin = new Origin();
+  /** Work that needs every service of this process started, and ends before the process says it is ready. */
+  readonly afterStart: (() => Promise<void>)[] = [];
   /** The random password of the admin user, if this start made it; shown once. */
   madeAdminPassword: string | null = null;
   private opened: Promise<{ database: SqliteDatabase; release: Release }> | null = null;

@@ -45,6 +45,8 @@ export interface Channel {
   memberCount: number;
   /** The caller's role here, null if not a member. */
   role: RoomRole | null;
+  /** Only in the event that ends it. */
+  deletedAt?: string;
 }
 
 export interface Conversation {
@@ -54,6 +56,8 @@ export interface Conversation {
   members: string[];
   createdBy: string;
   createdAt: string;
+  /** Only in the event that ends it. */
+  deletedAt?: string;
 }
 
 export interface Member {

@@ -1,0 +1,46 @@
+import type { ActionName } from "./contract";
+
+/**
+ * What a signed-in client may call by name over a socket (`{"t":"call","method":...}`): the same actions that REST routes
+ * lead to, less those that need HTTP (streams) or no sign-in.
+ */
+export const METHODS = [
+  "auth.logout",
+  "users.me",
+  "users.get",
+  "users.list",
+  "users.updateMe",
+  "users.update",
+  "users.remove",
+  "rooms.list",
+  "rooms.create",
+  "rooms.get",
+  "rooms.update",
+  "rooms.remove",
+  "rooms.join",
+  "rooms.leave",
+  "rooms.members",
+  "rooms.addMember",
+  "rooms.removeMember",
+  "rooms.conversations",
+  "rooms.converse",
+  "messages.send",
+  "messages.history",
+  "messages.get",
+  "messages.edit",
+  "messages.remove",
+  "messages.react",
+  "messages.unreact",
+  "messages.read",
+  "messages.delivered",
+  "messages.receipts",
+  "messages.unread",
+  "files.link",
+] as const satisfies readonly ActionName[];
+
+export type MethodName = (typeof METHODS)[number];
+
+const names: ReadonlySet<unknown> = new Set(METHODS);
+
+/** Whether `name`, from a client, is one of them. Each is the name of its action. */
+export const isMethod = (name: unknown): name is MethodName => names.has(name);

@@ -1,0 +1,53 @@
+import type { CollectionSpec, Documents } from "../../mixins/documents";
+import type { UserRecord } from "../core/contract";
+import { RookeryError } from "../core/errors";
+import type { Identity } from "../core/model";
+import { permissionsOf } from "../core/permissions";
+import type { Append } from "./changes";
+import type { StoredRoom } from "./room";
+import type { Rooms } from "./rooms";
+
+/** That something was seeded once: what an operator deletes later does not come back. */
+export interface Seed {
+  id: string;
+}
+
+export const SEEDS: CollectionSpec = { collection: "room_seeds" };
+
+const CHANNELS = [
+  {
+    name: "general",
+    topic: "Everything and everybody",
+    messages: [
+      "Welcome to Rookery. This channel is public: everybody who signs in may read it, members may write.",
+      "Open a second window, sign in as somebody else, and write. Then stop the server in the middle of it: what was acknowledged is still there.",
+      "The REST interface can be tried at /api/docs.",
+    ],
+  },
+  { name: "random", topic: "What does not fit elsewhere", messages: ["Nothing here has to make sense."] },
+];
+
+interface Ground {
+  seeds: Documents<Seed>;
+  store: Documents<StoredRoom>;
+  rooms: Rooms;
+  append: Append;
+  admin(): Promise<UserRecord | null>;
+}
+
+/** Makes the first channels and messages, once. A start that was cut off goes on where it was: every step can be repeated. */
+export async function seedRooms({ seeds, store, rooms, append, admin }: Ground): Promise<void> {
+  if (await seeds.get("channels")) return;
+  const owner = await admin();
+  if (!owner) return;
+  const user: Identity = { ...owner, permissions: permissionsOf(owner.roles), sid: "seed" };
+  for (const { name, topic, messages } of CHANNELS) {
+    const there = await store.findOne({ nameKey: name });
+    const { id } = there ?? (await rooms.createChannel(owner.id, name, false, topic));
+    for (const [index, text] of messages.entries()) {
+      const answer = await append({ room: id, user, entry: { op: "send", text, clientId: `seed-${index + 1}` } });
+      if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
+    }
+  }
+  await seeds.insert({ id: "channels" });
+}

@@ -1,0 +1,211 @@
+import type { Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { platformOf } from "../../config/platform";
+import { openDocuments } from "../../mixins/documents";
+import { call, type ActionsOf, type AppendAnswer, type Caller } from "../core/contract";
+import { ROOM_ROLES } from "../core/permissions";
+import { callerOf } from "../core/policy";
+import * as rules from "../core/rules";
+import { RoomChanges, type Append } from "./changes";
+import { seedRooms, SEEDS, type Seed } from "./first-rooms";
+import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
+import { Rooms, type Names } from "./rooms";
+
+interface RoomsService extends Service {
+  rooms: Rooms;
+  changes: RoomChanges;
+  sweeper: NodeJS.Timeout;
+}
+
+/** Milliseconds after which a change left half done is taken up by the sweeper. */
+const SWEEP = 1_000;
+const SWEEP_ROOMS = 50;
+
+const name = "string|trim|min:1|max:80";
+const topic = { type: "string", trim: true, max: 500, optional: true, nullable: true } as const;
+
+const actions = {
+  list: {
+    auth: "user",
+    visibility: "published",
+    params: rules.paging,
+    handler(this: RoomsService, ctx) {
+      return this.rooms.listChannels(callerOf(ctx.meta).id, ctx.params);
+    },
+  },
+  create: {
+    auth: { permission: "channels.create" },
+    visibility: "published",
+    params: { name, isPrivate: "boolean|optional", topic },
+    handler(this: RoomsService, ctx) {
+      const { name: given, isPrivate = false, topic: about } = ctx.params;
+      return this.rooms.createChannel(callerOf(ctx.meta).id, given, isPrivate, about || null);
+    },
+  },
+  get: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.get(callerOf(ctx.meta).id, ctx.params.id);
+    },
+  },
+  update: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, name: `${name}|optional`, isPrivate: "boolean|optional", topic },
+    handler(this: RoomsService, ctx) {
+      const { id, ...edit } = ctx.params;
+      return this.rooms.update(callerOf(ctx.meta), id, edit);
+    },
+  },
+  remove: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: RoomsService, ctx) {
+      await this.rooms.remove(callerOf(ctx.meta), ctx.params.id);
+      return null;
+    },
+  },
+  join: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: RoomsService, ctx) {
+      await this.rooms.join(callerOf(ctx.meta).id, ctx.params.id);
+      return null;
+    },
+  },
+  leave: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: RoomsService, ctx) {
+      await this.rooms.leave(callerOf(ctx.meta).id, ctx.params.id);
+      return null;
+    },
+  },
+  members: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, ...rules.paging },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.listMembers(callerOf(ctx.meta).id, ctx.params.id, ctx.params, namesOf(ctx));
+    },
+  },
+  addMember: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, userId: rules.id, role: { type: "enum", values: [...ROOM_ROLES], optional: true } },
+    handler(this: RoomsService, ctx) {
+      const { id, userId, role = "member" } = ctx.params;
+      return this.rooms.addMember(callerOf(ctx.meta).id, id, userId, role, namesOf(ctx));
+    },
+  },
+  removeMember: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, userId: rules.id },
+    async handler(this: RoomsService, ctx) {
+      await this.rooms.removeMember(callerOf(ctx.meta), ctx.params.id, ctx.params.userId);
+      return null;
+    },
+  },
+  conversations: {
+    auth: "user",
+    visibility: "published",
+    params: rules.paging,
+    handler(this: RoomsService, ctx) {
+      return this.rooms.listConversations(callerOf(ctx.meta).id, ctx.params);
+    },
+  },
+  converse: {
+    auth: "user",
+    visibility: "published",
+    params: {
+      type: { type: "enum", values: ["direct", "group"] },
+      members: { type: "array", max: 1_000, items: { type: "string", min: 1, max: 200 } },
+      name: { type: "string", trim: true, max: 80, optional: true, nullable: true },
+    },
+    async handler(this: RoomsService, ctx) {
+      const { type, members, name: given } = ctx.params;
+      const user = callerOf(ctx.meta).id;
+      const { conversation, created } = await this.rooms.converse(user, type, members, given || null, namesOf(ctx));
+      if (!created) ctx.meta.$statusCode = 200;
+      return conversation;
+    },
+  },
+  access: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id, rooms: { type: "array", max: 1_000, items: "string" } },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.access(ctx.params.user, ctx.params.rooms);
+    },
+  },
+  memberships: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.memberships(ctx.params.user);
+    },
+  },
+  memberIds: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.memberIds(ctx.params.room);
+    },
+  },
+  evict: {
+    auth: "internal",
+    visibility: "public",
+    params: { userId: rules.id },
+    async handler(this: RoomsService, ctx) {
+      await this.rooms.evict(ctx.params.userId);
+      return null;
+    },
+  },
+} satisfies ActionsOf<"rooms">;
+
+const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsService> = {
+  name: "rooms",
+  // The first rooms belong to the admin and hold messages.
+  dependencies: ["users", "auth", "messages"],
+  actions,
+
+  async started(this: RoomsService) {
+    const platform = platformOf(this.broker);
+    const { clock, limits, config } = platform;
+    const database = await platform.database();
+    const rooms = await openDocuments<StoredRoom>(database, ROOMS);
+    const members = await openDocuments<StoredMember>(database, MEMBERS);
+    const append: Append = async entry =>
+      (await call(this.broker, "messages.append", { entries: [entry] }))[0] as AppendAnswer;
+    this.changes = new RoomChanges(rooms, members, append, clock);
+    this.rooms = new Rooms(rooms, members, this.changes, clock, limits);
+    if (config.seedDemo) {
+      const seeds = await openDocuments<Seed>(database, SEEDS);
+      const admin = () => call(this.broker, "users.byLogin", { login: "admin" });
+      platform.afterStart.push(() => seedRooms({ seeds, store: rooms, rooms: this.rooms, append, admin }));
+    }
+    this.sweeper = setInterval(() => {
+      this.changes
+        .sweep(SWEEP_ROOMS)
+        .catch(error => this.logger.warn("a change waits for the next sweep", { error: String(error) }));
+    }, SWEEP).unref();
+  },
+
+  async stopped(this: RoomsService) {
+    clearInterval(this.sweeper);
+  },
+};
+
+export default RoomsSchema;
+
+const namesOf =
+  (via: Caller): Names =>
+  ids =>
+    call(via, "users.names", { ids });
