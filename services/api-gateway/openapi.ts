@@ -1,0 +1,110 @@
+import { version } from "../../config/root";
+import type { Limits } from "../core/limits";
+import { pathParameters, ROUTES, TAGS, type Route } from "./routes";
+import { QUERY, schemasOf, type Schema } from "./schemas";
+
+/** The OpenAPI 3.1 document, made from the table of routes. */
+export function openApiDocument(limits: Limits): Schema {
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const route of ROUTES) {
+    const path = (paths[`/api${route.path}`] ??= {});
+    path[route.method.toLowerCase()] = operation(route, limits);
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Rookery",
+      version,
+      description: "Chat backend. Errors are problem documents (RFC 9457) whose `code` is the contract.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "/" }],
+    tags: TAGS.map(name => ({ name })),
+    paths,
+    components: {
+      schemas: schemasOf(limits),
+      securitySchemes: { token: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
+      headers: {
+        "RateLimit-Limit": header("Requests allowed in the window."),
+        "RateLimit-Remaining": header("Requests left in the window."),
+        "RateLimit-Reset": header("Seconds until the window ends."),
+        "Retry-After": header("Seconds after which a retry may work."),
+        "X-Request-Id": { description: "Name of this request in the logs.", schema: { type: "string" } },
+      },
+      responses: { Problem: { description: "Refused.", headers: headers("Retry-After"), content: problem } },
+    },
+  };
+}
+
+const header = (description: string) => ({ description, schema: { type: "integer" } });
+const ref = (kind: string, name: string) => ({ $ref: `#/components/${kind}/${name}` });
+const headers = (...more: string[]) =>
+  Object.fromEntries(
+    ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Request-Id", ...more].map(name => [
+      name,
+      ref("headers", name),
+    ]),
+  );
+const problem = { "application/problem+json": { schema: ref("schemas", "Problem") } };
+const bytes = { "application/octet-stream": {} };
+
+function operation(route: Route, limits: Limits): Record<string, unknown> {
+  const parameters = [
+    ...pathParameters(route).map(name => ({ name, in: "path", required: true, schema: { type: "string" } })),
+    ...(route.query ?? []).map(name => ({ name, in: "query", ...QUERY[name] })),
+  ];
+  return {
+    operationId: operationId(route),
+    summary: route.summary,
+    tags: [route.tag],
+    security: { none: [], user: [{ token: [] }], optional: [{ token: [] }, {}], either: [{ token: [] }, {}] }[route.auth],
+    ...(parameters.length > 0 && { parameters }),
+    ...requestBody(route, limits),
+    responses: {
+      [route.status]: success(route, route.status === 201 ? "Made." : "Done."),
+      ...(route.repeat !== undefined && { 200: success(route, route.repeat) }),
+      ...(route.to === "health" && { 503: success(route, "Something needed is away.") }),
+      "4XX": ref("responses", "Problem"),
+      "5XX": ref("responses", "Problem"),
+    },
+  };
+}
+
+/** Unique: actions that serve channels and conversations have a path for each. */
+const operationId = (route: Route): string =>
+  `${route.method.toLowerCase()}${route.path.replace(/\W+(\w?)/g, (_, letter: string) => letter.toUpperCase())}`;
+
+function requestBody(route: Route, limits: Limits): Record<string, unknown> {
+  if (route.bytes === "upload") {
+    const file = { type: "string", contentMediaType: "application/octet-stream" };
+    const properties = { name: { type: "string", description: "Before the file." }, file };
+    return {
+      requestBody: {
+        required: true,
+        description: `At most ${limits.file} bytes. Other parts are passed over.`,
+        content: {
+          "multipart/form-data": { schema: { type: "object", required: ["file"], properties } },
+          ...bytes,
+        },
+      },
+    };
+  }
+  if (!route.body) return {};
+  const required = route.body !== "Logout";
+  return { requestBody: { required, content: { "application/json": { schema: ref("schemas", route.body) } } } };
+}
+
+function success(route: Route, description: string): Record<string, unknown> {
+  const content = route.answer
+    ? { "application/json": { schema: ref("schemas", route.answer) } }
+    : route.bytes === "download"
+      ? bytes
+      : OWN_CONTENT[route.to];
+  return { description, headers: headers(), ...(route.status !== 204 && content && { content }) };
+}
+
+const OWN_CONTENT: Partial<Record<Route["to"], Schema>> = {
+  openapi: { "application/json": { schema: { type: "object" } } },
+  docs: { "text/html": {} },
+  "docs-asset": bytes,
+};

@@ -1,0 +1,533 @@
+import type { ActionName } from "../core/contract";
+import type { MethodName } from "../core/methods";
+import type { QueryName, SchemaName } from "./schemas";
+
+/**
+ * Every route under `/api`, on one page: what the router answers, what the OpenAPI document describes and what the
+ * router's whitelist holds all come from here.
+ */
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+  /** Below `/api`; `{name}` is a parameter. */
+  readonly path: string;
+  readonly to: RestAction | OwnPage;
+  readonly summary: string;
+  readonly tag: Tag;
+  /**
+   * `none`: the Authorization header is not looked at. `user`: a token is required. `optional`: the action decides, but a
+   * token that does not hold is refused. `either`: the action decides, and a token that does not hold counts as none.
+   */
+  readonly auth: "none" | "user" | "optional" | "either";
+  /** Unless the action says otherwise. 204 has no body. */
+  readonly status: 200 | 201 | 204;
+  readonly query?: readonly QueryName[];
+  /** Schema of the JSON body. Without one the body, if any, must be an empty object. */
+  readonly body?: SchemaName;
+  /** Schema of the answer; absent for bytes and pages. */
+  readonly answer?: SchemaName;
+  /** 200 in place of 201: what was asked for is there already. */
+  readonly repeat?: string;
+  /** Counts against the limit of sign-ins. */
+  readonly signIn?: true;
+  /** Body and answer that are not JSON. */
+  readonly bytes?: "upload" | "download";
+  /** Path of what was made. */
+  readonly location?: (answer: Made) => string | undefined;
+}
+
+export type RestAction = MethodName | "auth.register" | "auth.login" | "auth.refresh" | "files.save" | "files.open";
+
+/** What the gateway answers itself. */
+export const OWN_PAGES = ["health", "config", "openapi", "docs", "docs-asset"] as const;
+export type OwnPage = (typeof OWN_PAGES)[number];
+
+export const TAGS = ["auth", "users", "channels", "conversations", "messages", "files", "service"] as const;
+type Tag = (typeof TAGS)[number];
+
+interface Made {
+  id?: string;
+  url?: string;
+  user?: { id: string };
+}
+
+const PAGING = ["page", "pageSize"] as const;
+
+const auth: Route[] = [
+  {
+    method: "POST",
+    path: "/auth/register",
+    to: "auth.register",
+    summary: "Make an account and sign in",
+    tag: "auth",
+    auth: "none",
+    status: 201,
+    body: "Register",
+    answer: "SignedIn",
+    signIn: true,
+    location: ({ user }) => user && `/api/users/${user.id}`,
+  },
+  {
+    method: "POST",
+    path: "/auth/login",
+    to: "auth.login",
+    summary: "Sign in with user name or e-mail",
+    tag: "auth",
+    auth: "none",
+    status: 200,
+    body: "Login",
+    answer: "SignedIn",
+    signIn: true,
+  },
+  {
+    method: "POST",
+    path: "/auth/refresh",
+    to: "auth.refresh",
+    summary: "New tokens for a refresh token, which is used up",
+    tag: "auth",
+    auth: "none",
+    status: 200,
+    body: "Refresh",
+    answer: "SignedIn",
+  },
+  {
+    method: "POST",
+    path: "/auth/logout",
+    to: "auth.logout",
+    summary: "End the session; needs one of its two tokens",
+    tag: "auth",
+    auth: "either",
+    status: 204,
+    body: "Logout",
+  },
+];
+
+const users: Route[] = [
+  {
+    method: "GET",
+    path: "/users/me",
+    to: "users.me",
+    summary: "Oneself",
+    tag: "users",
+    auth: "user",
+    status: 200,
+    answer: "User",
+  },
+  {
+    method: "PATCH",
+    path: "/users/me",
+    to: "users.updateMe",
+    summary: "Change one's own profile",
+    tag: "users",
+    auth: "user",
+    status: 200,
+    body: "UpdateProfile",
+    answer: "User",
+  },
+  {
+    method: "GET",
+    path: "/users",
+    to: "users.list",
+    summary: "Users, or those whose name matches a search",
+    tag: "users",
+    auth: "user",
+    status: 200,
+    query: ["search", ...PAGING],
+    answer: "UserPage",
+  },
+  {
+    method: "GET",
+    path: "/users/{id}",
+    to: "users.get",
+    summary: "One user",
+    tag: "users",
+    auth: "user",
+    status: 200,
+    answer: "User",
+  },
+  {
+    method: "PATCH",
+    path: "/users/{id}",
+    to: "users.update",
+    summary: "Change a user; administrators only",
+    tag: "users",
+    auth: "user",
+    status: 200,
+    body: "UpdateUser",
+    answer: "User",
+  },
+  {
+    method: "DELETE",
+    path: "/users/{id}",
+    to: "users.remove",
+    summary: "Delete an account; oneself or administrators",
+    tag: "users",
+    auth: "user",
+    status: 204,
+  },
+];
+
+const lists: Route[] = [
+  {
+    method: "GET",
+    path: "/channels",
+    to: "rooms.list",
+    summary: "Public channels and one's own, oldest first",
+    tag: "channels",
+    auth: "user",
+    status: 200,
+    query: PAGING,
+    answer: "ChannelPage",
+  },
+  {
+    method: "POST",
+    path: "/channels",
+    to: "rooms.create",
+    summary: "Make a channel",
+    tag: "channels",
+    auth: "user",
+    status: 201,
+    body: "CreateChannel",
+    answer: "Channel",
+    location: ({ id }) => id && `/api/channels/${id}`,
+  },
+  {
+    method: "GET",
+    path: "/conversations",
+    to: "rooms.conversations",
+    summary: "One's direct conversations and groups",
+    tag: "conversations",
+    auth: "user",
+    status: 200,
+    query: PAGING,
+    answer: "ConversationPage",
+  },
+  {
+    method: "POST",
+    path: "/conversations",
+    to: "rooms.converse",
+    summary: "Start a group, or open the direct conversation with somebody",
+    tag: "conversations",
+    auth: "user",
+    status: 201,
+    body: "CreateConversation",
+    answer: "Conversation",
+    repeat: "The one direct conversation of the two.",
+    location: ({ id }) => id && `/api/conversations/${id}`,
+  },
+];
+
+/** What channels and conversations have in common. */
+const room = (tag: "channels" | "conversations"): Route[] => {
+  const path = `/${tag}/{id}`;
+  const what = tag === "channels" ? "channel" : "conversation";
+  const answer = tag === "channels" ? "Channel" : "Conversation";
+  return [
+    {
+      method: "GET",
+      path,
+      to: "rooms.get",
+      summary: `One ${what}`,
+      tag,
+      auth: "user",
+      status: 200,
+      answer,
+    },
+    {
+      method: "PATCH",
+      path,
+      to: "rooms.update",
+      summary: `Change the settings of a ${what}`,
+      tag,
+      auth: "user",
+      status: 200,
+      body: "UpdateRoom",
+      answer,
+    },
+    {
+      method: "DELETE",
+      path,
+      to: "rooms.remove",
+      summary: `Delete a ${what}`,
+      tag,
+      auth: "user",
+      status: 204,
+    },
+    {
+      method: "POST",
+      path: `${path}/join`,
+      to: "rooms.join",
+      summary: "Become a member; repeating it changes nothing",
+      tag,
+      auth: "user",
+      status: 204,
+    },
+    {
+      method: "POST",
+      path: `${path}/leave`,
+      to: "rooms.leave",
+      summary: "Stop being a member; repeating it changes nothing",
+      tag,
+      auth: "user",
+      status: 204,
+    },
+    {
+      method: "GET",
+      path: `${path}/members`,
+      to: "rooms.members",
+      summary: `Members of a ${what}`,
+      tag,
+      auth: "user",
+      status: 200,
+      query: PAGING,
+      answer: "MemberPage",
+    },
+    {
+      method: "POST",
+      path: `${path}/members`,
+      to: "rooms.addMember",
+      summary: "Add a member; owner and moderators",
+      tag,
+      auth: "user",
+      status: 201,
+      body: "AddMember",
+      answer: "Member",
+    },
+    {
+      method: "DELETE",
+      path: `${path}/members/{userId}`,
+      to: "rooms.removeMember",
+      summary: "Remove a member; owner and moderators",
+      tag,
+      auth: "user",
+      status: 204,
+    },
+    {
+      method: "GET",
+      path: `${path}/messages`,
+      to: "messages.history",
+      summary: "Messages: pages from the newest, or a window before, after or around a seq",
+      tag: "messages",
+      auth: "user",
+      status: 200,
+      query: [...PAGING, "before", "after", "around", "limit"],
+      answer: "History",
+    },
+    {
+      method: "POST",
+      path: `${path}/messages`,
+      to: "messages.send",
+      summary: "Send a message; it is stored when this answers",
+      tag: "messages",
+      auth: "user",
+      status: 201,
+      body: "SendMessage",
+      answer: "Message",
+      repeat: "Sent before with this clientId: the message as it is now.",
+      location: ({ id }) => id && `/api/messages/${id}`,
+    },
+    {
+      method: "POST",
+      path: `${path}/read`,
+      to: "messages.read",
+      summary: "Mark as read up to a seq",
+      tag: "messages",
+      auth: "user",
+      status: 204,
+      body: "Mark",
+    },
+    {
+      method: "POST",
+      path: `${path}/delivered`,
+      to: "messages.delivered",
+      summary: "Mark as delivered up to a seq",
+      tag: "messages",
+      auth: "user",
+      status: 204,
+      body: "Mark",
+    },
+  ];
+};
+
+const messages: Route[] = [
+  {
+    method: "GET",
+    path: "/messages/{id}",
+    to: "messages.get",
+    summary: "One message",
+    tag: "messages",
+    auth: "user",
+    status: 200,
+    answer: "Message",
+  },
+  {
+    method: "PATCH",
+    path: "/messages/{id}",
+    to: "messages.edit",
+    summary: "Change the text of one's own message",
+    tag: "messages",
+    auth: "user",
+    status: 200,
+    body: "EditMessage",
+    answer: "Message",
+  },
+  {
+    method: "DELETE",
+    path: "/messages/{id}",
+    to: "messages.remove",
+    summary: "Delete a message; a tombstone stays",
+    tag: "messages",
+    auth: "user",
+    status: 200,
+    answer: "Message",
+  },
+  {
+    method: "PUT",
+    path: "/messages/{id}/reactions/{emoji}",
+    to: "messages.react",
+    summary: "React",
+    tag: "messages",
+    auth: "user",
+    status: 200,
+    answer: "Message",
+  },
+  {
+    method: "DELETE",
+    path: "/messages/{id}/reactions/{emoji}",
+    to: "messages.unreact",
+    summary: "Take a reaction back",
+    tag: "messages",
+    auth: "user",
+    status: 200,
+    answer: "Message",
+  },
+  {
+    method: "GET",
+    path: "/messages/{id}/receipts",
+    to: "messages.receipts",
+    summary: "How far a message got with each member",
+    tag: "messages",
+    auth: "user",
+    status: 200,
+    answer: "Receipts",
+  },
+  {
+    method: "GET",
+    path: "/unread",
+    to: "messages.unread",
+    summary: "Unread messages and mentions of every room of one's own",
+    tag: "messages",
+    auth: "user",
+    status: 200,
+    answer: "UnreadList",
+  },
+];
+
+const files: Route[] = [
+  {
+    method: "POST",
+    path: "/files",
+    to: "files.save",
+    summary: "Upload a file: a multipart part `file`, or the bytes as body",
+    tag: "files",
+    auth: "user",
+    status: 201,
+    query: ["name"],
+    answer: "File",
+    bytes: "upload",
+    location: ({ url }) => url,
+  },
+  {
+    method: "GET",
+    path: "/files/{id}",
+    to: "files.open",
+    summary: "The bytes of a file, with a token or a signed link",
+    tag: "files",
+    auth: "optional",
+    status: 200,
+    query: ["expires", "signature"],
+    bytes: "download",
+  },
+  {
+    method: "GET",
+    path: "/files/{id}/link",
+    to: "files.link",
+    summary: "A link that opens the file for a short time without a token",
+    tag: "files",
+    auth: "user",
+    status: 200,
+    answer: "FileLink",
+  },
+];
+
+const service: Route[] = [
+  {
+    method: "GET",
+    path: "/health",
+    to: "health",
+    summary: "Whether every needed part is there",
+    tag: "service",
+    auth: "none",
+    status: 200,
+    answer: "Health",
+  },
+  {
+    method: "GET",
+    path: "/config",
+    to: "config",
+    summary: "Limits and paths a client needs to know",
+    tag: "service",
+    auth: "none",
+    status: 200,
+    answer: "Config",
+  },
+  {
+    method: "GET",
+    path: "/openapi.json",
+    to: "openapi",
+    summary: "This document",
+    tag: "service",
+    auth: "none",
+    status: 200,
+  },
+  {
+    method: "GET",
+    path: "/docs",
+    to: "docs",
+    summary: "This document, to read and try",
+    tag: "service",
+    auth: "none",
+    status: 200,
+  },
+  {
+    method: "GET",
+    path: "/docs/{file}",
+    to: "docs-asset",
+    summary: "Parts of the page",
+    tag: "service",
+    auth: "none",
+    status: 200,
+  },
+];
+
+export const ROUTES: readonly Route[] = [
+  ...auth,
+  ...users,
+  ...lists,
+  ...room("channels"),
+  ...room("conversations"),
+  ...messages,
+  ...files,
+  ...service,
+];
+
+/** Names of the parameters in a route's path. */
+export const pathParameters = (route: Route): string[] =>
+  [...route.path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
+
+/** Whether the gateway answers the route itself. */
+export const isOwnPage = (to: Route["to"]): to is OwnPage => (OWN_PAGES as readonly string[]).includes(to);
+
+/** Every action a route leads to: nothing else can be reached over HTTP. */
+export const REST_ACTIONS: readonly ActionName[] = [
+  ...new Set(ROUTES.map(route => route.to).filter((to): to is RestAction => !isOwnPage(to))),
+];

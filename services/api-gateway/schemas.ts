@@ -1,0 +1,213 @@
+import { ROLES, ROOM_ROLES } from "../core/permissions";
+import { ERRORS } from "../core/errors";
+import type { Limits } from "../core/limits";
+
+/** JSON Schemas (2020-12, as OpenAPI 3.1 has them) of everything REST takes and gives. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+const string = (extra: Schema = {}): Schema => ({ type: "string", ...extra });
+const integer = (minimum: number, extra: Schema = {}): Schema => ({ type: "integer", minimum, ...extra });
+const boolean: Schema = { type: "boolean" };
+const time = string({ format: "date-time" });
+const id = string({ description: "A UUIDv7." });
+const list = (items: Schema, extra: Schema = {}): Schema => ({ type: "array", items, ...extra });
+const orNull = (schema: Schema): Schema => ({ anyOf: [schema, { type: "null" }] });
+const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+
+/** An answer: fields may be added, so unknown ones are allowed. A name that ends in `?` may be missing. */
+const shape = (fields: Record<string, Schema>): Schema => ({
+  type: "object",
+  required: Object.keys(fields).filter(name => !name.endsWith("?")),
+  properties: Object.fromEntries(Object.entries(fields).map(([name, schema]) => [name.replace("?", ""), schema])),
+});
+
+/** A request: unknown fields are refused. */
+const body = (fields: Record<string, Schema>): Schema => ({ ...shape(fields), additionalProperties: false });
+
+const page = (item: string): Schema =>
+  shape({
+    items: list(ref(item)),
+    page: integer(1),
+    pageSize: integer(1, { description: "As applied: a larger one is cut to the maximum." }),
+    total: integer(0),
+  });
+
+const username = string({ pattern: "^[A-Za-z0-9_.-]{3,32}$" });
+const password = string({ minLength: 8, description: "At most 72 bytes of UTF-8." });
+
+/** The components of the OpenAPI document by name. */
+export function schemasOf(limits: Limits) {
+  const text = string({ minLength: 1, maxLength: limits.text });
+  const metadata: Schema = { type: "object", description: `At most ${limits.metadata} bytes of JSON.` };
+  return {
+    Register: body({ username, email: string({ format: "email", maxLength: 254 }), password }),
+    Login: body({ username: string({ description: "User name or e-mail." }), password: string() }),
+    Refresh: body({ refreshToken: string() }),
+    Logout: body({ "refreshToken?": string() }),
+    SignedIn: shape({
+      user: ref("User"),
+      accessToken: string({ description: "JWT." }),
+      refreshToken: string(),
+      expiresIn: integer(1, { description: "Seconds." }),
+    }),
+
+    User: shape({
+      id,
+      username,
+      "displayName?": string(),
+      "avatarUrl?": string(),
+      "email?": string({ description: "Only of oneself and for administrators." }),
+      roles: list(string({ enum: ROLES })),
+      status: string({ enum: ["online", "offline"] }),
+      createdAt: time,
+    }),
+    UserPage: page("User"),
+    UpdateProfile: body({ "displayName?": orNull(string()), "avatarUrl?": orNull(string()) }),
+    UpdateUser: body({
+      "displayName?": orNull(string()),
+      "avatarUrl?": orNull(string()),
+      "roles?": list(string({ enum: ROLES })),
+    }),
+
+    Channel: shape({
+      id,
+      name: string(),
+      isPrivate: boolean,
+      "topic?": string(),
+      createdBy: id,
+      createdAt: time,
+      memberCount: integer(0),
+      role: orNull(string({ enum: ROOM_ROLES, description: "The caller's role; null for those who are no members." })),
+    }),
+    ChannelPage: page("Channel"),
+    Conversation: shape({
+      id,
+      type: string({ enum: ["direct", "group"] }),
+      name: orNull(string()),
+      members: list(id),
+      createdBy: id,
+      createdAt: time,
+    }),
+    ConversationPage: page("Conversation"),
+    Room: { anyOf: [ref("Channel"), ref("Conversation")] },
+    CreateChannel: body({ name: string(), "isPrivate?": boolean, "topic?": string() }),
+    UpdateRoom: body({ "name?": string(), "isPrivate?": boolean, "topic?": orNull(string()) }),
+    CreateConversation: body({
+      type: string({ enum: ["direct", "group"] }),
+      members: list(id, { maxItems: limits.group }),
+      "name?": string(),
+    }),
+    Member: shape({ userId: id, username, role: string({ enum: ROOM_ROLES }), joinedAt: time }),
+    MemberPage: page("Member"),
+    AddMember: body({ userId: id, "role?": string({ enum: ROOM_ROLES }) }),
+
+    Attachment: shape({
+      id,
+      url: string({ description: "Relative to the origin." }),
+      mimeType: string(),
+      size: integer(0),
+      "name?": string(),
+    }),
+    Reaction: shape({ emoji: string(), count: integer(1), users: list(id, { description: "At most the first 20." }) }),
+    Message: shape({
+      id,
+      channelId: string({ description: "The room's id, also of a conversation." }),
+      senderId: id,
+      text: string({ description: "Empty once deleted." }),
+      attachments: list(ref("Attachment")),
+      createdAt: time,
+      seq: integer(1, { description: "Number among the room's messages." }),
+      offset: integer(1, { description: "Number among the room's log entries." }),
+      "clientId?": string(),
+      "editedAt?": time,
+      "deletedAt?": time,
+      "replyTo?": id,
+      "threadId?": id,
+      "mentions?": list(id),
+      "reactions?": list(ref("Reaction")),
+      "metadata?": metadata,
+    }),
+    MessagePage: page("Message"),
+    HistoryWindow: shape({
+      items: list(ref("Message"), { description: "Oldest first." }),
+      hasBefore: boolean,
+      hasAfter: boolean,
+      limit: integer(1, { description: "As applied: a larger one is cut to the maximum." }),
+    }),
+    History: { anyOf: [ref("MessagePage"), ref("HistoryWindow")] },
+    SendMessage: body({
+      text: string({ maxLength: limits.text, description: "Empty only with an attachment." }),
+      "clientId?": orNull(
+        string({
+          pattern: "^[A-Za-z0-9_-]{1,64}$",
+          description: "Makes the send repeatable: the same one again gives the same message.",
+        }),
+      ),
+      "attachments?": orNull(
+        list(
+          { anyOf: [id, { type: "object", required: ["id"], properties: { id } }] },
+          { maxItems: limits.attachments },
+        ),
+      ),
+      "replyTo?": orNull(id),
+      "metadata?": orNull(metadata),
+    }),
+    EditMessage: body({ text }),
+    Mark: body({ seq: integer(0) }),
+    Receipts: shape({
+      items: list(shape({ userId: id, state: string({ enum: ["sent", "delivered", "read"] }) })),
+    }),
+    UnreadList: shape({
+      items: list(
+        shape({
+          roomId: id,
+          unread: integer(0),
+          mentions: integer(0),
+          lastSeq: integer(0),
+          readSeq: integer(0),
+        }),
+      ),
+    }),
+
+    File: shape({ id, url: string(), mimeType: string(), size: integer(0), name: string() }),
+    FileLink: shape({ url: string({ description: "Opens without a token." }), expiresIn: integer(1) }),
+
+    Health: shape({
+      status: string({ enum: ["ok", "unavailable"] }),
+      checks: { type: "object", additionalProperties: string({ enum: ["ok", "down"] }) },
+      version: string(),
+      uptime: integer(0, { description: "Seconds." }),
+    }),
+    Config: shape({
+      version: string(),
+      limits: { type: "object", additionalProperties: integer(1) },
+      realtime: { type: "object", additionalProperties: string() },
+    }),
+    Problem: shape({
+      type: string({ format: "uri-reference" }),
+      title: string(),
+      status: integer(400),
+      code: string({ enum: Object.keys(ERRORS) }),
+      "detail?": string(),
+      "errors?": list(shape({ field: string(), message: string() })),
+    }),
+  } satisfies Record<string, Schema>;
+}
+
+export type SchemaName = keyof ReturnType<typeof schemasOf>;
+
+/** Query parameters by name. Every route names those it takes; any other is refused. */
+export const QUERY = {
+  page: { schema: integer(1), description: "From 1." },
+  pageSize: { schema: integer(1), description: "Cut to the maximum." },
+  search: { schema: string(), description: "Part of a name." },
+  before: { schema: integer(0), description: "Messages with a smaller seq." },
+  after: { schema: integer(0), description: "Messages with a larger seq." },
+  around: { schema: integer(0), description: "Messages on both sides of this seq." },
+  limit: { schema: integer(1), description: "Messages wanted; cut to the maximum." },
+  expires: { schema: string(), description: "Of a signed link." },
+  signature: { schema: string(), description: "Of a signed link." },
+  name: { schema: string(), description: "File name, for a raw body." },
+} satisfies Record<string, { schema: Schema; description: string }>;
+
+export type QueryName = keyof typeof QUERY;
