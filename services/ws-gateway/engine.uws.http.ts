@@ -31,8 +31,9 @@ export class UwsExchange implements HttpExchange {
   #bodyRead = true;
   #headSent = false;
   #done = false;
-  /** The client has to read before more can be written. */
-  #waiting = false;
+  /** What to write once the client has read; false: it still does not fit. */
+  #rest: ((offset: number) => boolean) | undefined;
+  #watchesRoom = false;
   /** The body is paused. */
   #paused = false;
   #origin: ClientRequest | undefined;
@@ -143,8 +144,8 @@ export class UwsExchange implements HttpExchange {
    * resuming forget that write, and its turn never comes. What arrives then is held, up to a bound.
    */
   #pause(origin: ClientRequest): void {
-    if (this.#waiting && origin.writableLength > MAX_HELD) this.#res.close();
-    if (this.#waiting || this.#paused) return;
+    if (this.#rest !== undefined && origin.writableLength > MAX_HELD) this.#res.close();
+    if (this.#done || this.#rest !== undefined || this.#paused) return;
     this.#paused = true;
     this.#res.pause();
     origin.once("drain", () => {
@@ -154,7 +155,7 @@ export class UwsExchange implements HttpExchange {
   }
 
   #resume(): void {
-    if (!this.#done && !this.#paused && !this.#waiting) this.#res.resume();
+    if (!this.#done && !this.#paused && this.#rest === undefined) this.#res.resume();
   }
 
   #respond(answer: IncomingMessage): void {
@@ -249,15 +250,18 @@ export class UwsExchange implements HttpExchange {
     });
   }
 
-  /** @param write writes what did not fit before; false: it does not fit yet */
-  #waitForRoom(answer: IncomingMessage, write: (offset: number) => boolean): void {
+  #waitForRoom(answer: IncomingMessage, rest: (offset: number) => boolean): void {
     answer.pause();
-    this.#waiting = true;
+    this.#rest = rest;
+    if (this.#watchesRoom) return;
+    this.#watchesRoom = true;
+    // Once only: a handler set while one runs (and ours runs the next chunk) is lost in some builds.
     this.#res.onWritable(offset => {
-      if (this.#done || !this.#waiting) return true;
+      const write = this.#rest;
+      if (this.#done || write === undefined) return true;
       if (!write(offset)) return false;
-      this.#waiting = false;
-      this.#resume();
+      this.#rest = undefined;
+      if (!this.#bodyRead) this.#resume();
       answer.resume();
       return true;
     });
