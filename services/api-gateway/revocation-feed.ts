@@ -27,7 +27,7 @@ export class RevocationFeed {
   private reading: Promise<void> | null = null;
 
   constructor(private readonly options: RevocationFeedOptions) {
-    this.list = new RevocationList(() => options.clock.now(), options.keepFor);
+    this.list = new RevocationList(() => options.clock.monotonic(), options.keepFor);
   }
 
   /** Entries of a broadcast. */
