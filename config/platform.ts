@@ -59,6 +59,8 @@ export class Platform {
  */
 export class Origin {
   private offered: Server | undefined;
+  /** The port the origin really has, once somebody listens; PORT may be 0. */
+  port: number | null = null;
 
   /** The server that answers what is not a WebSocket; undefined until it is offered. */
   get server(): Server | undefined {

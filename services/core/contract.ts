@@ -50,6 +50,8 @@ export interface RoomAccess {
   /** Absent: may read. Else the answer to give: NOT_FOUND hides the room, FORBIDDEN is for the banned of a public one. */
   denied?: ErrorCode;
   kind?: RoomKind;
+  /** Any signed-in user may read it. */
+  open?: boolean;
   role: RoomRole | null;
   /** Entries at or below this offset are not shown to the user; 0 shows all. */
   visibleFrom: number;

@@ -78,8 +78,8 @@ export function accessOf(id: string, room: StoredRoom | undefined, member: Store
   if (!room || room.deletedAt !== null) return hidden;
   const open = room.kind === "channel" && !room.isPrivate;
   if (member?.banned) return open ? { ...hidden, denied: "FORBIDDEN", kind: room.kind } : hidden;
-  if (member) return { room: id, kind: room.kind, role: member.role, visibleFrom: member.visibleFrom };
-  return open ? { room: id, kind: room.kind, role: null, visibleFrom: 0 } : hidden;
+  if (member) return { room: id, kind: room.kind, open, role: member.role, visibleFrom: member.visibleFrom };
+  return open ? { room: id, kind: room.kind, open, role: null, visibleFrom: 0 } : hidden;
 }
 
 export function toChannel(room: StoredRoom, role: RoomRole | null): Channel {

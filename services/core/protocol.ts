@@ -1,0 +1,185 @@
+import Validator, { type ValidationError } from "fastest-validator";
+import type { PublicError } from "./errors";
+import { fieldErrors, RookeryError } from "./errors";
+import type { Metadata, PresenceStatus, Identity } from "./model";
+import type { PresenceChange } from "./contract";
+
+/**
+ * The native wire: every frame on one page. A text frame holds one JSON object, or several joined by newlines, both ways.
+ * Unknown fields are ignored; fields are only ever added. The subprotocol names the major version.
+ */
+export const SUBPROTOCOL = "rookery.v1";
+
+/** Request number of the client, echoed once in the answer. */
+type Numbered = { i?: number };
+
+export type ClientFrame = Numbered &
+  (
+    | { t: "hello"; token: string; rooms?: Record<string, number | null>; epoch?: string; n?: number }
+    | { t: "sub"; rooms: string[]; from?: Record<string, number | null>; mode?: "active" | "passive" }
+    | { t: "unsub"; rooms: string[] }
+    | {
+        t: "send";
+        room: string;
+        text?: string;
+        clientId?: string | null;
+        attachments?: (string | { id: string })[] | null;
+        replyTo?: string | null;
+        metadata?: Metadata | null;
+      }
+    | { t: "history"; room: string; before?: number; after?: number; around?: number; limit?: number }
+    | { t: "edit"; room: string; id: string; text: string }
+    | { t: "delete"; room: string; id: string }
+    | { t: "react"; room: string; id: string; emoji: string; on?: boolean }
+    | { t: "read" | "delivered"; room: string; seq: number }
+    | { t: "typing"; room: string; on?: boolean }
+    | { t: "watch"; users: string[] }
+    | { t: "auth"; token: string }
+    | { t: "call"; method: string; params?: Record<string, unknown> }
+    | { t: "ping" }
+  );
+
+export type FrameType = ClientFrame["t"];
+export type FrameOf<T extends FrameType> = Extract<ClientFrame, { t: T }> & Numbered;
+
+const id = "string|min:1|max:200";
+const seq = { type: "number", integer: true, min: 0, optional: true } as const;
+const offsets = {
+  type: "record",
+  key: id,
+  value: { type: "number", integer: true, min: 0, nullable: true },
+  optional: true,
+};
+const rooms = { type: "array", items: id };
+const token = "string";
+
+/** What each frame must look like. Bounds that are configuration are checked where they are used. */
+const FRAMES: Record<FrameType, Record<string, unknown>> = {
+  hello: { token, rooms: offsets, epoch: "string|max:100|optional", n: seq },
+  sub: {
+    rooms: { ...rooms, min: 1 },
+    from: offsets,
+    mode: { type: "enum", values: ["active", "passive"], optional: true },
+  },
+  unsub: { rooms },
+  send: {
+    room: id,
+    text: "string|optional",
+    clientId: { type: "string", optional: true, nullable: true },
+    attachments: {
+      type: "array",
+      optional: true,
+      nullable: true,
+      items: [
+        { type: "string", min: 1, max: 200 },
+        { type: "object", props: { id } },
+      ],
+    },
+    replyTo: { type: "string", max: 200, optional: true, nullable: true },
+    metadata: { type: "object", optional: true, nullable: true },
+  },
+  history: { room: id, before: seq, after: seq, around: seq, limit: { ...seq, min: 1 } },
+  edit: { room: id, id, text: "string" },
+  delete: { room: id, id },
+  react: { room: id, id, emoji: "string|min:1|max:64", on: "boolean|optional" },
+  read: { room: id, seq: { ...seq, optional: false } },
+  delivered: { room: id, seq: { ...seq, optional: false } },
+  typing: { room: id, on: "boolean|optional" },
+  watch: { users: { type: "array", items: id } },
+  auth: { token },
+  call: { method: "string|min:1|max:100", params: { type: "object", optional: true } },
+  ping: {},
+};
+
+const validator = new Validator({ useNewCustomCheckerFunction: true });
+type Check = (frame: unknown) => true | ValidationError[];
+const checks = new Map(
+  Object.entries(FRAMES).map(([type, props]) => [
+    type,
+    validator.compile({ i: { type: "number", integer: true, optional: true }, ...props } as never) as Check,
+  ]),
+);
+
+/** An object with a string `t`: all that can be said before its type is known. */
+export interface RawFrame {
+  t: string;
+  i?: number;
+}
+
+/** The objects of one text frame; null if any is not JSON, not an object or has no string `t`. */
+export function splitFrames(text: string): RawFrame[] | null {
+  const frames: RawFrame[] = [];
+  const lines = text.includes("\n") ? text.split("\n") : [text];
+  for (const line of lines) {
+    if (line === "" && lines.length > 1) continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      return null;
+    }
+    if (typeof value !== "object" || value === null || typeof (value as RawFrame).t !== "string") return null;
+    frames.push(value as RawFrame);
+  }
+  return frames;
+}
+
+/** The frame with its fields checked. Throws INVALID for an unknown type or a bad field. */
+export function checkFrame(raw: RawFrame): ClientFrame {
+  const check = checks.get(raw.t);
+  if (!check)
+    throw new RookeryError("INVALID", "There is no such frame.", { errors: [{ field: "t", message: "Unknown." }] });
+  const result = check(raw);
+  if (result === true) return raw as ClientFrame;
+  const errors = fieldErrors(result);
+  throw new RookeryError("INVALID", errors.map(error => error.message).join(" "), { errors });
+}
+
+export type RoomState =
+  | { offset: number; seq: number; state: "live" | "replayed" | "reset" }
+  | { state: "denied"; code: PublicError["code"] };
+
+/** Frames the server sends, but for the answers. */
+export type ServerFrame =
+  | { t: "event"; room: string; offset: number; kind: string; data: unknown }
+  | { t: "reset"; room: string; offset: number }
+  | { t: "unsub"; room: string; code: PublicError["code"] }
+  | { t: "read" | "delivered"; room: string; user: string; seq: number }
+  | { t: "typing"; room: string; user: string; on: boolean }
+  | { t: "presence"; changes: PresenceChange[] }
+  | { t: "expiring"; inMs: number }
+  | { t: "reconnect"; afterMs: number };
+
+export const encode = (frame: ServerFrame): string => JSON.stringify(frame);
+
+/** An answer: `i` goes where the client's number was, and nowhere if there was none. */
+export function answer(
+  t: "welcome" | "ok" | "pong",
+  i: number | undefined,
+  fields: Record<string, unknown> = {},
+): string {
+  return JSON.stringify({ t, ...(i !== undefined && { i }), ...fields });
+}
+
+export function errorAnswer(i: number | undefined, error: PublicError): string {
+  const { code, status, detail, errors, retryAfterMs } = error;
+  return JSON.stringify({ t: "err", ...(i !== undefined && { i }), code, status, detail, errors, retryAfterMs });
+}
+
+/** An event around data that is JSON text already: encoded once for everybody. */
+export const eventFrame = (room: string, offset: number, kind: string, data: string): string =>
+  `{"t":"event","room":"${room}","offset":${offset},"kind":"${kind}","data":${data}}`;
+
+/** The answer to a send, around the message as the log gave it. */
+export const sentFrame = (i: number, data: string, duplicate: boolean): string =>
+  `{"t":"ok","i":${i},"message":${data}${duplicate ? ',"duplicate":true' : ""}}`;
+
+/** What welcome tells of who is connected: nothing that would need a call. */
+export const welcomeUser = ({ id: user, username, roles, permissions }: Identity) => ({
+  id: user,
+  username,
+  roles,
+  permissions,
+});
+
+export type { PresenceStatus };

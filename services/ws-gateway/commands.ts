@@ -1,0 +1,236 @@
+import type { Clock } from "../core/clock";
+import type { AppendRequest, PresenceChange, UserOperation } from "../core/contract";
+import { publicError, RookeryError } from "../core/errors";
+import { newId } from "../core/ids";
+import type { Limits } from "../core/limits";
+import { isMethod, type MethodName } from "../core/methods";
+import type { HistoryWindow, Identity } from "../core/model";
+import { answer, encode, errorAnswer, sentFrame, welcomeUser, type ClientFrame, type FrameOf } from "../core/protocol";
+import type { RoomBus } from "../core/room-bus";
+import type { SendBatcher } from "./batcher";
+import type { Connection } from "./connection";
+import type { Hub } from "./hub";
+
+/** The services, called as a user. */
+export interface Services {
+  epoch(): Promise<string>;
+  history(user: Identity, room: string, query: object): Promise<HistoryWindow>;
+  mark(user: Identity, type: "read" | "delivered", room: string, seq: number): Promise<void>;
+  isMember(user: Identity, room: string): Promise<boolean>;
+  presence(users: string[]): Promise<PresenceChange[]>;
+  call(user: Identity, method: MethodName, params: object): Promise<unknown>;
+}
+
+export interface CommandDependencies {
+  hub: Hub;
+  batcher: SendBatcher;
+  bus: RoomBus;
+  services: Services;
+  limits: Limits;
+  clock: Clock;
+  publicLimits: object;
+  sent(outcome: string): void;
+}
+
+type Authenticated = Connection & { token: NonNullable<Connection["token"]> };
+type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping" }>;
+
+/** Milliseconds after which typing ends by itself, and for which a repeat is not told again. */
+const TYPING = 6_000;
+const TYPING_REPEAT = 3_000;
+
+/** What each frame of a signed-in client does. Answers exactly once where it was asked to. */
+export class Commands {
+  private readonly watchers = new Map<string, Set<Connection>>();
+  private readonly typing = new Map<string, { room: string; user: string; toldAt: number; endsAt: number }>();
+
+  constructor(private readonly with_: CommandDependencies) {}
+
+  hello(connection: Connection, { rooms = {}, epoch }: FrameOf<"hello">, i: number | undefined): void {
+    const { services, publicLimits } = this.with_;
+    this.later(connection, i, async () => {
+      const current = await services.epoch();
+      await this.subscribe(connection, Object.keys(rooms), rooms, epoch === undefined || epoch === current, states => {
+        const { identity } = (connection as Authenticated).token;
+        return answer("welcome", i, {
+          user: welcomeUser(identity),
+          session: identity.sid,
+          connection: newId(),
+          epoch: current,
+          n: 0,
+          limits: publicLimits,
+          rooms: states,
+        });
+      });
+    });
+  }
+
+  run(connection: Connection, frame: Answered, i: number | undefined): void {
+    const { identity } = (connection as Authenticated).token;
+    switch (frame.t) {
+      case "send":
+        return this.append(connection, frame.room, sendOf(frame), i);
+      case "edit":
+        return this.append(connection, frame.room, { op: "edit", id: frame.id, text: frame.text }, i);
+      case "delete":
+        return this.append(connection, frame.room, { op: "delete", id: frame.id }, i);
+      case "react":
+        return this.append(
+          connection,
+          frame.room,
+          { op: "react", id: frame.id, emoji: frame.emoji, on: frame.on ?? true },
+          i,
+        );
+      case "sub":
+        return this.later(connection, i, () =>
+          this.subscribe(connection, frame.rooms, frame.from ?? {}, true, rooms => answer("ok", i, { rooms })),
+        );
+      case "unsub":
+        for (const room of frame.rooms) this.with_.hub.leave(connection, room);
+        return this.done(connection, i);
+      case "history": {
+        const { t: _t, i: _i, room, before, after, around, limit } = frame;
+        return this.later(connection, i, async () => {
+          const query = { before, after, around, limit: limit ?? this.with_.limits.pageDefault };
+          const { items, hasBefore, hasAfter } = await this.with_.services.history(identity, room, query);
+          this.done(connection, i, { items, hasBefore, hasAfter });
+        });
+      }
+      case "read":
+      case "delivered":
+        return this.later(connection, i, async () => {
+          await this.with_.services.mark(identity, frame.t, frame.room, frame.seq);
+          this.done(connection, i);
+        });
+      case "typing":
+        return this.later(connection, i, async () => {
+          await this.type(connection, identity, frame.room, frame.on ?? true);
+          this.done(connection, i);
+        });
+      case "watch":
+        return this.later(connection, i, async () => {
+          if (frame.users.length > this.with_.limits.watch) throw tooMany("users", this.with_.limits.watch);
+          this.watch(connection, frame.users);
+          const changes = await this.with_.services.presence([...connection.watched]);
+          this.done(connection, i);
+          if (changes.length > 0) connection.reply(encode({ t: "presence", changes }));
+        });
+      case "call":
+        return this.later(connection, i, async () => {
+          if (!isMethod(frame.method)) throw new RookeryError("NOT_FOUND", "There is no such method.");
+          this.done(connection, i, {
+            result: (await this.with_.services.call(identity, frame.method, frame.params ?? {})) ?? null,
+          });
+        });
+    }
+  }
+
+  /** Changes of presence, to those who watch. */
+  presence(changes: readonly PresenceChange[]): void {
+    const told = new Map<Connection, PresenceChange[]>();
+    for (const change of changes)
+      for (const connection of this.watchers.get(change.user) ?? []) {
+        const list = told.get(connection) ?? [];
+        told.set(connection, list);
+        list.push(change);
+      }
+    for (const [connection, list] of told) connection.reply(encode({ t: "presence", changes: list }));
+  }
+
+  closed(connection: Connection): void {
+    this.watch(connection, []);
+    for (const typing of this.typing.values())
+      if (typing.user === connection.user && connection.rooms.has(typing.room)) typing.endsAt = 0;
+  }
+
+  /** Ends typing that nobody ended. */
+  sweep(): void {
+    const now = this.with_.clock.monotonic();
+    for (const [key, { room, user, endsAt }] of this.typing) {
+      if (endsAt > now) continue;
+      this.typing.delete(key);
+      this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user, on: false } });
+    }
+  }
+
+  private async subscribe(
+    connection: Connection,
+    rooms: readonly string[],
+    from: Record<string, number | null>,
+    sameEpoch: boolean,
+    answered: (states: object) => string,
+  ): Promise<void> {
+    const { hub, limits } = this.with_;
+    const wanted = [...new Set(rooms)];
+    if (new Set([...connection.rooms.keys(), ...wanted]).size > limits.rooms) throw tooMany("rooms", limits.rooms);
+    const offsets = new Map(wanted.map(room => [room, Object.hasOwn(from, room) ? (from[room] ?? null) : null]));
+    const allowed = await hub.prepare(connection, connection.user ?? "", wanted);
+    await hub.reach(new Map([...offsets].filter((entry): entry is [string, number] => entry[1] !== null)));
+    if (connection.closed) return;
+    // From here to `run` in one go: the answer comes first, the next event is the one after the offset it names.
+    const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch);
+    connection.reply(answered(states));
+    connection.flush();
+    hub.run(connection, wanted);
+  }
+
+  private append(connection: Connection, room: string, entry: UserOperation, i: number | undefined): void {
+    const user = (connection as Authenticated).token.identity;
+    const request: AppendRequest = { room, user, entry };
+    this.with_.batcher.add(request, result => {
+      this.with_.sent(result.ok ? "ok" : result.error.code);
+      if (i === undefined || connection.closed) return;
+      connection.reply(result.ok ? sentFrame(i, result.data, result.duplicate === true) : errorAnswer(i, result.error));
+    });
+  }
+
+  private async type(connection: Connection, { id: user }: Identity, room: string, on: boolean): Promise<void> {
+    const known = connection.rooms.get(room);
+    if (!known?.member && !(await this.with_.services.isMember((connection as Authenticated).token.identity, room)))
+      throw new RookeryError(known ? "FORBIDDEN" : "NOT_FOUND");
+    const key = `${room} ${user}`;
+    const now = this.with_.clock.monotonic();
+    const before = this.typing.get(key);
+    if (on) {
+      const quiet = before !== undefined && now - before.toldAt < TYPING_REPEAT;
+      this.typing.set(key, { room, user, toldAt: quiet ? before.toldAt : now, endsAt: now + TYPING });
+      if (quiet) return;
+    } else if (!this.typing.delete(key)) return;
+    this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user, on } });
+  }
+
+  private watch(connection: Connection, users: readonly string[]): void {
+    for (const user of connection.watched) {
+      const watchers = this.watchers.get(user);
+      watchers?.delete(connection);
+      if (watchers?.size === 0) this.watchers.delete(user);
+    }
+    connection.watched = new Set(users);
+    for (const user of connection.watched)
+      this.watchers.set(user, (this.watchers.get(user) ?? new Set()).add(connection));
+  }
+
+  private done(connection: Connection, i: number | undefined, fields: Record<string, unknown> = {}): void {
+    if (i !== undefined && !connection.closed) connection.reply(answer("ok", i, fields));
+  }
+
+  private later(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
+    work().catch(error => {
+      if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, publicError(error)));
+    });
+  }
+}
+
+const tooMany = (field: string, limit: number): RookeryError =>
+  new RookeryError("INVALID", `${field}: At most ${limit}.`, { errors: [{ field, message: `At most ${limit}.` }] });
+
+function sendOf({ text, clientId, attachments, replyTo, metadata }: FrameOf<"send">): UserOperation {
+  return {
+    op: "send",
+    text: text ?? "",
+    ...(clientId != null && { clientId }),
+    ...(attachments?.length && { attachments: attachments.map(item => (typeof item === "string" ? item : item.id)) }),
+    ...(replyTo != null && { replyTo }),
+    ...(metadata != null && { metadata }),
+  };
+}

@@ -1,0 +1,72 @@
+import type { Close } from "../core/closes";
+import type { ErrorCode } from "../core/errors";
+import type { VerifiedToken } from "../core/tokens";
+import type { Socket } from "./engine";
+
+/** A room of a connection. */
+export interface Subscription {
+  /** May send, type and mark there; follows the room's log. */
+  member: boolean;
+  /** Anybody may read it, so leaving does not end the reading. */
+  open: boolean;
+  /** Entries up to here were sent or announced; null once the room is live and the engine's publish does the rest. */
+  cursor: number | null;
+  /** Bytes replayed so far. */
+  replayed: number;
+}
+
+/** A subscription that is being decided. Events that pass meanwhile leave their mark here. */
+export interface Joining {
+  denied?: ErrorCode;
+  member?: boolean;
+}
+
+/**
+ * One socket's state. Answers are collected and leave together at the end of the tick; whatever must keep its place before
+ * a subscription goes live is flushed at once.
+ */
+export class Connection {
+  token: VerifiedToken | null = null;
+  readonly rooms = new Map<string, Subscription>();
+  readonly joining = new Map<string, Joining>();
+  /** Rooms still being replayed, in turn. */
+  readonly replaying: string[] = [];
+  pumping = false;
+  watched: ReadonlySet<string> = new Set();
+  /** Told that the token is about to expire. */
+  warned = false;
+  private outbox: string[] = [];
+
+  constructor(
+    readonly socket: Socket,
+    /** Monotonic milliseconds. */
+    readonly openedAt: number,
+    private readonly scheduleFlush: (connection: Connection) => void,
+  ) {}
+
+  get user(): string | undefined {
+    return this.token?.identity.id;
+  }
+
+  get closed(): boolean {
+    return this.socket.closed;
+  }
+
+  /** Sends at the end of the tick, joined with what else goes out. */
+  reply(frame: string): void {
+    if (this.outbox.length === 0) this.scheduleFlush(this);
+    this.outbox.push(frame);
+  }
+
+  flush(): void {
+    if (this.outbox.length === 0) return;
+    const text = this.outbox.length === 1 ? (this.outbox[0] as string) : this.outbox.join("\n");
+    this.outbox = [];
+    this.socket.send(text);
+  }
+
+  end({ code, reason }: Close): void {
+    this.flush();
+    this.socket.end(code, reason);
+  }
+}

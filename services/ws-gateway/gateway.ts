@@ -1,0 +1,272 @@
+import type { Clock } from "../core/clock";
+import { CLOSES, type Close } from "../core/closes";
+import type { Revocation } from "../core/contract";
+import { ERRORS, publicError, RookeryError } from "../core/errors";
+import type { Limits, RateLimitMode } from "../core/limits";
+import { answer, checkFrame, encode, errorAnswer, splitFrames, SUBPROTOCOL, type RawFrame } from "../core/protocol";
+import { TokenBuckets } from "../core/token-bucket";
+import type { AccessTokens, VerifiedToken } from "../core/tokens";
+import type { RevocationFeed } from "../core/revocation-feed";
+import type { Commands } from "./commands";
+import { Connection } from "./connection";
+import type { Accept, EngineHandlers, HttpExchange, Reply, Socket, UpgradeRequest } from "./engine";
+import type { Hub } from "./hub";
+
+/** What the gateway counts; called on the hot path, so each must be a plain addition. */
+export interface GatewayMetrics {
+  opened(): void;
+  framesIn(count: number): void;
+  rateLimited(limit: string, refused: boolean): void;
+  closed(code: number): void;
+}
+
+export interface GatewayDependencies {
+  hub: Hub;
+  commands: Commands;
+  tokens: AccessTokens;
+  revocations: Pick<RevocationFeed, "refuses">;
+  clock: Clock;
+  limits: Limits;
+  rateLimit: RateLimitMode;
+  /** Whether a browser of this origin may connect; no Origin is no browser. */
+  allowsOrigin(origin: string, host: string | undefined): boolean;
+  /** Passes on what is no WebSocket. */
+  request(exchange: HttpExchange): void;
+  /** First and last connection of a user on this gateway. */
+  present(user: string, online: boolean): void;
+  metrics: GatewayMetrics;
+}
+
+/** Milliseconds until hello. */
+const HELLO = 5_000;
+/** Milliseconds before its end at which a token's holder is told. */
+const WARN = 60_000;
+/** Milliseconds a socket outlives its token, for the new one to arrive. */
+const GRACE = 5_000;
+const PATH = "/ws";
+
+/** The native door: sockets from upgrade to close, and who they are. What frames mean is in `Commands`. */
+export class Gateway implements EngineHandlers {
+  private readonly connections = new Set<Connection>();
+  private readonly addresses = new Map<string, { sockets: number; strangers: number }>();
+  private readonly frames: TokenBuckets;
+  private dirty: Connection[] = [];
+  private draining = false;
+
+  constructor(private readonly with_: GatewayDependencies) {
+    const { limits, clock } = with_;
+    this.frames = new TokenBuckets({ burst: limits.frameBurst, perSecond: limits.framesPerSecond }, () =>
+      clock.monotonic(),
+    );
+  }
+
+  get size(): number {
+    return this.connections.size;
+  }
+
+  upgrade(request: UpgradeRequest): Accept | Reply {
+    const { limits, rateLimit } = this.with_;
+    const origin = request.header("origin");
+    if (request.path !== PATH) return refused("NOT_FOUND");
+    if (origin !== undefined && !this.with_.allowsOrigin(origin, request.header("host"))) return refused("FORBIDDEN");
+    if (this.draining) return refused("UNAVAILABLE");
+    const { sockets = 0, strangers = 0 } = this.addresses.get(request.address) ?? {};
+    const full =
+      this.connections.size >= limits.sockets ||
+      sockets >= limits.socketsPerAddress ||
+      strangers >= limits.strangersPerAddress;
+    if (full && rateLimit === "on") return refused("RATE_LIMITED");
+    // Another version is taken and told at once by its close code: a refused upgrade says nothing to a browser.
+    const protocol = request.protocols.includes(SUBPROTOCOL) ? SUBPROTOCOL : request.protocols[0];
+    return protocol === undefined ? {} : { protocol };
+  }
+
+  open(socket: Socket): void {
+    if (socket.protocol !== "" && socket.protocol !== SUBPROTOCOL) {
+      const { code, reason } = CLOSES.VERSION;
+      return socket.end(code, reason);
+    }
+    const connection = new Connection(socket, this.with_.clock.monotonic(), dirty => this.flushLater(dirty));
+    socket.data = connection;
+    this.connections.add(connection);
+    this.with_.metrics.opened();
+    const count = this.addresses.get(socket.address) ?? { sockets: 0, strangers: 0 };
+    this.addresses.set(socket.address, { sockets: count.sockets + 1, strangers: count.strangers + 1 });
+  }
+
+  message(socket: Socket, text: string): void {
+    const connection = socket.data as Connection | undefined;
+    if (!connection) return;
+    const frames = splitFrames(text);
+    if (!frames) return connection.end(CLOSES.BAD_FRAME);
+    this.with_.metrics.framesIn(frames.length);
+    for (const frame of frames) if (!connection.closed) this.frame(connection, frame);
+  }
+
+  binary(socket: Socket): void {
+    (socket.data as Connection | undefined)?.end(CLOSES.BAD_FRAME);
+  }
+
+  drain(socket: Socket): void {
+    const connection = socket.data as Connection | undefined;
+    if (connection && connection.replaying.length > 0) this.with_.hub.drained(connection);
+  }
+
+  close(socket: Socket, code: number): void {
+    const connection = socket.data as Connection | undefined;
+    if (!connection || !this.connections.delete(connection)) return;
+    this.with_.metrics.closed(code);
+    this.with_.hub.close(connection);
+    this.with_.commands.closed(connection);
+    const count = this.addresses.get(socket.address);
+    if (count) {
+      count.sockets--;
+      if (!connection.token) count.strangers--;
+      if (count.sockets <= 0) this.addresses.delete(socket.address);
+    }
+    if (connection.user !== undefined) this.drop(connection, connection.user);
+  }
+
+  request(exchange: HttpExchange): void {
+    this.with_.request(exchange);
+  }
+
+  /** Closes whom the entries concern: a dead session for good, a changed user until he comes with a new token. */
+  revoked(items: readonly Revocation[]): void {
+    for (const { session, user, n } of items) {
+      const affected = user ? [...(this.with_.hub.users.get(user) ?? [])] : [...this.connections];
+      for (const connection of affected) {
+        const { token } = connection;
+        if (!token) continue;
+        if (session !== undefined && token.identity.sid === session) connection.end(CLOSES.SESSION_REVOKED);
+        else if (user !== undefined && token.identity.id === user && token.revision < n)
+          connection.end(CLOSES.TOKEN_EXPIRED);
+      }
+    }
+  }
+
+  /** Once a second: late hellos, tokens near and past their end, rooms nobody reads. */
+  sweep(): void {
+    const now = this.with_.clock.now();
+    const monotonic = this.with_.clock.monotonic();
+    for (const connection of this.connections) {
+      const { token } = connection;
+      if (!token) {
+        if (monotonic - connection.openedAt >= HELLO) connection.end(CLOSES.NO_HELLO);
+      } else if (now > token.expiresAt + GRACE) connection.end(CLOSES.TOKEN_EXPIRED);
+      else if (!connection.warned && token.expiresAt - now < WARN) {
+        connection.warned = true;
+        connection.reply(encode({ t: "expiring", inMs: Math.max(0, token.expiresAt - now) }));
+      }
+    }
+    this.with_.hub.sweep();
+    this.with_.commands.sweep();
+  }
+
+  /** Takes no new sockets and tells each open one when to come back, spread over `spreadMs`. */
+  drainAll(spreadMs: number): void {
+    this.draining = true;
+    for (const connection of this.connections)
+      connection.reply(encode({ t: "reconnect", afterMs: Math.round(Math.random() * spreadMs) }));
+  }
+
+  closeAll(reason: Close): void {
+    for (const connection of [...this.connections]) connection.end(reason);
+  }
+
+  /** Makes a verified token the connection's own. Throws UNAUTHENTICATED, FORBIDDEN or RATE_LIMITED. */
+  authenticate(connection: Connection, text: string): VerifiedToken {
+    const { tokens, revocations, hub, limits, rateLimit } = this.with_;
+    const token = tokens.verify(text);
+    if (revocations.refuses(token)) throw new RookeryError("UNAUTHENTICATED", "The token was revoked.");
+    const user = token.identity.id;
+    if (connection.token && connection.user !== user)
+      throw new RookeryError("FORBIDDEN", "The token is somebody else's.");
+    if (!connection.token) {
+      const own = hub.users.get(user) ?? new Set();
+      if (own.size >= limits.socketsPerUser && rateLimit === "on") throw new TooManyError();
+      hub.users.set(user, own.add(connection));
+      // One topic of his own: the engine keeps a subscriber's pending frames only while he has a topic.
+      connection.socket.subscribe(`user:${user}`);
+      const count = this.addresses.get(connection.socket.address);
+      if (count) count.strangers--;
+      if (own.size === 1) this.with_.present(user, true);
+    }
+    connection.token = token;
+    connection.warned = false;
+    return token;
+  }
+
+  private drop(connection: Connection, user: string): void {
+    const own = this.with_.hub.users.get(user);
+    own?.delete(connection);
+    if (own?.size !== 0) return;
+    this.with_.hub.users.delete(user);
+    this.with_.present(user, false);
+  }
+
+  private frame(connection: Connection, raw: RawFrame): void {
+    const i = Number.isInteger(raw.i) ? raw.i : undefined;
+    try {
+      if (!connection.token && raw.t !== "hello") throw new RookeryError("UNAUTHENTICATED", "Say hello first.");
+      const frame = checkFrame(raw);
+      if (frame.t !== "send") this.throttle(connection);
+      if (frame.t === "ping") return connection.reply(answer("pong", i));
+      if (frame.t === "hello") return this.hello(connection, frame, i);
+      if (frame.t === "auth") {
+        this.authenticate(connection, frame.token);
+        if (i !== undefined) connection.reply(answer("ok", i));
+        return;
+      }
+      this.with_.commands.run(connection, frame, i);
+    } catch (error) {
+      if (i !== undefined) connection.reply(errorAnswer(i, publicError(error)));
+    }
+  }
+
+  private hello(connection: Connection, frame: Parameters<Commands["hello"]>[1], i: number | undefined): void {
+    if (connection.token) throw new RookeryError("CONFLICT", "Hello was said before; use auth for a new token.");
+    try {
+      this.authenticate(connection, frame.token);
+    } catch (error) {
+      connection.reply(errorAnswer(i, publicError(error)));
+      return connection.end(error instanceof TooManyError ? CLOSES.TOO_MANY : CLOSES.TOKEN_EXPIRED);
+    }
+    this.with_.commands.hello(connection, frame, i);
+  }
+
+  private throttle(connection: Connection): void {
+    const { rateLimit, metrics } = this.with_;
+    if (rateLimit === "off") return;
+    const retryAfterMs = this.frames.take(String(connection.socket.id));
+    if (retryAfterMs === 0) return;
+    metrics.rateLimited("frame", rateLimit === "on");
+    if (rateLimit === "on") throw new RookeryError("RATE_LIMITED", "Too many frames.", { retryAfterMs });
+  }
+
+  /** A tick's answers to one socket leave in one frame. */
+  private flushLater(connection: Connection): void {
+    if (this.dirty.length === 0)
+      setImmediate(() => {
+        const dirty = this.dirty;
+        this.dirty = [];
+        for (const one of dirty) one.flush();
+      });
+    this.dirty.push(connection);
+  }
+}
+
+class TooManyError extends RookeryError {
+  constructor() {
+    super("RATE_LIMITED", "Too many connections.");
+  }
+}
+
+function refused(code: "NOT_FOUND" | "FORBIDDEN" | "UNAVAILABLE" | "RATE_LIMITED"): Reply {
+  const { status, title } = ERRORS[code];
+  return {
+    status,
+    headers: { "content-type": "application/problem+json" },
+    body: JSON.stringify({ type: "about:blank", title, status, code }),
+  };
+}

@@ -1,0 +1,198 @@
+import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { metricsOf, type Outcome } from "../../config/metrics";
+import { platformOf, type Platform } from "../../config/platform";
+import { CLOSES } from "../core/closes";
+import { call, type Events, type LogHead, type ParamsOf } from "../core/contract";
+import { RookeryError } from "../core/errors";
+import type { HistoryWindow, Identity } from "../core/model";
+import { RevocationFeed } from "../core/revocation-feed";
+import { SendBatcher } from "./batcher";
+import { Commands, type Services } from "./commands";
+import { createEngine, type Engine } from "./engine";
+import { Gateway } from "./gateway";
+import { HttpHandover } from "./handover";
+import { HeadReader } from "./head-reader";
+import { Hub } from "./hub";
+import { PresenceReport } from "./presence-report";
+
+interface GatewayService extends Service {
+  engine: Engine;
+  gateway: Gateway;
+  commands: Commands;
+  batcher: SendBatcher;
+  revocations: RevocationFeed;
+  presence: PresenceReport;
+  sweeper: NodeJS.Timeout;
+}
+
+/** Milliseconds between looks at tokens, late hellos and the revocation log. */
+const SWEEP = 1_000;
+/** Milliseconds an append may take in all: its writer answers within 5 s. */
+const APPEND_TIMEOUT = 6_000;
+/** Milliseconds given to sends under way when the gateway stops. */
+const SETTLE = 5_000;
+/** Milliseconds over which clients are told to come back after a stop. */
+const SPREAD = 10_000;
+/** Bytes of the largest frame an answer of ours may be waiting with before the socket counts as slow. */
+const BACKPRESSURE = 512 * 1024;
+/** Seconds of silence, unanswered pings included, after which a socket is closed. */
+const IDLE = 60;
+/** A lifetime of tokens is kept in the revocation copy, and some for clocks that differ. Milliseconds. */
+const SKEW = 60_000;
+
+const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, GatewayService> = {
+  name: "ws-gateway",
+
+  events: {
+    "auth.revoked": {
+      handler(this: GatewayService, ctx: Context<Events["auth.revoked"]>) {
+        this.revocations?.add(ctx.params.items);
+      },
+    },
+    "presence.changed": {
+      handler(this: GatewayService, ctx: Context<Events["presence.changed"]>) {
+        this.commands?.presence(ctx.params.changes);
+      },
+    },
+  },
+
+  async started(this: GatewayService) {
+    const platform = platformOf(this.broker);
+    const { config, clock, limits, tokens, bus, origin } = platform;
+    const metrics = metricsOf(this.broker);
+    const via = this.broker;
+    const heads = new HeadReader(rooms => call(via, "messages.heads", { rooms }));
+    const hub = new Hub({
+      bus,
+      publish: (room, frame) => this.engine.publish(room, frame),
+      access: (user, rooms) => call(via, "rooms.access", { user, rooms }),
+      heads: async room => (await heads.read(room)) ?? EMPTY,
+      range: (room, after, maxBytes) => call(via, "messages.range", { room, after, limit: RANGE, maxBytes }),
+      now: () => clock.monotonic(),
+      delivered: count => metrics.delivered(count),
+      replayed: state => metrics.subscribed(state),
+    });
+    this.batcher = new SendBatcher(entries => call(via, "messages.append", { entries }, { timeout: APPEND_TIMEOUT }));
+    metrics.watchQueue("sends", () => this.batcher.size);
+    this.commands = new Commands({
+      hub,
+      batcher: this.batcher,
+      bus,
+      clock,
+      limits,
+      publicLimits: limits,
+      services: servicesOf(this, heads),
+      sent(outcome) {
+        metrics.sent("native");
+        metrics.acked(OUTCOMES[outcome] ?? "failed");
+      },
+    });
+    this.revocations = new RevocationFeed({
+      fetch: after => call(via, "auth.revocations", { after }),
+      clock,
+      keepFor: tokens.ttl * 1000 + SKEW,
+      lossy: config.cluster !== null,
+      revoked: items => this.gateway.revoked(items),
+    });
+    this.presence = new PresenceReport(
+      via.nodeID,
+      report => call(via, "presence.report", report, { timeout: 2_000 }),
+      () => clock.monotonic(),
+    );
+    const handover = new HttpHandover(() => origin.server);
+    this.gateway = new Gateway({
+      hub,
+      commands: this.commands,
+      tokens,
+      revocations: this.revocations,
+      clock,
+      limits,
+      rateLimit: config.rateLimit,
+      allowsOrigin: (from, host) => config.allowedOrigins.includes(from) || isOwnOrigin(from, host),
+      request: exchange => handover.handle(exchange),
+      present: (user, online) => this.presence.set(user, online),
+      metrics: {
+        framesIn: count => metrics.received("native", count),
+        rateLimited: (limit, refused) => metrics.rateLimited(limit, refused),
+        opened: () => metrics.opened("native"),
+        closed: code => metrics.closed("native", code),
+      },
+    });
+    this.engine = await createEngine(config.engine, this.gateway, {
+      maxPayload: limits.frame,
+      maxBackpressure: BACKPRESSURE,
+      idleTimeout: IDLE,
+      trustProxies: config.trustedProxies,
+    });
+    const { name, fallback } = this.engine;
+    this.logger.info(`engine ${name}${fallback ? ` (${fallback})` : ""}`);
+    await listen(this.engine, platform);
+    this.sweeper = setInterval(() => {
+      this.gateway.sweep();
+      void this.revocations.compare();
+    }, SWEEP).unref();
+    await this.revocations.compare();
+  },
+
+  /** No new sockets, sends under way answered, everybody told when to come back, then closed with a code that resumes. */
+  async stopped(this: GatewayService) {
+    if (!this.engine) return;
+    clearInterval(this.sweeper);
+    this.engine.stopListening();
+    this.gateway.drainAll(SPREAD);
+    await Promise.race([this.batcher.settled(), new Promise(resolve => setTimeout(resolve, SETTLE).unref())]);
+    // Answers of the last sends leave with the tick that follows them.
+    await new Promise(resolve => setImmediate(resolve));
+    this.gateway.closeAll(CLOSES.GOING_AWAY);
+    await this.presence.close();
+    await this.engine.close();
+  },
+};
+
+export default WsGatewaySchema;
+
+const EMPTY: LogHead = { offset: 0, seq: 0, floor: 1 };
+/** Entries of one range read. */
+const RANGE = 1_000;
+
+const OUTCOMES: Record<string, Outcome> = { ok: "ok", UNKNOWN_OUTCOME: "unknown" };
+
+/** In one process this engine owns the origin's port; WS_PORT answers too, unless it is the same or taken off with 0. */
+async function listen(engine: Engine, { config, origin }: Platform): Promise<void> {
+  const alone = config.cluster !== null || !config.services.includes("api-gateway");
+  const refuse = (error: unknown): never => {
+    throw Object.assign(error as Error, { expected: true });
+  };
+  if (!alone) origin.port = await engine.listen(config.host, config.port).catch(refuse);
+  if (alone || config.wsPort !== config.port) await engine.listen(config.host, config.wsPort).catch(refuse);
+}
+
+/** Whether a page of this origin was served by the host it now connects to. */
+function isOwnOrigin(origin: string, host: string | undefined): boolean {
+  return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+function servicesOf(service: GatewayService, heads: HeadReader): Services {
+  const via = service.broker;
+  const as = (user: Identity) => ({ meta: { user } });
+  return {
+    epoch: () => heads.epoch(),
+    history: async (user, room, query) =>
+      (await call(via, "messages.history", { ...query, id: room }, as(user))) as HistoryWindow,
+    async mark(user, type, room, seq) {
+      await call(via, `messages.${type}`, { id: room, seq }, as(user));
+    },
+    async isMember(user, room) {
+      const [access] = await call(via, "rooms.access", { user: user.id, rooms: [room] });
+      if (!access || access.denied) throw new RookeryError(access?.denied ?? "NOT_FOUND");
+      return access.role !== null;
+    },
+    async presence(users) {
+      if (users.length === 0) return [];
+      const statuses = await call(via, "presence.of", { users });
+      return Object.entries(statuses).map(([user, status]) => ({ user, status }));
+    },
+    // The names are checked; the action checks its own parameters.
+    call: (user, method, params) => call(via, method, params as ParamsOf<typeof method>, as(user)),
+  };
+}
