@@ -57,7 +57,9 @@ function operation(route: Route, limits: Limits): Record<string, unknown> {
     operationId: operationId(route),
     summary: route.summary,
     tags: [route.tag],
-    security: { none: [], user: [{ token: [] }], optional: [{ token: [] }, {}], either: [{ token: [] }, {}] }[route.auth],
+    security: { none: [], user: [{ token: [] }], optional: [{ token: [] }, {}], either: [{ token: [] }, {}] }[
+      route.auth
+    ],
     ...(parameters.length > 0 && { parameters }),
     ...requestBody(route, limits),
     responses: {

@@ -16,7 +16,15 @@ export interface Upload {
 }
 
 /** Bounds of a multipart body besides the file. */
-const MULTIPART = { fieldNameSize: 100, fieldSize: 4_096, fields: 20, files: 5, parts: 25, headerPairs: 50, headerSize: 8_192 };
+const MULTIPART = {
+  fieldNameSize: 100,
+  fieldSize: 4_096,
+  fields: 20,
+  files: 5,
+  parts: 25,
+  headerPairs: 50,
+  headerSize: 8_192,
+};
 
 /**
  * Takes the file of a request: the first multipart part `file`, with a text part `name` before it; or the raw body.
@@ -79,7 +87,10 @@ function openPart(req: IncomingMessage, name: string | undefined, limit: number)
 
 function makeParser(req: IncomingMessage): BusboyInstance {
   try {
-    return new Busboy({ headers: { ...req.headers, "content-type": req.headers["content-type"] ?? "" }, limits: MULTIPART });
+    return new Busboy({
+      headers: { ...req.headers, "content-type": req.headers["content-type"] ?? "" },
+      limits: MULTIPART,
+    });
   } catch {
     throw new RookeryError("BAD_REQUEST", "The multipart body is not well-formed.");
   }

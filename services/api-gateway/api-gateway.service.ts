@@ -1,0 +1,193 @@
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Context, Service, ServiceSchema } from "moleculer";
+import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type IncomingRequest } from "moleculer-web";
+import { SERVICE_NAMES } from "../../config/config";
+import { platformOf, type Platform } from "../../config/platform";
+import { TrustedProxies } from "../core/client-address";
+import { call, type Events } from "../core/contract";
+import { RookeryError } from "../core/errors";
+import { Authenticator } from "./authenticate";
+import { Cors } from "./cors";
+import { exchangeOf } from "./exchange";
+import { Health, type Check } from "./health";
+import { httpError, sendProblem } from "./http-errors";
+import { Listener } from "./listener";
+import { ownPages, webClient, type StaticFiles } from "./pages";
+import { parseQuery } from "./params";
+import { RateLimit } from "./rate-limit";
+import { RevocationFeed } from "./revocation-feed";
+import { restRoute } from "./router";
+import { isApi } from "./security-headers";
+import { close, createHttpServer, listen } from "./server";
+
+/** Milliseconds between looks at the head of the revocation log, and what one look may take. */
+const COMPARE_EVERY = 1_000;
+const COMPARE_TIMEOUT = 2_000;
+/** Milliseconds a token made by a node with another clock may live longer. */
+const TOKEN_SLACK = 60_000;
+
+interface GatewayMethods {
+  httpHandler(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  sendResponse(req: IncomingMessage, res: ServerResponse, data: unknown, action: object): void;
+  addRoute(route: ApiRouteSchema): unknown;
+  fail(req: IncomingMessage, res: ServerResponse, error: unknown): void;
+}
+
+interface GatewayState {
+  platform: Platform;
+  server: Server;
+  revocations: RevocationFeed;
+  timer: NodeJS.Timeout | undefined;
+  /** Whether another listener of this process takes our connections. */
+  handedOver: boolean;
+  /** Answers what no route did. */
+  serve: StaticFiles;
+  regenerateAllAutoAliases(): void;
+}
+
+type Gateway = Service<ApiSettingsSchema> & GatewayMethods & GatewayState;
+
+const mixin = ApiGatewayMixin as ServiceSchema & { methods: Record<string, (...args: unknown[]) => unknown> };
+
+/**
+ * REST, its documentation and the web client. In one process with the ws-gateway it opens no port: the engine there owns
+ * it and hands over what is not for sockets.
+ */
+const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
+  name: "api-gateway",
+  mixins: [mixin],
+  settings: {
+    server: false,
+    // Not []: for an empty list the router makes a route that publishes every action by name.
+    routes: null as never,
+    logRequest: null,
+    logRequestParams: null,
+    logResponse: null,
+    logResponseData: null,
+    logRouteRegistration: null,
+  },
+
+  actions: {
+    /** The router itself, with a request and its answer. Spans would hold URLs with their queries. */
+    rest: { auth: "internal", visibility: "private", tracing: false },
+    listAliases: false,
+    addRoute: false,
+    removeRoute: false,
+  },
+
+  events: {
+    "auth.revoked": {
+      handler(this: Gateway, ctx: Context<Events["auth.revoked"]>) {
+        this.revocations.add(ctx.params.items);
+      },
+    },
+  },
+
+  methods: {
+    /** HEAD is GET without the body. */
+    resolveAlias(this: Gateway, url: string, method?: string) {
+      return mixin.methods["resolveAlias"]?.call(this, url, method === "HEAD" ? "GET" : method);
+    },
+
+    parseQueryString(req: IncomingMessage) {
+      const { path } = exchangeOf(req);
+      return { url: path, query: parseQuery((req.url ?? "").slice(path.length + 1)) };
+    },
+
+    errorHandler(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
+      this.fail(req, res, error);
+    },
+
+    sendError(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
+      this.fail(req, res, error);
+    },
+
+    fail(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
+      const { id, path } = exchangeOf(req);
+      const shown = httpError(error);
+      if (shown.code === "INTERNAL") {
+        this.logger.error(`request ${id} failed: ${req.method} ${path}`, error);
+      }
+      if (isApi(path) || res.headersSent || shown.code !== "NOT_FOUND") sendProblem(res, shown);
+      else res.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not found\n");
+    },
+  },
+
+  created(this: Gateway) {
+    const platform = platformOf(this.broker);
+    const { config, limits, clock } = platform;
+    const now = (): number => clock.monotonic();
+    this.platform = platform;
+    this.handedOver = config.cluster === null && config.services.includes("ws-gateway");
+    // The router would look for routes in other services' schemas at every change; ours are all in one table.
+    this.regenerateAllAutoAliases = () => undefined;
+
+    this.revocations = new RevocationFeed({
+      fetch: after => call(this.broker, "auth.revocations", { after }, { timeout: COMPARE_TIMEOUT }),
+      clock,
+      keepFor: platform.tokens.ttl * 1000 + TOKEN_SLACK,
+      lossy: config.cluster !== null,
+    });
+    const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limitCounter(this));
+    const health = new Health(checksOf(this), now);
+    this.addRoute(
+      restRoute({
+        limits,
+        rateLimit,
+        pages: ownPages(limits, health),
+        respond: (req: IncomingRequest, res, data) => this.sendResponse(req, res, data, {}),
+      }),
+    );
+    const files = webClient();
+    this.serve = (req, res, next) => {
+      if (isApi(exchangeOf(req).path)) next();
+      else files(req, res, next);
+    };
+    const listener = new Listener({
+      authenticator: new Authenticator(platform.tokens, this.revocations),
+      rateLimit,
+      cors: new Cors(config.allowedOrigins),
+      proxies: new TrustedProxies(config.trustedProxies),
+      ownConnections: !this.handedOver,
+      now,
+      log: line => this.logger.info("request", line),
+      answer: (req, res) => this.httpHandler(req, res),
+    });
+    this.server = createHttpServer(listener.handle);
+  },
+
+  async started(this: Gateway) {
+    const { config, origin } = this.platform;
+    this.timer = setInterval(() => void this.revocations.compare(), COMPARE_EVERY).unref();
+    if (this.handedOver) origin.serve(this.server);
+    else await listen(this.server, config.host, config.port);
+  },
+
+  async stopped(this: Gateway) {
+    clearInterval(this.timer);
+    if (this.handedOver) this.platform.origin.serve(undefined);
+    else await close(this.server);
+  },
+};
+
+export default ApiGateway;
+
+/** What must be there for the whole to be healthy: the store of this process, and every other service anywhere. */
+function checksOf({ broker, platform }: Gateway): Record<string, Check> {
+  const running = (name: string): void => {
+    const services = broker.registry.getServiceList({ onlyAvailable: true });
+    if (!services.some((service: { name: string }) => service.name === name)) throw new RookeryError("UNAVAILABLE");
+  };
+  const others = SERVICE_NAMES.filter(name => name !== "api-gateway");
+  return {
+    ...(platform.config.cluster === null && { store: async () => (await platform.database()).get("SELECT 1") }),
+    ...Object.fromEntries(others.map(name => [name, () => running(name)])),
+  };
+}
+
+function limitCounter({ broker }: Gateway): (limit: string) => void {
+  const name = "rookery.http.over_limit";
+  const description = "Requests over a limit, refused or only counted";
+  broker.metrics.register({ type: "counter", name, labelNames: ["limit"], description });
+  return limit => broker.metrics.increment(name, { limit });
+}
