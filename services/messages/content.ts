@@ -11,7 +11,7 @@ type Send = Extract<UserOperation, { op: "send" }>;
 
 const CLIENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
 /** One emoji as Unicode recommends it, or a short name like `:party_parrot:`. */
-const EMOJI = new RegExp("^(?:\\p{RGI_Emoji}|:[a-z0-9_+-]{1,32}:)$", "v");
+const EMOJI = new RegExp("^(?:\\p{RGI_Emoji}|:[a-z0-9_+\\-]{1,32}:)$", "v");
 
 /** Throws INVALID or TOO_LARGE for an operation that no room would take. */
 export function checkOperation(operation: UserOperation, limits: Limits): void {

@@ -58,8 +58,8 @@ export class RoomFeed {
     if (packet.type === "events") for (const event of packet.events) this.hold(event);
     if (this.position < 0) return;
     this.pass();
-    if (packet.type === "head" && packet.head.offset > this.position) this.heal();
-    else if (this.held.size > 0) this.heal();
+    if (packet.type === "head" && packet.head.offset > this.position) void this.heal();
+    else if (this.held.size > 0) void this.heal();
   }
 
   /** Entries after an offset from memory, or null if they are not all there. */

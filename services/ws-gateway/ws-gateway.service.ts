@@ -131,7 +131,8 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       this.gateway.sweep();
       void this.revocations.compare();
     }, SWEEP).unref();
-    await this.revocations.compare();
+    // Auth may start after this service; a cluster's gateway does not wait for it.
+    platform.afterStart.push(() => this.revocations.compare());
   },
 
   /** No new sockets, sends under way answered, everybody told when to come back, then closed with a code that resumes. */
@@ -157,7 +158,7 @@ const RANGE = 1_000;
 
 const OUTCOMES: Record<string, Outcome> = { ok: "ok", UNKNOWN_OUTCOME: "unknown" };
 
-/** In one process this engine owns the origin's port; WS_PORT answers too, unless it is the same or taken off with 0. */
+/** In one process this engine owns the origin's port; WS_PORT answers too, unless it is the same. */
 async function listen(engine: Engine, { config, origin }: Platform): Promise<void> {
   const alone = config.cluster !== null || !config.services.includes("api-gateway");
   const refuse = (error: unknown): never => {
