@@ -1,0 +1,48 @@
+import { METHODS, isMethod } from "../../../services/core/methods";
+import { pathParameters, REST_ACTIONS, ROUTES } from "../../../services/api-gateway/routes";
+
+describe("the table of routes", () => {
+  it("has every route once", () => {
+    const keys = ROUTES.map(({ method, path }) => `${method} ${path.replace(/\{\w+\}/g, "{}")}`);
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  it("reaches every method a socket may call, and beyond them only sign-in and bytes", () => {
+    const beyond = REST_ACTIONS.filter(action => !isMethod(action)).sort();
+    expect(REST_ACTIONS).toEqual(expect.arrayContaining([...METHODS]));
+    expect(beyond).toEqual(["auth.login", "auth.refresh", "auth.register", "files.open", "files.save"]);
+  });
+
+  it("asks for a token everywhere but at the doors the contract leaves open", () => {
+    const open = ROUTES.filter(({ auth }) => auth !== "user").map(({ method, path }) => `${method} ${path}`);
+    expect(open.sort()).toEqual([
+      "GET /config",
+      "GET /docs",
+      "GET /docs/{file}",
+      "GET /files/{id}",
+      "GET /health",
+      "GET /openapi.json",
+      "POST /auth/login",
+      "POST /auth/logout",
+      "POST /auth/refresh",
+      "POST /auth/register",
+    ]);
+  });
+
+  it("gives a conversation every route a channel has", () => {
+    const below = (prefix: string): string[] =>
+      ROUTES.filter(({ path }) => path.startsWith(`/${prefix}/`))
+        .map(({ method, path, to }) => `${method} ${path.slice(prefix.length + 1)} ${to}`)
+        .sort();
+    expect(below("conversations")).toEqual(below("channels"));
+    expect(below("channels")).toHaveLength(12);
+  });
+
+  it("says what a 201 made or at least describes its body, and gives 204 none", () => {
+    for (const route of ROUTES) {
+      if (route.status === 201) expect(route.answer).toBeDefined();
+      if (route.status === 204) expect(route.answer).toBeUndefined();
+      for (const name of pathParameters(route)) expect(route.query ?? []).not.toContain(name);
+    }
+  });
+});
