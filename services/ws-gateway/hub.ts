@@ -84,7 +84,8 @@ export class Hub {
     from: ReadonlyMap<string, number | null>,
     sameEpoch: boolean,
   ): Record<string, RoomState> {
-    const states: Record<string, RoomState> = {};
+    // Names come from outside: without a prototype none of them is special.
+    const states = Object.create(null) as Record<string, RoomState>;
     for (const id of rooms) {
       const access = allowed.get(id);
       const joining = connection.joining.get(id);

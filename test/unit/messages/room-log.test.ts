@@ -1,0 +1,234 @@
+import { newId } from "../../../services/core/ids";
+import type { Message } from "../../../services/core/model";
+import { eventually } from "../../support/eventually";
+import { codeOf, ground, message, openStore, person } from "./ground";
+
+describe("the room log", () => {
+  it("gives messages offsets 1, 2, 3 without holes and publishes them in that order", async () => {
+    const { send, seen } = ground(await openStore());
+    const user = person();
+    const answers = await Promise.all(Array.from({ length: 300 }, (_, n) => send(user, `text ${n}`)));
+    expect(answers.map(answer => message(answer).offset)).toEqual(Array.from({ length: 300 }, (_, n) => n + 1));
+    expect(seen.map(event => event.offset)).toEqual(Array.from({ length: 300 }, (_, n) => n + 1));
+    expect(answers.map(answer => message(answer).text)).toEqual(Array.from({ length: 300 }, (_, n) => `text ${n}`));
+  });
+
+  it("answers a repeat under the same clientId with the first message, whenever it comes", async () => {
+    const store = await openStore();
+    const first = ground(store);
+    const user = person();
+    const once = message(await first.send(user, "hello", { clientId: "c1" }));
+    const again = await first.send(user, "hello", { clientId: "c1", metadata: {}, attachments: [] });
+    const later = await ground(store, first.room).send(user, "hello", { clientId: "c1" });
+    for (const answer of [again, later])
+      expect(answer).toMatchObject({ ok: true, duplicate: true, offset: once.offset });
+    expect(message(later)).toEqual(once);
+    expect(first.seen).toHaveLength(1);
+  });
+
+  it("takes repeats that arrive in the same tick as one message", async () => {
+    const { send, seen } = ground(await openStore());
+    const user = person();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => send(user, "hello", { clientId: "same" })));
+    expect(new Set(answers.map(answer => message(answer).id)).size).toBe(1);
+    expect(answers.filter(answer => answer.ok && !answer.duplicate)).toHaveLength(1);
+    expect(seen).toHaveLength(1);
+  });
+
+  it("refuses another content under the same clientId, also after the message was edited to it", async () => {
+    const { send, op } = ground(await openStore());
+    const user = person();
+    const { id } = message(await send(user, "one", { clientId: "c1" }));
+    expect(codeOf(await send(user, "two", { clientId: "c1" }))).toBe("CONFLICT");
+    message(await op(user, { op: "edit", id, text: "two" }));
+    expect(codeOf(await send(user, "two", { clientId: "c1" }))).toBe("CONFLICT");
+    expect(message(await send(user, "one", { clientId: "c1" })).text).toBe("two");
+  });
+
+  it("tells metadata that differs only in the order of keys as the same content", async () => {
+    const { send } = ground(await openStore());
+    const user = person();
+    await send(user, "x", { clientId: "m", metadata: { a: 1, b: { c: 2, d: 3 } } });
+    expect(await send(user, "x", { clientId: "m", metadata: { b: { d: 3, c: 2 }, a: 1 } })).toMatchObject({
+      duplicate: true,
+    });
+    expect(codeOf(await send(user, "x", { clientId: "m", metadata: { a: 2 } }))).toBe("CONFLICT");
+  });
+
+  it("looks for the clientId before membership: who was removed still learns that his message is stored", async () => {
+    const store = await openStore();
+    const before = ground(store);
+    const user = person();
+    const stored = message(await before.send(user, "hello", { clientId: "c1" }));
+    const after = ground(store, before.room);
+    after.access.set(user.id, { denied: "NOT_FOUND", role: null });
+    expect(message(await after.send(user, "hello", { clientId: "c1" }))).toEqual(stored);
+    expect(codeOf(await after.send(user, "hello", { clientId: "c2" }))).toBe("NOT_FOUND");
+    expect(codeOf(await after.send(user, "other", { clientId: "c1" }))).toBe("CONFLICT");
+  });
+
+  it("looks for the clientId before the rate, and takes nothing for a repeat", async () => {
+    let left = 1;
+    const { send } = ground(await openStore(), newId(), { throttle: () => (left-- > 0 ? 0 : 700) });
+    const user = person();
+    const first = message(await send(user, "a", { clientId: "c1" }));
+    expect(message(await send(user, "a", { clientId: "c1" })).id).toBe(first.id);
+    const refused = await send(user, "b", { clientId: "c2" });
+    expect(refused).toMatchObject({ ok: false, error: { code: "RATE_LIMITED", retryAfterMs: 700 } });
+  });
+
+  it("keeps one order without holes when two writers write the same room", async () => {
+    const store = await openStore();
+    const one = ground(store);
+    const two = ground(store, one.room);
+    const user = person();
+    const sends = Array.from({ length: 200 }, (_, n) =>
+      (n % 2 ? one : two).send(user, `n${n}`, { clientId: `c${n % 150}`, metadata: { n: n % 150 } }),
+    );
+    const answers = await Promise.all(sends);
+    const ok = answers.filter(answer => answer.ok);
+    const stored = (await store.window(one.room, { limit: 500, visibleFrom: 0 })).map(
+      row => JSON.parse(row.data) as Message,
+    );
+    expect(stored.map(row => row.offset)).toEqual(Array.from({ length: stored.length }, (_, n) => n + 1));
+    expect(new Set(stored.map(row => row.clientId)).size).toBe(stored.length);
+    for (const answer of ok) expect(stored[answer.offset - 1]?.id).toBe(message(answer).id);
+    expect(
+      answers.every(answer => answer.ok || answer.error.code === "CONFLICT" || answer.error.code === "UNAVAILABLE"),
+    ).toBe(true);
+    expect(ok.length).toBeGreaterThan(100);
+  });
+
+  it("answers UNAVAILABLE for what is surely not stored, and goes on", async () => {
+    const store = await openStore();
+    const { send, seen } = ground(store);
+    const user = person();
+    store.faults.push("failed");
+    expect(codeOf(await send(user, "lost", { clientId: "c1" }))).toBe("UNAVAILABLE");
+    expect(message(await send(user, "kept", { clientId: "c2" })).offset).toBe(1);
+    expect(seen.map(event => (JSON.parse(event.data) as Message).text)).toEqual(["kept"]);
+  });
+
+  it.each(["unknown-stored", "unknown-not-stored"] as const)(
+    "settles a write of unknown outcome (%s) under its own offset before it takes anything new",
+    async fault => {
+      const store = await openStore();
+      const { send, seen } = ground(store);
+      const user = person();
+      message(await send(user, "before"));
+      store.faults.push(fault);
+      expect(codeOf(await send(user, "doubt", { clientId: "c1" }))).toBe("UNKNOWN_OUTCOME");
+      expect(seen).toHaveLength(1);
+      expect(codeOf(await send(user, "doubt", { clientId: "c1" }))).toBe("UNKNOWN_OUTCOME");
+      expect(codeOf(await send(user, "new"))).toBe("UNAVAILABLE");
+      const settled = await eventually(async () => {
+        const answer = await send(user, "doubt", { clientId: "c1" });
+        return answer.ok ? answer : undefined;
+      });
+      expect(settled).toMatchObject({ offset: 2, duplicate: true });
+      expect(message(await send(user, "after")).offset).toBe(3);
+      expect(seen.map(event => event.offset)).toEqual([1, 2, 3]);
+    },
+  );
+
+  it("decides about edits, deletions and reactions in the order they came, also within one batch", async () => {
+    const { send, op, seen } = ground(await openStore());
+    const [author, other] = [person(), person()];
+    const { id } = message(await send(author, "first"));
+    const [edited, reacted, refused, deleted, late, again] = await Promise.all([
+      op(author, { op: "edit", id, text: "second" }),
+      op(other, { op: "react", id, emoji: "👍", on: true }),
+      op(other, { op: "edit", id, text: "mine" }),
+      op(author, { op: "delete", id }),
+      op(other, { op: "react", id, emoji: "🎉", on: true }),
+      op(author, { op: "delete", id }),
+    ]);
+    expect(message(edited as never).text).toBe("second");
+    expect(message(reacted as never)).toMatchObject({
+      text: "second",
+      reactions: [{ emoji: "👍", count: 1, users: [other.id] }],
+    });
+    expect(codeOf(refused as never)).toBe("FORBIDDEN");
+    expect(message(deleted as never)).toMatchObject({ text: "", attachments: [], seq: 1, offset: 1 });
+    expect(message(deleted as never).reactions).toBeUndefined();
+    expect(codeOf(late as never)).toBe("CONFLICT");
+    expect(message(again as never)).toEqual(message(deleted as never));
+    expect(seen.map(event => event.kind)).toEqual(["message", "edit", "reaction", "delete"]);
+  });
+
+  it("shows nothing of a deleted message to whoever replays the room", async () => {
+    const store = await openStore();
+    const { send, op, room } = ground(store);
+    const author = person();
+    const { id } = message(await send(author, "the secret"));
+    await op(author, { op: "edit", id, text: "the other secret" });
+    await op(author, { op: "delete", id });
+    const replay = await store.events(room, 0, 100, 1_000_000);
+    expect(replay.map(event => [event.offset, event.kind])).toEqual([
+      [1, "message"],
+      [2, "edit"],
+      [3, "delete"],
+    ]);
+    expect(JSON.stringify(replay)).not.toContain("secret");
+  });
+
+  it("does nothing, and tells nobody, when a reaction is there already", async () => {
+    const { send, op, seen } = ground(await openStore());
+    const user = person();
+    const { id } = message(await send(user, "x"));
+    await op(user, { op: "react", id, emoji: "👍", on: true });
+    const again = await op(user, { op: "react", id, emoji: "👍", on: true });
+    expect(message(again).reactions).toEqual([{ emoji: "👍", count: 1, users: [user.id] }]);
+    const off = await op(user, { op: "react", id, emoji: "👍", on: false });
+    expect(message(off).reactions).toBeUndefined();
+    expect(seen).toHaveLength(3);
+  });
+
+  it("writes an entry of the rooms service once per change", async () => {
+    const { log, room, seen } = ground(await openStore());
+    const entry = { op: "member", changeId: newId(), user: newId(), change: "join", role: "member" } as const;
+    const [first] = await log.append([{ room, entry }]);
+    const [second] = await log.append([{ room, entry }]);
+    expect(second).toMatchObject({ ok: true, duplicate: true, offset: first?.ok && first.offset });
+    expect(seen).toHaveLength(1);
+    expect(seen[0]?.member).toEqual({ user: entry.user, change: "join", role: "member" });
+  });
+
+  it("counts messages, not entries, in seq", async () => {
+    const { send, op } = ground(await openStore());
+    const user = person();
+    const first = message(await send(user, "a"));
+    await op(user, { op: "edit", id: first.id, text: "b" });
+    expect(message(await send(user, "c"))).toMatchObject({ seq: 2, offset: 3 });
+  });
+
+  it("takes a reply only to a message of the same room", async () => {
+    const store = await openStore();
+    const [here, elsewhere] = [ground(store), ground(store)];
+    const user = person();
+    const target = message(await here.send(user, "a"));
+    expect(message(await here.send(user, "re", { replyTo: target.id })).replyTo).toBe(target.id);
+    expect(codeOf(await elsewhere.send(user, "re", { replyTo: target.id }))).toBe("INVALID");
+    expect(codeOf(await here.send(user, "re", { replyTo: newId() }))).toBe("INVALID");
+  });
+
+  it("answers every request in time although the store hangs, as unknown once it was begun", async () => {
+    const store = await openStore();
+    let now = 0;
+    let release = (): void => undefined;
+    const append = store.append.bind(store);
+    store.append = async (room, entries) => {
+      await new Promise<void>(resolve => (release = resolve));
+      return append(room, entries);
+    };
+    const { send } = ground(store, newId(), { clock: { now: () => Date.now(), monotonic: () => now } });
+    const user = person();
+    const begun = send(user, "begun");
+    await eventually(async () => (release.name === "" ? undefined : true));
+    const waiting = send(user, "waiting");
+    now = 5_000;
+    expect(codeOf(await begun)).toBe("UNKNOWN_OUTCOME");
+    expect(codeOf(await waiting)).toBe("UNAVAILABLE");
+    release();
+  });
+});

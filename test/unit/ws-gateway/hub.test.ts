@@ -1,0 +1,217 @@
+import type { RoomAccess } from "../../../services/core/contract";
+import { newId } from "../../../services/core/ids";
+import { MemoryRoomBus, type RoomEvent } from "../../../services/core/room-bus";
+import { Connection } from "../../../services/ws-gateway/connection";
+import type { Socket } from "../../../services/ws-gateway/engine";
+import { Hub } from "../../../services/ws-gateway/hub";
+import { eventually } from "../../support/eventually";
+
+interface Frame {
+  t: string;
+  offset?: number;
+  code?: string;
+  user?: string;
+}
+
+/** A socket that keeps what it was sent; topics as an engine has them. */
+class RecordingSocket implements Socket {
+  readonly address = "127.0.0.1";
+  readonly protocol = "rookery.v1";
+  data: unknown;
+  closed = false;
+  buffered = 0;
+  readonly frames: Frame[] = [];
+  readonly topics = new Set<string>();
+  constructor(readonly id: number) {}
+  send(text: string | Uint8Array): void {
+    for (const line of String(text).split("\n")) this.frames.push(JSON.parse(line) as Frame);
+  }
+  cork(write: () => void): void {
+    write();
+  }
+  subscribe(topic: string): void {
+    this.topics.add(topic);
+  }
+  unsubscribe(topic: string): void {
+    this.topics.delete(topic);
+  }
+  end(): void {
+    this.closed = true;
+  }
+  close(): void {
+    this.closed = true;
+  }
+  get offsets(): (number | undefined)[] {
+    return this.frames.filter(({ t }) => t === "event").map(({ offset }) => offset);
+  }
+}
+
+function ground(entries = 0) {
+  const room = newId();
+  const bus = new MemoryRoomBus();
+  const log: RoomEvent[] = Array.from({ length: entries }, (_, n) => event(n + 1));
+  const sockets: RecordingSocket[] = [];
+  const access = new Map<string, Partial<RoomAccess>>();
+  let asked = async (): Promise<void> => undefined;
+  const head = () => ({ offset: log.length, seq: log.length, floor: 1 });
+  const hub = new Hub({
+    bus,
+    publish: (topic, frame) => sockets.filter(({ topics }) => topics.has(topic)).forEach(socket => socket.send(frame)),
+    access: async (user, rooms) => {
+      const answers = rooms.map(id => ({
+        room: id,
+        role: "member" as const,
+        open: true,
+        visibleFrom: 0,
+        ...access.get(user),
+      }));
+      await asked();
+      return answers;
+    },
+    heads: async () => head(),
+    range: async (_room, after) => ({ events: log.slice(after, after + 10), more: true, head: head() }),
+    now: () => performance.now(),
+    delivered: () => undefined,
+    replayed: () => undefined,
+  });
+  const connect = (user: string) => {
+    const socket = new RecordingSocket(sockets.length);
+    sockets.push(socket);
+    const connection = new Connection(socket, 0, () => undefined);
+    connection.token = {
+      identity: { id: user, username: user, roles: [], permissions: [], sid: "s" },
+      expiresAt: 0,
+      revision: 0,
+    };
+    hub.users.set(user, (hub.users.get(user) ?? new Set()).add(connection));
+    return { socket, connection };
+  };
+  const append = (...events: RoomEvent[]): void => {
+    log.push(...events);
+    bus.publish({ type: "events", room, events });
+  };
+  const join = async (connection: Connection, user: string, from: number | null = null, sameEpoch = true) => {
+    const allowed = await hub.prepare(connection, user, [room]);
+    if (from !== null) await hub.reach(new Map([[room, from]]));
+    const states = hub.admit(connection, [room], allowed, new Map([[room, from]]), sameEpoch);
+    hub.run(connection, [room]);
+    return states[room];
+  };
+  return {
+    room,
+    bus,
+    log,
+    hub,
+    access,
+    connect,
+    append,
+    join,
+    whileAsking: (work: () => Promise<void>) => (asked = work),
+  };
+}
+
+const event = (offset: number): RoomEvent => ({ offset, seq: offset, kind: "message", data: `"${offset}"` });
+const cut = (offset: number, user: string, change: "remove" | "leave" | "ban" = "remove"): RoomEvent => ({
+  offset,
+  seq: offset - 1,
+  kind: "member",
+  data: JSON.stringify({ userId: user, change }),
+  member: { user, change },
+});
+
+describe("the hub", () => {
+  it("lets a reader in at the head and gives everything after it once", async () => {
+    const { connect, join, append } = ground(3);
+    const { socket, connection } = connect("u");
+    expect(await join(connection, "u")).toEqual({ offset: 3, seq: 3, state: "live" });
+    append(event(4), event(5));
+    expect(socket.offsets).toEqual([4, 5]);
+  });
+
+  it("replays exactly what was missed, from memory and from the log, then goes on live", async () => {
+    const { connect, join, append } = ground(30);
+    const { socket, connection } = connect("u");
+    expect(await join(connection, "u", 4)).toEqual({ offset: 30, seq: 30, state: "replayed" });
+    append(event(31));
+    await eventually(async () => socket.topics.size === 1);
+    append(event(32));
+    expect(socket.offsets).toEqual(Array.from({ length: 28 }, (_, n) => n + 5));
+  });
+
+  it.each([
+    ["beyond the head", 31, true],
+    ["too far behind", 0, true],
+    ["of another epoch", 29, false],
+  ])("says reset for an offset %s, and replays nothing", async (_what, from, sameEpoch) => {
+    const { connect, join, append, log } = ground(30);
+    if (from === 0) for (let n = 31; n <= 1_200; n++) log.push(event(n));
+    const { socket, connection } = connect("u");
+    expect(await join(connection, "u", from, sameEpoch)).toMatchObject({ offset: log.length, state: "reset" });
+    append(event(log.length + 1));
+    expect(socket.offsets).toEqual([log.length]);
+  });
+
+  it("waits with a replay until the socket has taken what it was sent", async () => {
+    const { connect, join, hub } = ground(25);
+    const { socket, connection } = connect("u");
+    socket.buffered = 1_000_000;
+    await join(connection, "u", 0);
+    expect(socket.offsets).toEqual([]);
+    socket.buffered = 0;
+    hub.drained(connection);
+    await eventually(async () => socket.offsets.length === 25);
+  });
+
+  it("cuts the removed one at the entry that removes him: he gets it and nothing after it", async () => {
+    const { connect, join, append } = ground();
+    const [one, two] = [connect("u"), connect("v")];
+    await join(one.connection, "u");
+    await join(two.connection, "v");
+    append(event(1), cut(2, "u"), event(3));
+    expect(one.socket.offsets).toEqual([1, 2]);
+    expect(one.socket.frames.at(-1)).toMatchObject({ t: "unsub", code: "FORBIDDEN" });
+    expect(two.socket.offsets).toEqual([1, 2, 3]);
+  });
+
+  it("lets who leaves a public room read on, as one who may not write", async () => {
+    const { connect, join, append, room } = ground();
+    const { socket, connection } = connect("u");
+    await join(connection, "u");
+    append(cut(1, "u", "leave"), event(2));
+    expect(socket.offsets).toEqual([1, 2]);
+    expect(connection.rooms.get(room)?.member).toBe(false);
+  });
+
+  it("does not let in who is removed while his access is being looked up", async () => {
+    const { connect, join, append, whileAsking } = ground();
+    const first = connect("v");
+    await join(first.connection, "v");
+    const { socket, connection } = connect("u");
+    whileAsking(async () => append(cut(1, "u")));
+    expect(await join(connection, "u")).toEqual({ state: "denied", code: "FORBIDDEN" });
+    expect(socket.topics.size).toBe(0);
+  });
+
+  it("denies what access denies, and what is no id, without keeping anything of it", async () => {
+    const { connect, hub, access } = ground();
+    const { connection } = connect("u");
+    access.set("u", { denied: "NOT_FOUND", role: null });
+    const rooms = [newId(), "__proto__", "nonsense"];
+    const states = hub.admit(connection, rooms, await hub.prepare(connection, "u", rooms), new Map(), true);
+    expect(rooms.map(room => Object.getOwnPropertyDescriptor(states, room)?.value)).toEqual(
+      rooms.map(() => ({ state: "denied", code: "NOT_FOUND" })),
+    );
+    expect(hub.size).toBe(0);
+  });
+
+  it("shows typing to the others, not to one's own sockets, and these still get what follows", async () => {
+    const { connect, join, bus, room, append } = ground();
+    const [one, two] = [connect("u"), connect("v")];
+    await join(one.connection, "u");
+    await join(two.connection, "v");
+    bus.publish({ type: "signal", room, signal: { type: "typing", user: "u", on: true } });
+    expect(two.socket.frames).toEqual([{ t: "typing", room, user: "u", on: true }]);
+    append(event(1));
+    expect(one.socket.frames.map(({ t }) => t)).toEqual(["event"]);
+  });
+});
