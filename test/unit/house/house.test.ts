@@ -58,7 +58,9 @@ describe("the house", () => {
   });
 
   it("reads the environment in one place", () => {
-    const wrong = sources.filter(file => /process\.env/.test(readFileSync(join(root, file), "utf8")));
+    const code = (file: string): string => readFileSync(join(root, file), "utf8").replace(/\/\*[^]*?\*\/|\/\/.*/g, "");
+    // Setting a variable for a native library is not reading one.
+    const wrong = sources.filter(file => /process\.env(?!\[?[.\w"]+\]? \??\??= )/.test(code(file)));
     expect(wrong.filter(file => !/^config\/(start|otel)\.ts$/.test(file))).toEqual([]);
   });
 });
