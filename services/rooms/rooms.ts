@@ -163,15 +163,11 @@ export class Rooms {
       this.rooms.getMany(ids),
       this.members.find({ where: { room: { $in: ids }, banned: false }, sort: ["joinedAt", "id"] }),
     ]);
-    const membersOf = Map.groupBy(all, member => member.room);
+    const membersOf = new Map(rooms.map(({ id }) => [id, [] as string[]]));
+    for (const member of all) membersOf.get(member.room)?.push(member.user);
     const items = rooms
       .filter(room => room.deletedAt === null)
-      .map(room =>
-        toConversation(
-          room,
-          (membersOf.get(room.id) ?? []).map(member => member.user),
-        ),
-      );
+      .map(room => toConversation(room, membersOf.get(room.id) ?? []));
     return { items, page, pageSize, total };
   }
 
