@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bool, cleanEnv, makeValidator, str, type ReporterOptions } from "envalid";
+import { TrustedProxies } from "../services/core/client-address";
 import { LIMITS, type LimitName, type Limits, type RateLimitMode } from "../services/core/limits";
 
 /** Everything that can be set from outside: read once, validated by name, printed redacted. Nobody else reads `process.env`. */
@@ -83,7 +84,11 @@ const OWN_NAMES_LIKE = /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_
 const MIN_SECRET = 32;
 const WEAK_SECRETS = /^(.)\1*$|(?<![a-z])(secret|change-?me|password|default|your|example)(?![a-z])|0123456789/i;
 
+/** Names every setting that is wrong, one a line. Values are never in it: they may be secrets. */
 export class ConfigError extends Error {
+  /** An operator's mistake, not a defect: shown without a stack. */
+  readonly expected = true;
+
   constructor(readonly problems: string[]) {
     super(`Configuration is not valid:\n${problems.map(problem => `  ${problem}`).join("\n")}`);
     this.name = "ConfigError";
@@ -104,15 +109,31 @@ const share = makeValidator<number>(input => {
   if (input.trim() === "" || !(value >= 0 && value <= 1)) throw new Error("give a number from 0 to 1");
   return value;
 });
-const list = makeValidator<string[]>(input =>
+const parts = (input: string): string[] =>
   input
     .split(",")
     .map(part => part.trim())
-    .filter(Boolean),
-);
+    .filter(Boolean);
+const proxies = makeValidator<string[]>(input => {
+  const entries = parts(input);
+  new TrustedProxies(entries);
+  return entries;
+});
+const hostName = makeValidator<string>(input => {
+  if (!/^[A-Za-z0-9_.:-]+$/.test(input)) throw new Error("give an address or a host name, without port and scheme");
+  return input;
+});
+/** Seconds, or the time span of the documents (`00:00:15`). */
+const span = makeValidator<number>(input => {
+  const [, hours, minutes, rest] = /^(\d+):([0-5]\d):([0-5]\d)$/.exec(input) ?? [];
+  const value = hours ? Number(hours) * 3600 + Number(minutes) * 60 + Number(rest) : Number(input);
+  if (!/^[\d:]+$/.test(input) || !Number.isInteger(value) || value < 1 || value > 3600)
+    throw new Error("give whole seconds from 1 to 3600, or hh:mm:ss");
+  return value;
+});
 const scheme = (...allowed: string[]) =>
   makeValidator<string>(input => {
-    if (!allowed.some(prefix => input.startsWith(`${prefix}://`)))
+    if (!allowed.some(prefix => input.startsWith(`${prefix}://`)) || input.endsWith("://"))
       throw new Error(`give a URL that starts with ${allowed.map(a => `${a}://`).join(" or ")}`);
     return input;
   });
@@ -120,70 +141,124 @@ const nats = scheme("nats", "tls");
 const mongo = scheme("mongodb", "mongodb+srv");
 const http = scheme("http", "https");
 const services = makeValidator<ServiceName[]>(input => {
-  const names = input
-    .split(",")
-    .map(part => part.trim())
-    .filter(Boolean);
+  const names = parts(input);
   if (names.length === 1 && names[0] === "all") return [...SERVICE_NAMES];
   const unknown = names.filter(name => !(SERVICE_NAMES as readonly string[]).includes(name));
   if (unknown.length || names.length === 0)
     throw new Error(`no service named ${unknown.join(", ") || "(none)"}; there are ${SERVICE_NAMES.join(", ")}`);
-  return names as ServiceName[];
+  return [...new Set(names)] as ServiceName[];
 });
 const origins = makeValidator<string[]>(input =>
-  input
-    .split(",")
-    .map(part => part.trim())
-    .filter(Boolean)
-    .map(part => {
-      const url = URL.canParse(part) ? new URL(part) : null;
-      if (!url || url.origin !== part.replace(/\/$/, ""))
-        throw new Error(`${part} is not an origin like https://chat.example.com`);
-      return url.origin;
-    }),
+  parts(input).map(part => {
+    const url = URL.canParse(part) ? new URL(part) : null;
+    if (!url || url.origin !== part.replace(/\/$/, ""))
+      throw new Error("give origins like https://chat.example.com, separated by commas");
+    return url.origin;
+  }),
 );
 const limit = whole(1, 2 ** 31);
 
 const limitVariable = (name: LimitName): string =>
   `LIMIT_${name.replace(/[A-Z]/g, letter => `_${letter}`).toUpperCase()}`;
-const limitValidators = Object.fromEntries(
-  (Object.keys(LIMITS) as LimitName[]).map(name => [limitVariable(name), limit({ default: LIMITS[name] })]),
+
+const LIMIT_MEANINGS: Record<LimitName, string> = {
+  text: "characters of a message's text",
+  metadata: "bytes of a message's metadata as JSON",
+  attachments: "attachments of a message",
+  frame: "bytes of a frame and of a JSON body",
+  file: "bytes of a file",
+  rooms: "rooms in one hello or sub, and of one socket",
+  page: "items of a page at most",
+  pageDefault: "items of a page when the request says nothing",
+  watch: "users in one watch",
+  emoji: "different emoji on one message",
+  group: "members named when a group is made",
+  signInsPerMinute: "sign-ins and registrations a minute and address",
+  requestsPerMinute: "REST requests a minute and user (address, without a token)",
+  sendsPerSecond: "messages a second and user, over all doors",
+  sendBurst: "messages a user may send at once",
+  framesPerSecond: "frames of one socket a second that are not sends",
+  frameBurst: "such frames at once",
+  socketsPerUser: "open sockets of one user",
+  socketsPerAddress: "open sockets of one address",
+  sockets: "open sockets of one gateway",
+  strangersPerAddress: "sockets of one address that have not said hello",
+};
+const limitVariables = Object.fromEntries(
+  (Object.keys(LIMITS) as LimitName[]).map(name => [
+    limitVariable(name),
+    limit({ default: LIMITS[name], desc: LIMIT_MEANINGS[name] }),
+  ]),
 );
 
+/** Every setting: how it is read, what holds when it is not given (`none`: nothing), what it means. */
 const VARIABLES = {
-  NODE_ENV: str({ default: "development" }),
-  HOST: str({ default: "127.0.0.1" }),
-  PORT: port({ default: 3000 }),
-  WS_PORT: port({ default: 3001 }),
-  METRICS_PORT: port({ default: 3030 }),
-  DATA_DIR: str({ default: "./data" }),
-  ADMIN_PASSWORD: str({ default: undefined }),
-  JWT_SECRET: str({ default: undefined }),
-  JWT_ISSUER: str({ default: "rookery" }),
-  JWT_AUDIENCE: str({ default: "rookery" }),
-  ACCESS_TOKEN_TTL: seconds({ default: 600 }),
-  REFRESH_TOKEN_TTL: seconds({ default: 2_592_000 }),
-  SERVICES: services({ default: [...SERVICE_NAMES] }),
-  TRANSPORTER: nats({ default: undefined }),
-  MONGO_URL: mongo({ default: undefined }),
-  S3_ENDPOINT: http({ default: undefined }),
-  S3_BUCKET: str({ default: undefined }),
-  S3_ACCESS_KEY: str({ default: undefined }),
-  S3_SECRET_KEY: str({ default: undefined }),
-  RATE_LIMIT: str({ choices: ["on", "count", "off"], default: "on" }),
-  ALLOWED_ORIGINS: origins({ default: [] }),
-  TRUSTED_PROXIES: list({ default: [] }),
-  ROOKERY_ENGINE: str({ choices: ["auto", "uws", "ws"], default: "auto" }),
-  ROOKERY_DEMO: bool({ default: true }),
-  LOG_LEVEL: str({ choices: LOG_LEVELS, default: "info" }),
-  LOG_FORMAT: str({ choices: ["pretty", "json"], default: undefined }),
-  LOG_FILE: str({ default: undefined }),
-  OTEL_EXPORTER_OTLP_ENDPOINT: http({ default: undefined }),
-  ROOKERY_TRACE_SAMPLING: share({ default: 1 }),
-  SIGNALR_KEEP_ALIVE: seconds({ default: 15 }),
-  SIGNALR_HANDSHAKE_TIMEOUT: seconds({ default: 15 }),
-  ...limitValidators,
+  NODE_ENV: str({ default: "development", desc: "`production` refuses default, short and missing secrets" }),
+  HOST: hostName({ default: "127.0.0.1", desc: "address of every port" }),
+  PORT: port({ default: 3000, desc: "the origin: REST, pages and sockets" }),
+  WS_PORT: port({ default: 3001, desc: "own port of the ws-gateway" }),
+  METRICS_PORT: port({ default: 3030, desc: "`GET /metrics` for Prometheus; 0 takes any free port" }),
+  DATA_DIR: str({ default: "./data", desc: "embedded store, files, generated secret" }),
+  ADMIN_PASSWORD: str({ ...none("random, printed once"), desc: "password of the user `admin`, when it is first made" }),
+  JWT_SECRET: str({ ...none("made and kept in DATA_DIR"), desc: "signs access tokens: at least 32 random bytes" }),
+  JWT_ISSUER: str({ default: "rookery", desc: "`iss` of access tokens" }),
+  JWT_AUDIENCE: str({ default: "rookery", desc: "`aud` of access tokens" }),
+  ACCESS_TOKEN_TTL: seconds({ default: 600, desc: "seconds an access token lives" }),
+  REFRESH_TOKEN_TTL: seconds({ default: 2_592_000, desc: "seconds a refresh token lives" }),
+  SERVICES: services({ ...none("all"), desc: "comma list of the services of this process" }),
+  TRANSPORTER: nats({ ...none(), desc: "`nats://...`: this is a node of a cluster; needs MONGO_URL" }),
+  MONGO_URL: mongo({ ...none(), desc: "`mongodb://...`: the store of the cluster; needs TRANSPORTER" }),
+  S3_ENDPOINT: http({ ...none(), desc: "files are kept in S3 at this URL; all four S3 settings or none" }),
+  S3_BUCKET: str({ ...none(), desc: "bucket for files" }),
+  S3_ACCESS_KEY: str({ ...none(), desc: "access key for S3" }),
+  S3_SECRET_KEY: str({ ...none(), desc: "secret key for S3" }),
+  RATE_LIMIT: str({
+    choices: ["on", "count", "off"],
+    default: "on",
+    desc: "`count` evaluates and meters but refuses nobody; `off` does neither",
+  }),
+  ALLOWED_ORIGINS: origins({ ...none("the origin itself"), desc: "comma list of origins browsers may come from" }),
+  TRUSTED_PROXIES: proxies({ ...none(), desc: "addresses or CIDR blocks whose X-Forwarded-For is believed" }),
+  ROOKERY_ENGINE: str({
+    choices: ["auto", "uws", "ws"],
+    default: "auto",
+    desc: "socket engine: uWebSockets.js or the portable one",
+  }),
+  ROOKERY_DEMO: bool({ default: true, desc: "sample channels and messages in a new store" }),
+  LOG_LEVEL: str({ choices: LOG_LEVELS, default: "info", desc: "fatal, error, warn, info, debug or trace" }),
+  LOG_FORMAT: str({
+    choices: ["pretty", "json"],
+    ...none("json in production, else pretty"),
+    desc: "form of the log lines on stdout",
+  }),
+  LOG_FILE: str({ ...none(), desc: "JSON lines are appended here too; opened anew on SIGHUP" }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: http({ ...none(), desc: "spans are sent to this OTLP/HTTP collector" }),
+  ROOKERY_TRACE_SAMPLING: share({ default: 1, desc: "share of the traces that begin here that are kept, 0 to 1" }),
+  SIGNALR_KEEP_ALIVE: span({ default: 15, desc: "seconds between pings of SignalR connections" }),
+  SIGNALR_HANDSHAKE_TIMEOUT: span({ default: 15, desc: "seconds a SignalR handshake may take" }),
+  ...limitVariables,
 };
+
+/** Nothing by default; `example` carries the words for the table. */
+function none(words = "none"): { default: undefined; example: string } {
+  return { default: undefined, example: words };
+}
+
+export interface Setting {
+  name: string;
+  default: string;
+  meaning: string;
+}
+
+/** Every setting with its default and meaning, in the order of the documents. */
+export function settingsTable(): Setting[] {
+  const specs = VARIABLES as Record<string, { default?: unknown; example?: string; desc?: string }>;
+  return Object.entries(specs).map(([name, { default: value, example, desc }]) => ({
+    name,
+    default: value === undefined ? (example ?? "none") : String(value),
+    meaning: desc ?? "",
+  }));
+}
 
 type Environment = Record<string, string | undefined>;
 
@@ -195,15 +270,14 @@ export function loadConfig(environment: Environment): Config {
   const problems: string[] = [];
   const env = withAliases(environment, problems);
   for (const name of Object.keys(env))
-    if (isOurs(name) && !Object.hasOwn(VARIABLES, name)) problems.push(`${name}: there is no such setting`);
+    if (isOurs(name) && !Object.hasOwn(VARIABLES, name) && !isInjected(name, env[name]))
+      problems.push(`${name}: there is no such setting`);
 
   const reporter = ({ errors }: ReporterOptions<Record<string, unknown>>): void => {
-    for (const [name, error] of Object.entries(errors)) problems.push(`${name}: ${reason(error as Error)}`);
+    for (const [name, error] of Object.entries(errors)) problems.push(`${name}: ${reason(error as Error, env[name])}`);
   };
-  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
-  const values = cleanEnv(present, VARIABLES, { reporter: reporter as never }) as Readonly<Record<string, unknown>> & {
-    [K in keyof typeof VARIABLES]: unknown;
-  };
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ""));
+  const values = { ...cleanEnv(present, VARIABLES, { reporter: reporter as never }) } as Record<string, unknown>;
   const text = (name: keyof typeof VARIABLES): string | null => (values[name] as string | undefined) ?? null;
   const number = (name: keyof typeof VARIABLES): number => values[name] as number;
 
@@ -216,6 +290,10 @@ export function loadConfig(environment: Environment): Config {
   const s3Missing = s3Names.filter(name => !text(name));
   if (s3Missing.length > 0 && s3Missing.length < s3Names.length)
     problems.push(`${s3Missing.join(", ")}: missing beside the other S3 settings`);
+
+  const ports = [number("PORT"), number("WS_PORT")];
+  if (number("METRICS_PORT") > 0 && ports.includes(number("METRICS_PORT")))
+    problems.push("METRICS_PORT: must differ from PORT and WS_PORT");
 
   let secret = text("JWT_SECRET");
   if (secret !== null && Buffer.byteLength(secret) < MIN_SECRET)
@@ -250,7 +328,7 @@ export function loadConfig(environment: Environment): Config {
       accessTtl: number("ACCESS_TOKEN_TTL"),
       refreshTtl: number("REFRESH_TOKEN_TTL"),
     },
-    services: values.SERVICES as ServiceName[],
+    services: (values.SERVICES as ServiceName[] | undefined) ?? [...SERVICE_NAMES],
     cluster: transporter && mongoUrl ? { transporter, mongoUrl } : null,
     s3:
       s3Missing.length === 0
@@ -263,10 +341,10 @@ export function loadConfig(environment: Environment): Config {
         : null,
     rateLimit: values.RATE_LIMIT as RateLimitMode,
     limits: Object.fromEntries(
-      (Object.keys(LIMITS) as LimitName[]).map(name => [name, values[limitVariable(name) as keyof typeof values]]),
+      (Object.keys(LIMITS) as LimitName[]).map(name => [name, values[limitVariable(name)]]),
     ) as unknown as Limits,
-    allowedOrigins: values.ALLOWED_ORIGINS as string[],
-    trustedProxies: values.TRUSTED_PROXIES as string[],
+    allowedOrigins: (values.ALLOWED_ORIGINS as string[] | undefined) ?? [],
+    trustedProxies: (values.TRUSTED_PROXIES as string[] | undefined) ?? [],
     engine: values.ROOKERY_ENGINE as Config["engine"],
     log: {
       level: values.LOG_LEVEL as LogLevel,
@@ -313,24 +391,62 @@ function withAliases(environment: Environment, problems: string[]): Environment 
       rename(CONNECTION_STRING, "DATA_DIR");
     }
   }
-  for (const name of ["SIGNALR_KEEP_ALIVE", "SIGNALR_HANDSHAKE_TIMEOUT"]) {
-    const span = /^(\d+):(\d\d):(\d\d)$/.exec(env[name] ?? "");
-    if (span) env[name] = String(Number(span[1]) * 3600 + Number(span[2]) * 60 + Number(span[3]));
-  }
   return env;
 }
 
 const isOurs = (name: string): boolean =>
   OWN_PREFIXES.some(prefix => name.startsWith(prefix)) || OWN_NAMES_LIKE.test(name);
 
-const reason = (error: Error): string => (error.message || "not valid").replace(/^Invalid value.*?: /, "");
+/** What orchestrators put into the environment for services of ours (`WS_GATEWAY_SERVICE_HOST`, `ROOKERY_PORT=tcp://...`). */
+const isInjected = (name: string, value = ""): boolean =>
+  /_SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?$|_PORT_\d+_(TCP|UDP)(_[A-Z]+)?$/.test(name) ||
+  (/_PORT$/.test(name) && /^(tcp|udp):\/\//.test(value));
 
-/** The secret of an embedded installation: made once, readable by its owner only. */
+/** The validator's words, without the value: it may be a secret under the wrong name. */
+function reason(error: Error, value = ""): string {
+  const choices = /not in choices \[(.*)\]/.exec(error.message)?.[1];
+  if (choices) return `give one of ${choices.replaceAll(",", ", ")}`;
+  if (/invalid bool input/i.test(error.message)) return "give true or false";
+  const message = error.message || "not valid";
+  return value.length > 3 ? message.replaceAll(value, "(the value)") : message;
+}
+
+/**
+ * The secret of an embedded installation: made once, readable by its owner only. It gets its name when it is complete, so
+ * of two starts at once both read the same one.
+ */
 function keptSecret(dataDir: string): string {
   const file = join(dataDir, "jwt.secret");
-  if (!existsSync(file)) {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    writeFileSync(file, randomBytes(48).toString("base64url"), { mode: 0o600, flag: "wx" });
+  try {
+    const secret = readSecret(file) ?? makeSecret(dataDir, file);
+    if (Buffer.byteLength(secret) >= MIN_SECRET) return secret;
+  } catch (error) {
+    throw new ConfigError([`DATA_DIR: cannot keep the token secret in ${dataDir} (${codeOf(error)})`]);
+  }
+  throw new ConfigError([`DATA_DIR: ${file} is damaged; remove it and everybody signs in anew`]);
+}
+
+function readSecret(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return null;
+    throw error;
+  }
+}
+
+function makeSecret(dataDir: string, file: string): string {
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
+  try {
+    writeFileSync(draft, randomBytes(48).toString("base64url"), { mode: 0o600, flag: "wx", flush: true });
+    linkSync(draft, file);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  } finally {
+    rmSync(draft, { force: true });
   }
   return readFileSync(file, "utf8").trim();
 }
+
+const codeOf = (error: unknown): string => (error as { code?: string }).code ?? String(error);

@@ -1,9 +1,179 @@
-import type { BrokerOptions } from "moleculer";
+import type { BrokerOptions, Middleware, ServiceBroker } from "moleculer";
 import type { Config } from "./config";
+import { Distribution, expose, Tally, type Description } from "./metrics.instruments";
+import { exposeProcess } from "./metrics.process";
+import { PrometheusReporter } from "./metrics.reporter";
+
+export type Wire = "native" | "signalr" | "socketio" | "stream";
+/** How a request to store something was answered; `unknown` is the one to worry about. */
+export type Outcome = "ok" | "failed" | "unknown";
+/** In what state a room was handed to a socket that asked for it. */
+export type Resumption = "live" | "replayed" | "reset" | "denied";
+
+const WIRES: readonly [Wire][] = [["native"], ["signalr"], ["socketio"], ["stream"]];
+const OUTCOMES: readonly [Outcome][] = [["ok"], ["failed"], ["unknown"]];
+const RESUMPTIONS: readonly [Resumption][] = [["live"], ["replayed"], ["reset"], ["denied"]];
+
+/** Every metric of our own. No label ever holds the id of a user, a room, a socket or an address. */
+const METRICS = {
+  sockets: { name: "rookery_sockets_open", type: "gauge", labels: ["wire"], help: "Open sockets" },
+  frames: { name: "rookery_frames_received_total", type: "counter", labels: ["wire"], help: "Frames from clients" },
+  sends: {
+    name: "rookery_sends_total",
+    type: "counter",
+    labels: ["wire"],
+    help: "Messages that clients asked to send",
+  },
+  deliveries: { name: "rookery_deliveries_total", type: "counter", help: "Events handed to sockets, one each" },
+  acks: { name: "rookery_acks_total", type: "counter", labels: ["outcome"], help: "Answers to writes, by outcome" },
+  resumptions: {
+    name: "rookery_room_subscriptions_total",
+    type: "counter",
+    labels: ["state"],
+    help: "Rooms given to sockets, by state: live, replayed, reset, denied",
+  },
+  closes: { name: "rookery_sockets_closed_total", type: "counter", labels: ["code"], help: "Closes, by close code" },
+  entries: { name: "rookery_entries_committed_total", type: "counter", help: "Entries stored in room logs" },
+  batch: { name: "rookery_commit_batch_entries", type: "histogram", help: "Entries of one commit" },
+  commit: { name: "rookery_commit_seconds", type: "histogram", help: "Time from handing a batch over to its commit" },
+  queue: { name: "rookery_queue_length", type: "gauge", labels: ["queue"], help: "What waits in a queue" },
+  limits: {
+    name: "rookery_rate_limit_hits_total",
+    type: "counter",
+    labels: ["limit", "outcome"],
+    help: "Requests over a limit: refused, or only counted (RATE_LIMIT=count)",
+  },
+  rejections: { name: "rookery_unhandled_rejections_total", type: "counter", help: "Promises nobody handled: defects" },
+} as const satisfies Record<string, Description>;
+
+const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
+const COMMIT_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+/** What services count. Every method is an add to a number, read when Prometheus asks: cheap enough for every frame. */
+export class RookeryMetrics {
+  private readonly sockets = new Tally(METRICS.sockets.labels, WIRES);
+  private readonly frames = new Tally(METRICS.frames.labels, WIRES);
+  private readonly sends = new Tally(METRICS.sends.labels, WIRES);
+  private readonly deliveries = new Tally([]);
+  private readonly acks = new Tally(METRICS.acks.labels, OUTCOMES);
+  private readonly resumptions = new Tally(METRICS.resumptions.labels, RESUMPTIONS);
+  private readonly closes = new Tally(METRICS.closes.labels);
+  private readonly entries = new Tally([]);
+  private readonly batch = new Distribution(BATCH_BOUNDS);
+  private readonly commit = new Distribution(COMMIT_BOUNDS);
+  private readonly limits = new Tally(METRICS.limits.labels);
+  private readonly rejections = new Tally([]);
+  private readonly queues = new Map<string, () => number>();
+
+  constructor(broker: ServiceBroker) {
+    const { metrics: registry } = broker;
+    for (const name of Object.keys(METRICS) as (keyof typeof METRICS)[])
+      expose(registry, METRICS[name], () => (name === "queue" ? this.queueLengths() : this[name].read()));
+  }
+
+  opened(wire: Wire): void {
+    this.sockets.add(1, wire);
+  }
+
+  /** @param code the close code, as sent */
+  closed(wire: Wire, code: number): void {
+    this.sockets.add(-1, wire);
+    this.closes.add(1, String(code));
+  }
+
+  received(wire: Wire, frames = 1): void {
+    this.frames.add(frames, wire);
+  }
+
+  sent(wire: Wire, messages = 1): void {
+    this.sends.add(messages, wire);
+  }
+
+  /** An event that went to `sockets` sockets is that many deliveries. */
+  delivered(sockets: number): void {
+    this.deliveries.add(sockets);
+  }
+
+  acked(outcome: Outcome, answers = 1): void {
+    this.acks.add(answers, outcome);
+  }
+
+  subscribed(state: Resumption, rooms = 1): void {
+    this.resumptions.add(rooms, state);
+  }
+
+  /** One batch was stored. @param seconds from handing it over until it was durable */
+  committed(entries: number, seconds?: number): void {
+    this.entries.add(entries);
+    this.batch.observe(entries);
+    if (seconds !== undefined) this.commit.observe(seconds);
+  }
+
+  /** Somebody went over a limit. @param refused false where RATE_LIMIT=count let it pass */
+  rateLimited(limit: string, refused: boolean): void {
+    this.limits.add(1, limit, refused ? "refused" : "counted");
+  }
+
+  unhandledRejection(): void {
+    this.rejections.add(1);
+  }
+
+  /** Reads a queue's length at every scrape, until the returned function is called. */
+  watchQueue(queue: string, length: () => number): () => void {
+    this.queues.set(queue, length);
+    return () => {
+      if (this.queues.get(queue) === length) this.queues.delete(queue);
+    };
+  }
+
+  private queueLengths(): { labels: { queue: string }; value: number }[] {
+    return [...this.queues].map(([queue, length]) => ({ labels: { queue }, value: length() }));
+  }
+}
+
+const facades = new WeakMap<ServiceBroker, RookeryMetrics>();
+
+/** The metrics of this broker's process. Works, and is shown nowhere, where metrics are switched off. */
+export function metricsOf(broker: ServiceBroker): RookeryMetrics {
+  let metrics = facades.get(broker);
+  if (!metrics) facades.set(broker, (metrics = new RookeryMetrics(broker)));
+  return metrics;
+}
+
+/** Where this broker's metrics are served; null where they are not. */
+export function metricsUrl(broker: ServiceBroker): string | null {
+  return reporterOf(broker)?.url ?? null;
+}
 
 export function metricsOptions(config: Config): BrokerOptions["metrics"] {
   return {
     enabled: true,
-    reporter: [{ type: "Prometheus", options: { port: config.metricsPort, host: config.host } }],
-  };
+    collectProcessMetrics: false,
+    // Quantiles keep every duration of the last minute; buckets tell the same to whoever adds nodes up.
+    defaultQuantiles: null,
+    reporter: [new PrometheusReporter(config.metricsPort, config.host)],
+  } as unknown as BrokerOptions["metrics"];
+}
+
+/** Opens the metrics port before any service starts, so that a taken one ends the start by name. */
+export const metricsMiddleware = (): Middleware => {
+  let stopSampling: (() => void) | undefined;
+  return {
+    name: "Metrics port",
+    created(broker: ServiceBroker) {
+      metricsOf(broker);
+      if (broker.isMetricsEnabled()) stopSampling = exposeProcess(broker.metrics);
+    },
+    async starting(broker: ServiceBroker) {
+      await reporterOf(broker)?.open();
+    },
+    stopped() {
+      stopSampling?.();
+    },
+  } as object as Middleware;
+};
+
+function reporterOf(broker: ServiceBroker): PrometheusReporter | undefined {
+  const { reporter } = broker.metrics as unknown as { reporter?: unknown[] };
+  return reporter?.find(one => one instanceof PrometheusReporter);
 }
