@@ -74,8 +74,7 @@ const actions = {
     visibility: "published",
     params: { refreshToken: `${secret}|optional` },
     async handler(this: AuthService, ctx) {
-      const given = Object.hasOwn(ctx.params, "refreshToken") ? ctx.params.refreshToken : undefined;
-      await this.accounts.logout(ctx.meta.user, given);
+      await this.accounts.logout(ctx.meta.user, ctx.params.refreshToken);
       return null;
     },
   },

@@ -8,7 +8,7 @@ import type { PasswordTask } from "./passwords.worker";
 
 /** bcrypt's cost: 2^10 rounds, about 55 ms. */
 const COST = 10;
-/** Hashes that may wait. At 55 ms each the last one is still answered before its caller gives up. */
+/** Hashes that may wait or be under way. At 55 ms each the last one is still answered before its caller gives up. */
 const WAITING = 64;
 /** Milliseconds a hash may take, waiting included. */
 const TIMEOUT = 10_000;
@@ -20,6 +20,7 @@ export class Passwords {
   /** Full-cost comparisons made, those for unknown users included. */
   comparisons = 0;
   private readonly pool: Piscina<PasswordTask, string | boolean>;
+  private pending = 0;
   /** A hash of nothing anybody knows. */
   private dummy: Promise<string> | undefined;
 
@@ -31,7 +32,6 @@ export class Passwords {
       execArgv: extension === ".js" ? [] : ["--import", pathToFileURL(require.resolve("tsx")).href],
       minThreads: 1,
       maxThreads: Math.max(1, Math.min(4, availableParallelism() - 1)),
-      maxQueue: limits.waiting,
     });
   }
 
@@ -58,11 +58,16 @@ export class Passwords {
   }
 
   private async run(task: PasswordTask): Promise<string | boolean> {
+    // Counted here: the pool's own bound lets through what comes while its threads start.
+    if (this.pending >= this.limits.waiting) throw busy();
+    this.pending++;
     try {
       return await this.pool.run(task, { signal: AbortSignal.timeout(this.limits.timeout) });
     } catch {
-      // Full, too slow or stopped; an argument can not be at fault.
-      throw new RookeryError("UNAVAILABLE", "Too many sign-ins at once.", { retryAfterMs: 1_000 });
+      // Too slow or stopped; an argument can not be at fault.
+      throw busy();
+    } finally {
+      this.pending--;
     }
   }
 
@@ -71,5 +76,7 @@ export class Passwords {
     throw error;
   }
 }
+
+const busy = (): RookeryError => new RookeryError("UNAVAILABLE", "Too many sign-ins at once.", { retryAfterMs: 1_000 });
 
 const isWhole = (password: string): boolean => Buffer.byteLength(password) <= MAX_BYTES && !password.includes("\0");
