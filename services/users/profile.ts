@@ -1,0 +1,56 @@
+import type { Identity, PresenceStatus, PublicUser } from "../core/model";
+import type { StoredUser } from "./directory";
+
+/** A user as `viewer` may see him; built field by field, so that nothing stored slips out. */
+export function toPublic(user: StoredUser, viewer: Identity, status: PresenceStatus): PublicUser {
+  const seesEmail = viewer.id === user.id || viewer.permissions.includes("users.email");
+  return {
+    id: user.id,
+    username: user.username,
+    ...(user.displayName !== undefined && { displayName: user.displayName }),
+    ...(user.avatarUrl !== undefined && { avatarUrl: user.avatarUrl }),
+    ...(seesEmail && user.email !== undefined && { email: user.email }),
+    roles: [...user.roles],
+    status,
+    createdAt: user.createdAt,
+  };
+}
+
+const CONTROL = /\p{Cc}/u;
+const FILE = /^\/api\/files\/[0-9a-f-]{36}$/;
+
+type Errors = { type: string; message?: string }[];
+
+/** Parameter rule: 1 to 64 characters on one line, spaces around them cut; null clears it. */
+export const displayNameRule = {
+  type: "string",
+  optional: true,
+  nullable: true,
+  trim: true,
+  min: 1,
+  max: 64,
+  custom: (value: unknown, errors: Errors): unknown => {
+    if (typeof value === "string" && CONTROL.test(value))
+      errors.push({ type: "displayName", message: "A display name has no control characters." });
+    return value;
+  },
+} as const;
+
+/** Parameter rule: a picture on the web or a file of ours; null clears it. Browsers get nothing else to follow. */
+export const avatarUrlRule = {
+  type: "string",
+  optional: true,
+  nullable: true,
+  max: 500,
+  custom: (value: unknown, errors: Errors): unknown => {
+    if (typeof value === "string" && !FILE.test(value) && !isWebAddress(value))
+      errors.push({ type: "avatarUrl", message: "Give an http or https address, or the url of a file." });
+    return value;
+  },
+} as const;
+
+function isWebAddress(text: string): boolean {
+  if (!/^https?:\/\/[^\s"'<>\\^`{|}]+$/.test(text) || CONTROL.test(text) || !URL.canParse(text)) return false;
+  const { username, password, hostname } = new URL(text);
+  return username === "" && password === "" && hostname !== "";
+}

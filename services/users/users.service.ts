@@ -1,0 +1,195 @@
+import type { ActionSchema, Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { platformOf } from "../../config/platform";
+import { openDocuments } from "../../mixins/documents";
+import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
+import type { PresenceStatus, PublicUser } from "../core/model";
+import { ROLES } from "../core/permissions";
+import { callerOf } from "../core/policy";
+import * as rules from "../core/rules";
+import { Directory, USERS, type Consequences, type StoredUser } from "./directory";
+import { avatarUrlRule, displayNameRule, toPublic } from "./profile";
+
+interface UsersService extends Service {
+  directory: Directory;
+  resumer: NodeJS.Timeout;
+}
+
+type Declared = {
+  [A in keyof ActionsOf<"users">]: ActionsOf<"users">[A] & Omit<ActionSchema, "handler">;
+};
+
+/** Milliseconds between looks for consequences of changes that are still to be carried out. */
+const RESUME = 5_000;
+/** Milliseconds to wait for the status of users; without an answer they are shown as offline. */
+const STATUS_TIMEOUT = 1_000;
+
+const roles = {
+  type: "array",
+  items: { type: "enum", values: [...ROLES] },
+  min: 1,
+  max: ROLES.length,
+  unique: true,
+} as const;
+const nothing = {};
+
+const actions = {
+  create: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      id: rules.id,
+      username: rules.username,
+      email: "string|min:3|max:254",
+      roles: { ...roles, optional: true },
+    },
+    handler(this: UsersService, ctx) {
+      const { id, username, email, roles: given } = ctx.params;
+      return this.directory.create({ id, username, email, roles: given });
+    },
+  },
+  byLogin: {
+    auth: "internal",
+    visibility: "public",
+    params: { login: "string|max:320" },
+    handler(this: UsersService, ctx) {
+      return this.directory.byLogin(ctx.params.login);
+    },
+  },
+  record: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    handler(this: UsersService, ctx) {
+      return this.directory.record(ctx.params.id);
+    },
+  },
+  names: {
+    auth: "internal",
+    visibility: "public",
+    params: { ids: { type: "array", items: "string|max:200", max: 10_000 } },
+    handler(this: UsersService, ctx) {
+      return this.directory.names(ctx.params.ids);
+    },
+  },
+  byUsernames: {
+    auth: "internal",
+    visibility: "public",
+    params: { usernames: { type: "array", items: "string|max:200", max: 10_000 } },
+    handler(this: UsersService, ctx) {
+      return this.directory.byUsernames(ctx.params.usernames);
+    },
+  },
+  me: {
+    auth: "user",
+    visibility: "published",
+    params: nothing,
+    async handler(this: UsersService, ctx) {
+      return shown(ctx, await this.directory.get(callerOf(ctx.meta).id));
+    },
+  },
+  get: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      return shown(ctx, await this.directory.get(ctx.params.id));
+    },
+  },
+  list: {
+    auth: "user",
+    visibility: "published",
+    params: { ...rules.paging, search: "string|max:100|optional" },
+    async handler(this: UsersService, ctx) {
+      const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
+      const found = await this.directory.list(ctx.params.search, page);
+      return { ...found, items: await allShown(ctx, found.items) };
+    },
+  },
+  updateMe: {
+    auth: "user",
+    visibility: "published",
+    params: { displayName: displayNameRule, avatarUrl: avatarUrlRule },
+    async handler(this: UsersService, ctx) {
+      const { displayName, avatarUrl } = ctx.params;
+      const { id } = callerOf(ctx.meta);
+      return shown(ctx, await this.directory.update(consequencesVia(ctx), id, { displayName, avatarUrl }));
+    },
+  },
+  update: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: {
+      id: rules.id,
+      displayName: displayNameRule,
+      avatarUrl: avatarUrlRule,
+      roles: { ...roles, optional: true },
+    },
+    async handler(this: UsersService, ctx) {
+      const { id, displayName, avatarUrl, roles: wanted } = ctx.params;
+      return shown(ctx, await this.directory.update(consequencesVia(ctx), id, { displayName, avatarUrl }, wanted));
+    },
+  },
+  remove: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      await this.directory.remove(consequencesVia(ctx), ctx.params.id, callerOf(ctx.meta));
+      return null;
+    },
+  },
+} satisfies Declared;
+
+const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersService> = {
+  name: "users",
+  actions,
+
+  async started(this: UsersService) {
+    const platform = platformOf(this.broker);
+    const users = await openDocuments<StoredUser>(await platform.database(), USERS);
+    this.directory = new Directory(users, platform.clock, error =>
+      this.logger.warn("other services are told of a change later", { error: String(error) }),
+    );
+    const consequences = consequencesVia(this.broker);
+    this.resumer = setInterval(() => {
+      this.directory.resume(consequences).catch(error => this.logger.warn("resume failed", { error: String(error) }));
+    }, RESUME).unref();
+  },
+
+  async stopped(this: UsersService) {
+    clearInterval(this.resumer);
+  },
+};
+
+export default UsersSchema;
+
+function consequencesVia(via: Caller): Consequences {
+  return {
+    async rolesChanged(userId) {
+      await call(via, "auth.revoke", { userId, keepSessions: true });
+    },
+    async removed(userId) {
+      await call(via, "auth.revoke", { userId, forget: true });
+      await call(via, "rooms.evict", { userId });
+    },
+  };
+}
+
+async function shown(ctx: Context<unknown, Meta>, user: StoredUser): Promise<PublicUser> {
+  return (await allShown(ctx, [user]))[0] as PublicUser;
+}
+
+async function allShown(ctx: Context<unknown, Meta>, users: StoredUser[]): Promise<PublicUser[]> {
+  const viewer = callerOf(ctx.meta);
+  const status = await statusOf(
+    ctx,
+    users.map(({ id }) => id),
+  );
+  return users.map(user => toPublic(user, viewer, status[user.id] ?? "offline"));
+}
+
+/** A list without its statuses is worth more than none: while presence is away everybody counts as offline. */
+async function statusOf(ctx: Context<unknown, Meta>, users: string[]): Promise<Record<string, PresenceStatus>> {
+  if (users.length === 0) return {};
+  return call(ctx, "presence.of", { users }, { timeout: STATUS_TIMEOUT }).catch(() => ({}));
+}
