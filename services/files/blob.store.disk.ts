@@ -1,0 +1,106 @@
+import { mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
+import { RookeryError } from "../core/errors";
+import type { BlobStore } from "./blob.store";
+
+const KEY = /^[0-9a-f-]{36}$/;
+
+/** Blobs as files in a folder of this machine, two levels deep. What is staged stands beside them and is moved in. */
+export class DiskBlobStore implements BlobStore {
+  private constructor(
+    private readonly root: string,
+    private readonly staging: string,
+  ) {}
+
+  /** @param root made if need be; one process at a time may use it */
+  static async open(root: string): Promise<DiskBlobStore> {
+    const staging = join(root, "staged");
+    await mkdir(staging, { recursive: true, mode: 0o700 });
+    return new DiskBlobStore(root, staging);
+  }
+
+  async stage(key: string, source: AsyncIterable<Uint8Array>): Promise<void> {
+    const file = this.staged(key);
+    const handle = await open(file, "wx", 0o600);
+    try {
+      for await (const chunk of source) await writeAll(handle, chunk);
+      await handle.sync();
+      await handle.close();
+    } catch (error) {
+      await handle.close().catch(() => undefined);
+      await rm(file, { force: true });
+      throw isOfDisk(error) ? new RookeryError("UNAVAILABLE") : error;
+    }
+  }
+
+  async commit(key: string): Promise<void> {
+    const target = this.committed(key);
+    const folder = dirname(target);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    try {
+      await rename(this.staged(key), target);
+    } catch (error) {
+      if (!isMissing(error) || !(await exists(target))) throw error;
+    }
+    // The new names are durable only with the folders that hold them.
+    for (const dir of [folder, dirname(folder), this.root]) await syncFolder(dir);
+  }
+
+  async discard(key: string): Promise<void> {
+    await rm(this.staged(key), { force: true });
+  }
+
+  async leftovers(): Promise<string[]> {
+    return (await readdir(this.staging)).filter(name => KEY.test(name));
+  }
+
+  async open(key: string): Promise<Readable | null> {
+    try {
+      return (await open(this.committed(key), "r")).createReadStream();
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  }
+
+  private staged(key: string): string {
+    return join(this.staging, checked(key));
+  }
+
+  /** By the end of the key: its beginning is the time it was made, and would fill one folder after another. */
+  private committed(key: string): string {
+    return join(this.root, checked(key).slice(-4, -2), key.slice(-2), key);
+  }
+}
+
+/** Keys become paths, so nothing else than a key passes. */
+function checked(key: string): string {
+  if (!KEY.test(key)) throw new TypeError("not a blob key");
+  return key;
+}
+
+async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let done = 0; done < chunk.length;) done += (await handle.write(chunk, done)).bytesWritten;
+}
+
+async function syncFolder(dir: string): Promise<void> {
+  const handle = await open(dir, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function exists(file: string): Promise<boolean> {
+  const handle = await open(file, "r").catch(() => null);
+  await handle?.close();
+  return handle !== null;
+}
+
+/** Full or broken. */
+const isOfDisk = (error: unknown): boolean =>
+  ["ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE"].includes((error as NodeJS.ErrnoException).code ?? "");
+
+const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT";

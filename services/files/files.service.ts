@@ -1,0 +1,128 @@
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import type { ActionSchema, Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { platformOf } from "../../config/platform";
+import { openDocuments } from "../../mixins/documents";
+import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
+import { RookeryError } from "../core/errors";
+import { callerOf } from "../core/policy";
+import * as rules from "../core/rules";
+import { DiskBlobStore } from "./blob.store.disk";
+import { contentDisposition } from "./file-name";
+import { FILES, Library, type Rooms, type StoredFile } from "./library";
+import { LINK_TTL, Links } from "./links";
+import { MediaTypes, TEXT } from "./media-type";
+
+interface FilesService extends Service {
+  library: Library;
+  links: Links;
+  types: MediaTypes;
+}
+
+type Declared = {
+  [A in keyof ActionsOf<"files">]: ActionsOf<"files">[A] &
+    Omit<ActionSchema, "handler"> & { /** Milliseconds; Moleculer's own, missing in its types. */ timeout?: number };
+};
+
+/** Milliseconds without a byte after which an upload is given up, and what it may take as a whole. */
+const IDLE = 30_000;
+const TOTAL = 600_000;
+
+const anyText = "string|max:4096|optional";
+
+const actions = {
+  save: {
+    auth: "user",
+    visibility: "published",
+    timeout: TOTAL,
+    params: {
+      name: anyText,
+      // What moleculer-web tells beside the stream. Only the name is used.
+      $filename: anyText,
+      $mimetype: anyText,
+      $fieldname: anyText,
+      $encoding: anyText,
+      $params: { type: "object", optional: true, strict: false },
+    },
+    handler(this: FilesService, ctx) {
+      const { name, $filename } = ctx.params;
+      const { stream } = ctx as { stream?: unknown };
+      if (!(stream instanceof Readable)) throw new RookeryError("INVALID", "Send a file.");
+      return this.library.save(callerOf(ctx.meta).id, name ?? $filename, stream);
+    },
+  },
+  open: {
+    // By token or by the signature of a link; either way access is checked here.
+    auth: "anyone",
+    visibility: "published",
+    params: { id: rules.id, expires: "string|max:20|optional", signature: "string|max:200|optional" },
+    async handler(this: FilesService, ctx) {
+      const { id, expires, signature } = ctx.params;
+      const linked = signature === undefined ? null : this.links.verify(id, expires ?? "", signature);
+      const user = linked ?? ctx.meta.user?.id;
+      if (user === undefined) throw new RookeryError(signature === undefined ? "UNAUTHENTICATED" : "NOT_FOUND");
+      const file = await this.library.visible(roomsVia(ctx), id, user);
+      const stream = await this.library.read(file);
+      ctx.meta.$responseHeaders = {
+        "Content-Type": file.mimeType === TEXT ? `${TEXT}; charset=utf-8` : file.mimeType,
+        "Content-Length": String(file.size),
+        "Content-Disposition": contentDisposition(file.name, file.inline),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cache-Control": "private, max-age=300",
+      };
+      return stream;
+    },
+  },
+  link: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: FilesService, ctx) {
+      const user = callerOf(ctx.meta).id;
+      const { id } = await this.library.visible(roomsVia(ctx), ctx.params.id, user);
+      return { url: `/api/files/${id}?${this.links.sign(id, user)}`, expiresIn: LINK_TTL };
+    },
+  },
+  attach: {
+    auth: "internal",
+    visibility: "public",
+    params: { owner: rules.id, room: rules.id, ids: { type: "array", items: rules.id, max: 1_000 } },
+    handler(this: FilesService, ctx) {
+      const { owner, room, ids } = ctx.params;
+      return this.library.attach(owner, room, ids);
+    },
+  },
+} satisfies Declared;
+
+const FilesSchema: ServiceSchema<ServiceSettingSchema, never, never, FilesService> = {
+  name: "files",
+  actions,
+
+  async started(this: FilesService) {
+    const platform = platformOf(this.broker);
+    const { clock, config, limits } = platform;
+    // The store comes first: it locks the folder.
+    const files = await openDocuments<StoredFile>(await platform.database(), FILES);
+    const blobs = await DiskBlobStore.open(join(config.dataDir, "files"));
+    this.types = new MediaTypes();
+    const bounds = { size: limits.file, attachments: limits.attachments, idle: IDLE, total: TOTAL };
+    this.library = new Library(files, blobs, this.types, clock, bounds);
+    this.links = new Links(config.jwt.secret, clock);
+    await this.library.recover();
+  },
+
+  async stopped(this: FilesService) {
+    await this.types?.close();
+  },
+};
+
+export default FilesSchema;
+
+function roomsVia(ctx: Context<unknown, Meta> & Caller): Rooms {
+  return {
+    async readable(user, rooms) {
+      return (await call(ctx, "rooms.access", { user, rooms })).some(({ denied }) => denied === undefined);
+    },
+  };
+}

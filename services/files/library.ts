@@ -1,0 +1,130 @@
+import type { Readable } from "node:stream";
+import type { CollectionSpec, Documents } from "../../mixins/documents";
+import { timestamp, type Clock } from "../core/clock";
+import type { OpenFile } from "../core/contract";
+import { RookeryError } from "../core/errors";
+import { isId, newId } from "../core/ids";
+import type { Attachment, FileRecord } from "../core/model";
+import type { BlobStore } from "./blob.store";
+import { cleanName } from "./file-name";
+import { Intake, type IntakeLimits } from "./intake";
+import { isInline, type MediaTypes } from "./media-type";
+
+export interface StoredFile {
+  id: string;
+  owner: string;
+  name: string;
+  mimeType: string;
+  /** Bytes. */
+  size: number;
+  createdAt: string;
+  /** Rooms it was sent to; who may read one of them may read it. */
+  rooms: string[];
+}
+
+export const FILES: CollectionSpec = { collection: "files", indexes: [{ name: "owner", fields: ["owner"] }] };
+
+/** What files ask of the owner of rooms: which of these the user may read. One instance serves one request. */
+export interface Rooms {
+  readable(user: string, rooms: string[]): Promise<boolean>;
+}
+
+/** Rooms one file may be sent to. */
+const MAX_ROOMS = 500;
+
+/** Files and who may see them. */
+export class Library {
+  constructor(
+    private readonly files: Documents<StoredFile>,
+    private readonly blobs: BlobStore,
+    private readonly types: MediaTypes,
+    private readonly clock: Clock,
+    private readonly limits: IntakeLimits & { attachments: number },
+  ) {}
+
+  /** Finishes or takes back what was being saved when the process ended. */
+  async recover(): Promise<void> {
+    for (const key of await this.blobs.leftovers())
+      await ((await this.files.get(key)) ? this.blobs.commit(key) : this.blobs.discard(key));
+  }
+
+  /** Throws TOO_LARGE, INVALID for an empty or cut-off upload; then nothing is kept. */
+  async save(owner: string, name: string | undefined, source: Readable): Promise<FileRecord> {
+    const id = newId();
+    const intake = new Intake(source, this.limits);
+    await this.blobs.stage(id, intake);
+    try {
+      if (intake.size === 0) throw new RookeryError("INVALID", "The file is empty.");
+      const file: StoredFile = {
+        id,
+        owner,
+        name: cleanName(name),
+        mimeType: await intake.mediaType(this.types),
+        size: intake.size,
+        createdAt: timestamp(this.clock),
+        rooms: [],
+      };
+      await this.files.insert(file);
+      await this.blobs.commit(id);
+      return toAttachment(file);
+    } catch (error) {
+      // With a record the blob is finished by the next start; without one it is taken back.
+      if (!(await this.files.get(id).catch(() => true))) await this.blobs.discard(id);
+      throw error;
+    }
+  }
+
+  /** A file this user may see. Throws NOT_FOUND, whether it is not there or not for him. */
+  async visible(rooms: Rooms, id: string, user: string): Promise<OpenFile> {
+    const file = isId(id) ? await this.files.get(id) : null;
+    if (!file) throw new RookeryError("NOT_FOUND");
+    const allowed = file.owner === user || (file.rooms.length > 0 && (await rooms.readable(user, file.rooms)));
+    if (!allowed) throw new RookeryError("NOT_FOUND");
+    return {
+      id,
+      mimeType: file.mimeType,
+      size: file.size,
+      name: file.name,
+      inline: isInline(file.mimeType),
+      key: file.id,
+    };
+  }
+
+  /** The bytes of a file from `visible`. */
+  async read(file: OpenFile): Promise<Readable> {
+    const stream = await this.blobs.open(file.key);
+    if (!stream) throw new RookeryError("NOT_FOUND");
+    return stream;
+  }
+
+  /**
+   * Lets the readers of a room see files of this owner; in the order of `ids`. Throws INVALID, and changes nothing, unless
+   * all are his and there are not too many.
+   */
+  async attach(owner: string, room: string, ids: readonly string[]): Promise<Attachment[]> {
+    if (ids.length > this.limits.attachments)
+      throw new RookeryError("INVALID", `A message has at most ${this.limits.attachments} attachments.`);
+    const files = new Map((await this.files.getMany(ids.filter(isId))).map(file => [file.id, file]));
+    const wanted = ids.map(id => {
+      const file = files.get(id);
+      if (!file || file.owner !== owner) throw new RookeryError("INVALID", "An attachment is not a file of yours.");
+      if (!file.rooms.includes(room) && file.rooms.length >= MAX_ROOMS)
+        throw new RookeryError("INVALID", "An attachment is in too many rooms.");
+      return file;
+    });
+    for (const { id, rooms } of new Set(wanted))
+      if (!rooms.includes(room))
+        await this.files.update(id, file =>
+          file.rooms.includes(room) ? null : { ...file, rooms: [...file.rooms, room] },
+        );
+    return wanted.map(toAttachment);
+  }
+}
+
+const toAttachment = ({ id, mimeType, size, name }: StoredFile): FileRecord => ({
+  id,
+  url: `/api/files/${id}`,
+  mimeType,
+  size,
+  name,
+});

@@ -1,0 +1,257 @@
+import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
+import type { ServiceBroker } from "moleculer";
+import { platformOf } from "../../config/platform";
+import { call, type Actions, type Meta, type RoomAccess } from "../../services/core/contract";
+import { newId } from "../../services/core/ids";
+import type { FileRecord, Identity } from "../../services/core/model";
+import Files from "../../services/files/files.service";
+import { codeOf, identity, startNode, stopNode, TestClock, until } from "../support/broker";
+import { temporaryFolder } from "../support/temp";
+
+const LIMIT = 1_000_000;
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+/** Who may read which room. */
+const readers = new Map<string, Set<string>>();
+const Rooms = {
+  name: "rooms",
+  actions: {
+    access: {
+      auth: "internal",
+      visibility: "public",
+      handler: ({ params: { user, rooms } }: { params: Actions["rooms.access"]["params"] }): RoomAccess[] =>
+        rooms.map(room => ({
+          room,
+          ...(!readers.get(room)?.has(user) && { denied: "NOT_FOUND" as const }),
+          role: null,
+          visibleFrom: 0,
+        })),
+    },
+  },
+};
+
+const filesIn = (dir: string): string[] =>
+  existsSync(dir)
+    ? readdirSync(dir, { recursive: true, encoding: "utf8" }).filter(name => statSync(join(dir, name)).isFile())
+    : [];
+
+describe.each(["one node", "two nodes"])("files on %s", shape => {
+  const clock = new TestClock(Date.now());
+  const folder = temporaryFolder();
+  let home: ServiceBroker;
+  let door: ServiceBroker;
+  const ann = identity();
+  const bob = identity();
+
+  beforeAll(async () => {
+    const cluster = shape === "two nodes" ? newId() : undefined;
+    const env = { LIMIT_FILE: String(LIMIT) };
+    home = await startNode({ services: [Files, Rooms], dataDir: folder, env, clock, cluster });
+    door = cluster ? await startNode({ services: [], cluster }) : home;
+    await door.waitForServices(["files", "rooms"], 10_000);
+  });
+
+  const save = (content: Readable | Buffer | string, params: object = {}, user: Identity | undefined = ann) =>
+    door.call<FileRecord, object>("files.save", params, {
+      meta: { user },
+      stream: content instanceof Readable ? content : Readable.from([Buffer.from(content)]),
+    } as never);
+  const open = async (params: Actions["files.open"]["params"], user?: Identity) => {
+    const meta: Meta = user ? { user } : {};
+    const stream = await call(door, "files.open", params, { meta });
+    return { body: await buffer(stream), headers: meta.$responseHeaders ?? {} };
+  };
+  const nothingKept = async (work: () => Promise<string>) => {
+    const database = await platformOf(home).database();
+    const state = async () => [filesIn(join(folder, "files")), await database.all("SELECT id FROM files")];
+    const before = await state();
+    const code = await work();
+    await until(async () => JSON.stringify(await state()) === JSON.stringify(before));
+    return code;
+  };
+
+  it("stores what was sent, tells its type by its content, and gives it back byte for byte", async () => {
+    const file = await save(PNG, { $filename: "../../a photo.txt", $mimetype: "text/html", $fieldname: "file" });
+    expect(file).toEqual({
+      id: expect.any(String),
+      url: `/api/files/${file.id}`,
+      mimeType: "image/png",
+      size: PNG.length,
+      name: "a photo.txt",
+    });
+    const { body, headers } = await open({ id: file.id }, ann);
+    expect(body.equals(PNG)).toBe(true);
+    expect(headers).toEqual({
+      "Content-Type": "image/png",
+      "Content-Length": String(PNG.length),
+      "Content-Disposition": `inline; filename="a photo.txt"; filename*=UTF-8''a%20photo.txt`,
+      "X-Content-Type-Options": "nosniff",
+      "Content-Security-Policy": "sandbox; default-src 'none'",
+      "Cache-Control": "private, max-age=300",
+    });
+  });
+
+  it("takes a large file in many pieces", async () => {
+    const content = Buffer.alloc(LIMIT, "0123456789abcdef");
+    const pieces = Readable.from(
+      (function* () {
+        for (let at = 0; at < content.length; at += 7_777) yield content.subarray(at, at + 7_777);
+      })(),
+    );
+    const file = await save(pieces, { name: "large.bin" });
+    expect(file).toMatchObject({ size: LIMIT, mimeType: "text/plain" });
+    expect((await open({ id: file.id }, ann)).body.equals(content)).toBe(true);
+  });
+
+  it("offers as a download what a browser could run, under no type of its own", async () => {
+    for (const content of ["<html><script>alert(1)</script>", "<svg xmlns='http://www.w3.org/2000/svg'/>"]) {
+      const file = await save(content, { name: "page.html\r\nX-Evil: 1" });
+      expect(file.mimeType).toBe("application/octet-stream");
+      const { headers } = await open({ id: file.id }, ann);
+      expect(headers["Content-Type"]).toBe("application/octet-stream");
+      expect(headers["Content-Disposition"]).toMatch(/^attachment; filename="page.htmlX-Evil: 1"/);
+    }
+    const text = await save(Buffer.concat([Buffer.alloc(100_000, "a"), Buffer.from([0xff])]));
+    expect(text).toMatchObject({ mimeType: "application/octet-stream", name: "file" });
+    const { headers } = await open({ id: (await save("words")).id }, ann);
+    expect(headers["Content-Type"]).toBe("text/plain; charset=utf-8");
+    expect(headers["Content-Disposition"]).toMatch(/^attachment/);
+  });
+
+  it("refuses a file above the limit and keeps nothing of it", async () => {
+    expect(await nothingKept(() => codeOf(save(Buffer.alloc(LIMIT + 1))))).toBe("TOO_LARGE");
+    const endless = new Readable({
+      read() {
+        setImmediate(() => this.push(Buffer.alloc(65_536)));
+      },
+    });
+    expect(await nothingKept(() => codeOf(save(endless)))).toBe("TOO_LARGE");
+    endless.destroy();
+  });
+
+  it("refuses an empty file and a request without one", async () => {
+    expect(await nothingKept(() => codeOf(save("")))).toBe("INVALID");
+    expect(await codeOf(door.call("files.save", {}, { meta: { user: ann } }))).toBe("INVALID");
+  });
+
+  it("keeps nothing of an upload that is broken off", async () => {
+    const code = await nothingKept(async () => {
+      const upload = new PassThrough();
+      const answer = codeOf(save(upload));
+      upload.write(Buffer.alloc(200_000));
+      await until(() => filesIn(join(folder, "files")).some(name => name.startsWith("staged")));
+      upload.destroy(new Error("aborted"));
+      return answer;
+    });
+    expect(code).toBe("INVALID");
+  });
+
+  it("takes no files from strangers and no fields that are not its own", async () => {
+    expect(await codeOf(save("x", {}, null as never))).toBe("UNAUTHENTICATED");
+    for (const wrong of [{ owner: bob.id }, { name: { $ne: 1 } }, { name: ["a"] }, { mimeType: "text/html" }])
+      expect(await codeOf(save("x", wrong))).toBe("VALIDATION_ERROR");
+  });
+
+  it("shows a file to its owner and to readers of a room it was sent to, and answers all others as if it were not", async () => {
+    const file = await save("for the room");
+    const room = newId();
+    const missing = (await open({ id: newId() }, bob).catch((error: Error) => error)) as Error & { type: string };
+    const hidden = (await open({ id: file.id }, bob).catch((error: Error) => error)) as Error & { type: string };
+    expect({ type: hidden.type, message: hidden.message }).toEqual({ type: missing.type, message: missing.message });
+    expect(hidden.type).toBe("NOT_FOUND");
+    expect(await codeOf(call(door, "files.link", { id: file.id }, { meta: { user: bob } }))).toBe("NOT_FOUND");
+
+    const attached = await call(door, "files.attach", { owner: ann.id, room, ids: [file.id] });
+    expect(attached).toEqual([file]);
+    expect(await codeOf(open({ id: file.id }, bob))).toBe("NOT_FOUND");
+    readers.set(room, new Set([bob.id]));
+    expect(String((await open({ id: file.id }, bob)).body)).toBe("for the room");
+    readers.delete(room);
+    expect(await codeOf(open({ id: file.id }, bob))).toBe("NOT_FOUND");
+  });
+
+  it("asks who is there before it looks for anything", async () => {
+    const file = await save("secret");
+    for (const id of [file.id, newId(), "../../etc/passwd"]) expect(await codeOf(open({ id }))).toBe("UNAUTHENTICATED");
+    for (const id of ["../../jwt.secret", "%2e%2e%2f", "..\\x", "\0", "staged", "__proto__"])
+      expect(await codeOf(open({ id }, ann))).toBe("NOT_FOUND");
+    for (const id of [{ $ne: null }, ["a"], ""])
+      expect(await codeOf(door.call("files.open", { id }, { meta: { user: ann } }))).toBe("VALIDATION_ERROR");
+  });
+
+  it("gives links that need no token, work five minutes, and only while their maker may see the file", async () => {
+    const file = await save("linked");
+    const room = newId();
+    await call(door, "files.attach", { owner: ann.id, room, ids: [file.id] });
+    readers.set(room, new Set([bob.id]));
+    const { url, expiresIn } = await call(door, "files.link", { id: file.id }, { meta: { user: bob } });
+    expect(expiresIn).toBe(300);
+    const parsed = new URL(url, "http://origin");
+    expect(parsed.pathname).toBe(file.url);
+    const link = { id: file.id, ...Object.fromEntries(parsed.searchParams) } as Actions["files.open"]["params"];
+    expect(String((await open(link)).body)).toBe("linked");
+    expect(await codeOf(open({ ...link, id: (await save("other")).id }))).toBe("NOT_FOUND");
+    expect(await codeOf(open({ ...link, expires: String(Number(link.expires) + 1) }))).toBe("NOT_FOUND");
+    expect(await codeOf(open({ id: file.id, signature: link.signature as string }))).toBe("NOT_FOUND");
+    readers.delete(room);
+    expect(await codeOf(open(link))).toBe("NOT_FOUND");
+    readers.set(room, new Set([bob.id]));
+    clock.advance(300_000);
+    expect(await codeOf(open(link))).toBe("NOT_FOUND");
+  });
+
+  it("attaches one's own files only, all or none, in the order asked", async () => {
+    const [one, two] = [await save("one"), await save("two")];
+    const foreign = await save("foreign", {}, bob);
+    const room = newId();
+    const attach = (ids: string[], owner = ann.id) => call(door, "files.attach", { owner, room, ids });
+    for (const bad of [foreign.id, newId(), "no id", "__proto__"])
+      expect(await codeOf(attach([one.id, bad]))).toBe("INVALID");
+    readers.set(room, new Set([bob.id]));
+    expect(await codeOf(open({ id: one.id }, bob))).toBe("NOT_FOUND");
+    expect((await attach([two.id, one.id])).map(({ id }) => id)).toEqual([two.id, one.id]);
+    expect((await attach([two.id])).map(({ id }) => id)).toEqual([two.id]);
+    expect(await codeOf(attach(Array.from({ length: 11 }, () => one.id)))).toBe("INVALID");
+    expect(await attach([])).toEqual([]);
+  });
+
+  it("loses no room when one file is sent to many at once", async () => {
+    const file = await save("everywhere");
+    const rooms = Array.from({ length: 10 }, () => newId());
+    await Promise.all(rooms.map(room => call(door, "files.attach", { owner: ann.id, room, ids: [file.id] })));
+    for (const room of rooms) {
+      readers.set(room, new Set([bob.id]));
+      expect(String((await open({ id: file.id }, bob)).body)).toBe("everywhere");
+      readers.delete(room);
+    }
+  });
+});
+
+describe("a restart of files", () => {
+  it("finishes a file whose record is stored, and drops one without", async () => {
+    const dataDir = temporaryFolder();
+    const ann = identity();
+    const first = await startNode({ services: [Files, Rooms], dataDir });
+    const saved = await first.call<FileRecord, object>("files.save", {}, {
+      meta: { user: ann },
+      stream: Readable.from([Buffer.from("kept")]),
+    } as never);
+    await stopNode(first);
+    // The state of a run that ended between the record and the last step, and of one that ended before the record.
+    const { id } = saved;
+    const staged = join(dataDir, "files", "staged");
+    renameSync(join(dataDir, "files", id.slice(-4, -2), id.slice(-2), id), join(staged, id));
+    writeFileSync(join(staged, newId()), "half a fi");
+
+    const second = await startNode({ services: [Files, Rooms], dataDir });
+    const body = await buffer(await call(second, "files.open", { id }, { meta: { user: ann } }));
+    expect(String(body)).toBe("kept");
+    expect(readdirSync(staged)).toEqual([]);
+  });
+});
