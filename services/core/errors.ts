@@ -109,12 +109,29 @@ export function publicError(error: unknown): PublicError {
   return { code, status: ERRORS[code].status };
 }
 
-/** Turns fastest-validator's list into ours, without the offending values it carries. */
+/** At most so many fields are named, each cut to this many characters: names of unknown fields come from outside. */
+const NAMED_FIELDS = 20;
+const FIELD_LENGTH = 64;
+
+interface ValidatorFault {
+  field?: unknown;
+  type?: unknown;
+  message?: unknown;
+  actual?: unknown;
+}
+
+/** Turns fastest-validator's list into ours: without the offending values it carries, but with the names of unknown fields. */
 export function fieldErrors(list: unknown): FieldError[] {
   if (!Array.isArray(list)) return [];
-  return list.slice(0, 20).map((item: { field?: unknown; type?: unknown; message?: unknown; actual?: unknown }) => {
-    const field = typeof item.field === "string" ? item.field : "";
-    if (item.type === "objectStrict") return { field, message: "There are unknown fields." };
-    return { field, message: typeof item.message === "string" ? item.message : "Not valid." };
-  });
+  return (list as ValidatorFault[]).flatMap(errorsOf).slice(0, NAMED_FIELDS);
+}
+
+function errorsOf({ field, type, message, actual }: ValidatorFault): FieldError[] {
+  const at = typeof field === "string" ? field : "";
+  // For an unknown field `actual` is the list of names, not a value.
+  if (type === "objectStrict" && typeof actual === "string") {
+    const names = actual.split(", ").map(name => (at ? `${at}.${name}` : name).slice(0, FIELD_LENGTH));
+    return names.map(name => ({ field: name, message: "There is no such field." }));
+  }
+  return [{ field: at, message: typeof message === "string" ? message : "Not valid." }];
 }

@@ -93,7 +93,7 @@ export class UwsExchange implements HttpExchange {
       this.#res.writeStatus(statusLine(reply.status));
       for (const [name, value] of replyHeaders(reply)) this.#res.writeHeader(name, value);
       if (isBodiless(this.method, reply.status)) {
-        this.#res.endWithoutBody(this.method === "HEAD" ? Buffer.byteLength(body) : undefined, false);
+        this.#endBodiless(this.method === "HEAD" ? Buffer.byteLength(body) : undefined, false);
       } else this.#res.end(body, false);
     });
   }
@@ -177,10 +177,17 @@ export class UwsExchange implements HttpExchange {
       answer.resume();
       this.#last(() => {
         this.#head(answer, status);
-        this.#res.endWithoutBody(this.method === "HEAD" ? length : undefined, closes);
+        this.#endBodiless(this.method === "HEAD" ? length : undefined, closes);
       });
     } else if (length === undefined) this.#stream(answer, status, closes);
     else this.#streamSized(answer, status, length, closes);
+  }
+
+  /** The native side takes an `undefined` length for a number, so none is told by giving no argument at all. */
+  #endBodiless(length: number | undefined, closes: boolean): void {
+    if (length !== undefined) this.#res.endWithoutBody(length, closes);
+    else if (closes) this.#res.endWithoutBody(0, true);
+    else this.#res.endWithoutBody();
   }
 
   /** A body of unknown length, chunked; every chunk leaves at once. */

@@ -32,7 +32,7 @@ export interface NativeResponse {
   /** False once bytes wait in user space; they are taken all the same. */
   write(chunk: Text): boolean;
   end(body: Text, closeConnection: boolean): NativeResponse;
-  endWithoutBody(length: number | undefined, closeConnection: boolean): NativeResponse;
+  endWithoutBody(length?: number, closeConnection?: boolean): NativeResponse;
   /** Takes what fits: [all of the chunk taken, response complete]. */
   tryEnd(chunk: Text, totalSize: number): [boolean, boolean];
   getWriteOffset(): number;

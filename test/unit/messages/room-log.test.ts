@@ -121,10 +121,11 @@ describe("the room log", () => {
       expect(seen).toHaveLength(1);
       expect(codeOf(await send(user, "doubt", { clientId: "c1" }))).toBe("UNKNOWN_OUTCOME");
       expect(codeOf(await send(user, "new"))).toBe("UNAVAILABLE");
-      const settled = await eventually(async () => {
-        const answer = await send(user, "doubt", { clientId: "c1" });
-        return answer.ok ? answer : undefined;
-      });
+      const settled = await eventually(
+        "the doubtful message is settled",
+        () => send(user, "doubt", { clientId: "c1" }),
+        answer => answer.ok,
+      );
       expect(settled).toMatchObject({ offset: 2, duplicate: true });
       expect(message(await send(user, "after")).offset).toBe(3);
       expect(seen.map(event => event.offset)).toEqual([1, 2, 3]);
@@ -215,16 +216,18 @@ describe("the room log", () => {
   it("answers every request in time although the store hangs, as unknown once it was begun", async () => {
     const store = await openStore();
     let now = 0;
+    let hanging = false;
     let release = (): void => undefined;
     const append = store.append.bind(store);
     store.append = async (room, entries) => {
+      hanging = true;
       await new Promise<void>(resolve => (release = resolve));
       return append(room, entries);
     };
     const { send } = ground(store, newId(), { clock: { now: () => Date.now(), monotonic: () => now } });
     const user = person();
     const begun = send(user, "begun");
-    await eventually(async () => (release.name === "" ? undefined : true));
+    await eventually("the store was asked", () => hanging);
     const waiting = send(user, "waiting");
     now = 5_000;
     expect(codeOf(await begun)).toBe("UNKNOWN_OUTCOME");

@@ -113,6 +113,8 @@ describe.each(["uws", "ws"] as const)("HTTP handed over by engine %s", kind => {
     expect([head.status, head.headers["content-length"], head.body.length]).toEqual([200, "1234", 0]);
     const empty = await send("GET", "/204");
     expect([empty.status, empty.headers["transfer-encoding"], empty.body.length]).toEqual([204, undefined, 0]);
+    // A length here, whatever it says, makes some clients wait for a body on a connection that is kept alive.
+    expect(empty.headers["content-length"]).toBeUndefined();
     const same = await send("GET", "/304");
     expect([same.status, same.headers["etag"], same.body.length]).toEqual([304, '"x"', 0]);
   });

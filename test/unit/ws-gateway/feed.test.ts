@@ -49,7 +49,7 @@ describe("a room's feed", () => {
     receive(event(3));
     receive(event(2));
     receive(event(1));
-    await eventually(async () => passed.length === 3);
+    await eventually("it came", () => passed.length === 3);
     expect(passed).toEqual([1, 2, 3]);
   });
 
@@ -57,7 +57,7 @@ describe("a room's feed", () => {
     const { log, passed, receive, reads } = await ground(1);
     log.push(...upTo(2, 40).map(offset => event(offset)));
     for (const offset of upTo(10, 40)) receive(event(offset));
-    await eventually(async () => passed.length === 39);
+    await eventually("it came", () => passed.length === 39);
     expect(passed).toEqual(upTo(2, 40));
     expect(reads()).toBe(1);
   });
@@ -66,7 +66,7 @@ describe("a room's feed", () => {
     const { feed, log, passed } = await ground(1);
     log.push(event(2), event(3));
     feed.receive({ type: "head", room: "room", head: { offset: 3, seq: 3 } });
-    await eventually(async () => passed.length === 2);
+    await eventually("it came", () => passed.length === 2);
     expect(passed).toEqual([2, 3]);
   });
 
@@ -74,7 +74,7 @@ describe("a room's feed", () => {
     const { feed, log, passed, skipped, receive } = await ground(1, { reads: 5 });
     log.push(event(2), event(3), event(4));
     receive(event(4));
-    await eventually(async () => skipped.length === 1);
+    await eventually("it came", () => skipped.length === 1);
     expect(skipped).toEqual([4]);
     expect(passed).toEqual([]);
     expect(feed.recent(1)).toBeNull();

@@ -133,7 +133,7 @@ describe("the hub", () => {
     const { socket, connection } = connect("u");
     expect(await join(connection, "u", 4)).toEqual({ offset: 30, seq: 30, state: "replayed" });
     append(event(31));
-    await eventually(async () => socket.topics.size === 1);
+    await eventually("it came", () => socket.topics.size === 1);
     append(event(32));
     expect(socket.offsets).toEqual(Array.from({ length: 28 }, (_, n) => n + 5));
   });
@@ -159,7 +159,7 @@ describe("the hub", () => {
     expect(socket.offsets).toEqual([]);
     socket.buffered = 0;
     hub.drained(connection);
-    await eventually(async () => socket.offsets.length === 25);
+    await eventually("it came", () => socket.offsets.length === 25);
   });
 
   it("cuts the removed one at the entry that removes him: he gets it and nothing after it", async () => {
