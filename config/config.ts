@@ -284,10 +284,10 @@ export function loadConfig(environment: Environment): Config {
   const production = text("NODE_ENV") === "production";
   const transporter = text("TRANSPORTER");
   const mongoUrl = text("MONGO_URL");
-  if (Boolean(transporter) !== Boolean(mongoUrl))
+  if (Boolean(present.TRANSPORTER) !== Boolean(present.MONGO_URL))
     problems.push("TRANSPORTER and MONGO_URL: give both for a cluster node, neither for one process");
   const s3Names = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY", "S3_SECRET_KEY"] as const;
-  const s3Missing = s3Names.filter(name => !text(name));
+  const s3Missing = s3Names.filter(name => !present[name]);
   if (s3Missing.length > 0 && s3Missing.length < s3Names.length)
     problems.push(`${s3Missing.join(", ")}: missing beside the other S3 settings`);
 

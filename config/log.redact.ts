@@ -10,8 +10,9 @@ const SECRETS_IN_TEXT: [RegExp, string][] = [
   [/\beyJ[\w-]{4,}\.[\w-]+\.[\w-]*/g, STRUCK],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${STRUCK}`],
   [/(\/\/)[^/@\s"']+@/g, `$1${STRUCK}@`],
+  // Name and value as in a query, a header, JSON, or JSON inside JSON: a quoted value ends at a quote escaped as its first.
   [
-    /((?:[\w-]*(?:password|passwd|secret|token|authorization|cookie)[\w-]*|signature)\\?["']?\s*[:=]\s*)(\\?"(?:[^"\\]|\\[^"])*\\?"|'[^']*'|(?!\[redacted\]|Bearer |Basic )[^\s"',;&}\])]+)/gi,
+    /((?:password|passwd|secret|token|authorization|cookie|signature)[\w-]{0,32}\\*["']?\s*[:=]\s*)(?:(\\*)"[^]*?(?<!\\)\2"|'[^']*'|(?!\[redacted\]|Bearer |Basic )[^\s"',;&}\])]+)/gi,
     `$1${STRUCK}`,
   ],
 ];

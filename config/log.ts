@@ -40,6 +40,7 @@ class Log extends Loggers.Base<{ level: LogLevel }> {
         level,
         base: null,
         messageKey: "message",
+        serializers: { err: (fields: unknown) => fields },
         timestamp: pino.stdTimeFunctions.isoTime,
         formatters: { level: label => ({ level: label }) },
       },

@@ -105,7 +105,9 @@ export function expositionOf(registry: MetricRegistry, common: Labels): string {
 function linesOf(name: string, type: string, sample: Sample | HistogramSample, labels: Labels): string[] {
   if ("buckets" in sample)
     return [
-      ...Object.entries(sample.buckets).map(([le, n]) => `${name}_bucket${braces({ ...labels, le })} ${n}`),
+      ...Object.entries(sample.buckets)
+        .sort(([a], [b]) => Number(a) - Number(b))
+        .map(([le, n]) => `${name}_bucket${braces({ ...labels, le })} ${n}`),
       `${name}_bucket${braces({ ...labels, le: "+Inf" })} ${sample.count}`,
       `${name}_sum${braces(labels)} ${sample.sum}`,
       `${name}_count${braces(labels)} ${sample.count}`,

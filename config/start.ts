@@ -1,108 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { ServiceBroker } from "moleculer";
-import { describeConfig, loadConfig, type Config } from "./config";
-import { redactText } from "./log.redact";
-import { metricsOf, metricsUrl } from "./metrics";
-import { nodeOptions } from "./node";
-import { startTracing, type Tracing } from "./otel";
-import { platformOf } from "./platform";
-import { version } from "./root";
+import { runProcess } from "./process";
 
-type Log = ServiceBroker["logger"];
-
-/** Milliseconds after which a stop that hangs is cut off; whoever sent the signal waits 15 s. */
-const STOP_TIMEOUT = 14_000;
-/** npm passes on what a terminal sends to both: a second signal this soon (milliseconds) is the first one again. */
-const ECHO = 500;
-/** Milliseconds that services of a start that failed may take to close what they opened. */
-const UNDO_TIMEOUT = 2_000;
-
-/** Starts one process: reads the configuration, loads the services it names, and says when it is ready. */
-async function start(): Promise<void> {
-  const config = loadConfig(process.env);
-  const broker = new ServiceBroker({ ...nodeOptions(config), skipProcessEventRegistration: true });
-  const log = broker.getLogger("rookery");
-  log.info(`version ${version}`, {
-    shape: config.cluster ? "cluster" : "embedded",
-    services: config.services.length,
-    ...(!config.cluster && { store: config.dataDir }),
-    pid: process.pid,
-  });
-  log[config.production ? "info" : "debug"]("configuration", describeConfig(config));
-  const tracing = startTracing(config, broker.nodeID, log);
-  guard(broker, log);
-  stopOnSignals(broker, tracing, log);
-  try {
-    for (const name of config.services) broker.loadService(serviceFile(name));
-    await broker.start();
-  } catch (error) {
-    await within(UNDO_TIMEOUT, broker.stop());
-    throw error;
-  }
-  const origin = originUrl(config, platformOf(broker).origin.port);
-  log.info("serving", { page: origin, docs: `${origin}/api/docs`, metrics: metricsUrl(broker) });
-  console.log(`ready ${origin}`);
-  const password = platformOf(broker).madeAdminPassword;
-  if (password) console.log(`admin password: ${password}`);
-}
+/** What `npm start` runs: the services that SERVICES names, in this process. */
+void runProcess((broker, config) => {
+  for (const name of config.services) broker.loadService(serviceFile(name));
+});
 
 function serviceFile(name: string): string {
   const base = join(__dirname, "..", "services", name, `${name}.service`);
   return existsSync(`${base}.js`) ? `${base}.js` : `${base}.ts`;
 }
-
-const originUrl = ({ host, port }: Config, real: number | null): string =>
-  `http://${host.includes(":") ? `[${host}]` : host}:${real ?? port}`;
-
-/** First signal: everything stops in order, exit 0. Second: exit 1 at once. A stop that hangs is cut off, exit 1. */
-function stopOnSignals(broker: ServiceBroker, tracing: Tracing | null, log: Log): void {
-  let stopping = Infinity;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping !== Infinity) {
-      if (performance.now() - stopping > ECHO) process.exit(1);
-      return;
-    }
-    stopping = performance.now();
-    log.info("stopping", { signal });
-    setTimeout(() => {
-      log.fatal(`the stop took longer than ${STOP_TIMEOUT / 1000} s and was cut off`);
-      process.exit(1);
-    }, STOP_TIMEOUT);
-    void Promise.resolve(broker.stop())
-      .then(() => tracing?.stop())
-      .then(() => process.exit(0));
-  };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
-}
-
-/** What nobody caught is told, never swallowed. After an exception the state is unknown, so the process ends. */
-function guard(broker: ServiceBroker, log: Log): void {
-  process.on("unhandledRejection", reason => {
-    metricsOf(broker).unhandledRejection();
-    log.error("unhandled rejection", reason instanceof Error ? reason : new Error(String(reason)));
-  });
-  process.on("uncaughtException", error => {
-    log.fatal("uncaught exception", error);
-    process.exit(1);
-  });
-  // Whoever read our lines may be gone: that is no reason to end.
-  process.stdout.on("error", () => undefined);
-  process.stderr.on("error", () => undefined);
-}
-
-async function within(ms: number, work: PromiseLike<unknown>): Promise<void> {
-  await Promise.race([work, new Promise(resolve => setTimeout(resolve, ms))]).catch(() => undefined);
-}
-
-/** An operator's mistake is one plain line; a defect shows where it is. */
-function report(error: unknown): void {
-  const { expected, code, message, stack } = error as NodeJS.ErrnoException & { expected?: unknown };
-  const plain = expected === true || code === "EADDRINUSE" || code === "EACCES";
-  console.error(redactText(String((plain ? message : stack) ?? error)));
-}
-
-start().catch((error: unknown) => {
-  report(error);
-  process.exit(1);
-});

@@ -1,0 +1,117 @@
+import { ServiceBroker } from "moleculer";
+import { describeConfig, loadConfig, type Config } from "./config";
+import { redactText } from "./log.redact";
+import { metricsOf, metricsUrl } from "./metrics";
+import { nodeOptions } from "./node";
+import { startTracing, type Tracing } from "./otel";
+import { platformOf } from "./platform";
+import { version } from "./root";
+
+type Log = ServiceBroker["logger"];
+
+/** Milliseconds after which a stop that hangs is cut off; whoever sent the signal waits 15 s. */
+const STOP_TIMEOUT = 14_000;
+/** npm passes on what a terminal sends to both: a second signal this soon (milliseconds) is the first one again. */
+const ECHO = 500;
+/** Milliseconds that services of a start that failed may take to close what they opened. */
+const UNDO_TIMEOUT = 2_000;
+
+export interface ProcessOptions {
+  /** Milliseconds; default 14,000. */
+  stopTimeout?: number;
+}
+
+/**
+ * Runs one node as this process: configuration, services, the ready line, signals, and the code it ends with. Never
+ * rejects: a start that fails ends the process with one line that names the cause.
+ * @param load makes the services of this process
+ */
+export async function runProcess(
+  load: (broker: ServiceBroker, config: Config) => void,
+  { stopTimeout = STOP_TIMEOUT }: ProcessOptions = {},
+): Promise<void> {
+  try {
+    await start(load, stopTimeout);
+  } catch (error) {
+    report(error);
+    process.exit(1);
+  }
+}
+
+async function start(load: (broker: ServiceBroker, config: Config) => void, stopTimeout: number): Promise<void> {
+  const config = loadConfig(process.env);
+  const broker = new ServiceBroker({ ...nodeOptions(config), skipProcessEventRegistration: true });
+  const log = broker.getLogger("rookery");
+  log.info(`version ${version}`, {
+    shape: config.cluster ? "cluster" : "embedded",
+    services: config.services.length,
+    ...(!config.cluster && { store: config.dataDir }),
+    pid: process.pid,
+  });
+  log[config.production ? "info" : "debug"]("configuration", describeConfig(config));
+  const tracing = startTracing(config, broker.nodeID, log);
+  guard(broker, log);
+  stopOnSignals(broker, tracing, log, stopTimeout);
+  try {
+    load(broker, config);
+    await broker.start();
+  } catch (error) {
+    await within(UNDO_TIMEOUT, broker.stop());
+    throw error;
+  }
+  const origin = originUrl(config, platformOf(broker).origin.port);
+  log.info("serving", { page: origin, docs: `${origin}/api/docs`, metrics: metricsUrl(broker) });
+  console.log(`ready ${origin}`);
+  const password = platformOf(broker).madeAdminPassword;
+  if (password) console.log(`admin password: ${password}`);
+}
+
+const originUrl = ({ host, port }: Config, real: number | null): string =>
+  `http://${host.includes(":") ? `[${host}]` : host}:${real ?? port}`;
+
+/** First signal: everything stops in order, exit 0. Second: exit 1 at once. A stop that hangs is cut off, exit 1. */
+function stopOnSignals(broker: ServiceBroker, tracing: Tracing | null, log: Log, patience: number): void {
+  let stopping = Infinity;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping !== Infinity) {
+      if (performance.now() - stopping > ECHO) process.exit(1);
+      return;
+    }
+    stopping = performance.now();
+    log.info("stopping", { signal });
+    setTimeout(() => {
+      log.fatal(`the stop took longer than ${patience / 1000} s and was cut off`);
+      process.exit(1);
+    }, patience);
+    void Promise.resolve(broker.stop())
+      .then(() => tracing?.stop())
+      .then(() => process.exit(0));
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+}
+
+/** What nobody caught is told, never swallowed. After an exception the state is unknown, so the process ends. */
+function guard(broker: ServiceBroker, log: Log): void {
+  process.on("unhandledRejection", reason => {
+    metricsOf(broker).unhandledRejection();
+    log.error("unhandled rejection", reason instanceof Error ? reason : new Error(String(reason)));
+  });
+  process.on("uncaughtException", error => {
+    log.fatal("uncaught exception", error);
+    process.exit(1);
+  });
+  // Whoever read our lines may be gone: that is no reason to end.
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
+}
+
+async function within(ms: number, work: PromiseLike<unknown>): Promise<void> {
+  await Promise.race([work, new Promise(resolve => setTimeout(resolve, ms))]).catch(() => undefined);
+}
+
+/** An operator's mistake is one plain line; a defect shows where it is. */
+function report(error: unknown): void {
+  const { expected, code, message, stack } = error as NodeJS.ErrnoException & { expected?: unknown };
+  const plain = expected === true || code === "EADDRINUSE" || code === "EACCES";
+  console.error(redactText(String((plain ? message : stack) ?? error)));
+}
