@@ -15,7 +15,7 @@ import { Listener } from "./listener";
 import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
 import { RateLimit } from "./rate-limit";
-import { RevocationFeed } from "./revocation-feed";
+import { RevocationFeed } from "../core/revocation-feed";
 import { restRoute } from "./router";
 import { isApi } from "./security-headers";
 import { close, createHttpServer, listen } from "./server";

@@ -1,7 +1,7 @@
 import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
 import type { AccessTokens } from "../core/tokens";
-import type { RevocationFeed } from "./revocation-feed";
+import type { RevocationFeed } from "../core/revocation-feed";
 import type { Route } from "./routes";
 
 /** What a request's Authorization header amounts to. Neither: there is none. */

@@ -1,4 +1,4 @@
-import type { ActionSchema, Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { openDocuments } from "../../mixins/documents";
 import { broadcast, call, type ActionsOf, type Caller, type Meta } from "../core/contract";
@@ -29,10 +29,6 @@ interface AuthService extends Service {
   admin: FirstAdmin;
   sweeper: NodeJS.Timeout;
 }
-
-type Declared = {
-  [A in keyof ActionsOf<"auth">]: ActionsOf<"auth">[A] & Omit<ActionSchema, "handler">;
-};
 
 /** Milliseconds between looks for what has expired or was left half done. */
 const SWEEP = 60_000;
@@ -96,7 +92,7 @@ const actions = {
       return this.revocations.after(ctx.params.after);
     },
   },
-} satisfies Declared;
+} satisfies ActionsOf<"auth">;
 
 const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService> = {
   name: "auth",

@@ -271,8 +271,9 @@ type Handler<N extends ActionName> = (ctx: Context<ParamsOf<N>, Meta>) => Return
 
 /** Every action that the map promises for a service, with handlers of these types. */
 export type ActionsOf<S extends string> = {
-  [N in ActionName as N extends `${S}.${infer Name}` ? Name : never]: { handler: Handler<N> } & Omit<
-    ActionSchema,
-    "handler"
-  >;
+  [N in ActionName as N extends `${S}.${infer Name}` ? Name : never]: {
+    handler: Handler<N>;
+    /** Milliseconds, where the default of the node is too short. */
+    timeout?: number;
+  } & Omit<ActionSchema, "handler">;
 };

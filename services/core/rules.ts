@@ -23,18 +23,19 @@ export const password = {
 export const clientId = { type: "string", pattern: /^[A-Za-z0-9_-]{1,64}$/ } as const;
 
 /** A whole number from `min`, from JSON or from a query string. Nothing else is converted. */
-export const whole = (min: number): RuleCustom => ({
+export const whole = (min: number, max = Number.MAX_SAFE_INTEGER): RuleCustom => ({
   type: "custom",
   check(value: unknown, errors: { type: string; message: string; expected?: unknown }[]): unknown {
     const number = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
-    if (typeof number === "number" && Number.isSafeInteger(number) && number >= min) return number;
+    if (typeof number === "number" && Number.isSafeInteger(number) && number >= min && number <= max) return number;
     errors.push({ type: "whole", message: `Give a whole number from ${min}.` });
     return value;
   },
 });
 
 export const paging = {
-  page: { ...whole(1), optional: true },
+  // So far that no page times its size leaves the safe integers.
+  page: { ...whole(1, 1e9), optional: true },
   pageSize: { ...whole(1), optional: true },
 } as const;
 

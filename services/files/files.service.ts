@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
-import type { ActionSchema, Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { openDocuments } from "../../mixins/documents";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
@@ -18,11 +18,6 @@ interface FilesService extends Service {
   links: Links;
   types: MediaTypes;
 }
-
-type Declared = {
-  [A in keyof ActionsOf<"files">]: ActionsOf<"files">[A] &
-    Omit<ActionSchema, "handler"> & { /** Milliseconds; Moleculer's own, missing in its types. */ timeout?: number };
-};
 
 /** Milliseconds without a byte after which an upload is given up, and what it may take as a whole. */
 const IDLE = 30_000;
@@ -93,7 +88,7 @@ const actions = {
       return this.library.attach(owner, room, ids);
     },
   },
-} satisfies Declared;
+} satisfies ActionsOf<"files">;
 
 const FilesSchema: ServiceSchema<ServiceSettingSchema, never, never, FilesService> = {
   name: "files",

@@ -1,4 +1,4 @@
-import type { ActionSchema, Service, ServiceBroker, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import type { Service, ServiceBroker, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { broadcast, type ActionsOf } from "../core/contract";
 import { newId } from "../core/ids";
@@ -13,10 +13,6 @@ interface PresenceService extends Service {
   n: number;
   ticker: NodeJS.Timeout;
 }
-
-type Declared = {
-  [A in keyof ActionsOf<"presence">]: ActionsOf<"presence">[A] & Omit<ActionSchema, "handler">;
-};
 
 /** Milliseconds for which changes are collected into one event. */
 const TICK = 100;
@@ -53,7 +49,7 @@ const actions = {
       );
     },
   },
-} satisfies Declared;
+} satisfies ActionsOf<"presence">;
 
 const PresenceSchema: ServiceSchema<ServiceSettingSchema, never, never, PresenceService> = {
   name: "presence",

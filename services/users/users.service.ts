@@ -1,4 +1,4 @@
-import type { ActionSchema, Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { openDocuments } from "../../mixins/documents";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
@@ -13,10 +13,6 @@ interface UsersService extends Service {
   directory: Directory;
   resumer: NodeJS.Timeout;
 }
-
-type Declared = {
-  [A in keyof ActionsOf<"users">]: ActionsOf<"users">[A] & Omit<ActionSchema, "handler">;
-};
 
 /** Milliseconds between looks for consequences of changes that are still to be carried out. */
 const RESUME = 5_000;
@@ -138,7 +134,7 @@ const actions = {
       return null;
     },
   },
-} satisfies Declared;
+} satisfies ActionsOf<"users">;
 
 const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersService> = {
   name: "users",

@@ -51,7 +51,8 @@ export class Gateway implements EngineHandlers {
   private readonly addresses = new Map<string, { sockets: number; strangers: number }>();
   private readonly frames: TokenBuckets;
   private dirty: Connection[] = [];
-  private draining = false;
+  /** Nobody is let in before it is known which tokens were revoked, nor after the stop has begun. */
+  private accepting = false;
 
   constructor(private readonly with_: GatewayDependencies) {
     const { limits, clock } = with_;
@@ -64,12 +65,16 @@ export class Gateway implements EngineHandlers {
     return this.connections.size;
   }
 
+  accept(): void {
+    this.accepting = true;
+  }
+
   upgrade(request: UpgradeRequest): Accept | Reply {
     const { limits, rateLimit } = this.with_;
     const origin = request.header("origin");
     if (request.path !== PATH) return refused("NOT_FOUND");
     if (origin !== undefined && !this.with_.allowsOrigin(origin, request.header("host"))) return refused("FORBIDDEN");
-    if (this.draining) return refused("UNAVAILABLE");
+    if (!this.accepting) return refused("UNAVAILABLE");
     const { sockets = 0, strangers = 0 } = this.addresses.get(request.address) ?? {};
     const full =
       this.connections.size >= limits.sockets ||
@@ -165,7 +170,7 @@ export class Gateway implements EngineHandlers {
 
   /** Takes no new sockets and tells each open one when to come back, spread over `spreadMs`. */
   drainAll(spreadMs: number): void {
-    this.draining = true;
+    this.accepting = false;
     for (const connection of this.connections)
       connection.reply(encode({ t: "reconnect", afterMs: Math.round(Math.random() * spreadMs) }));
   }

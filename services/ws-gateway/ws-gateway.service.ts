@@ -132,7 +132,10 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       void this.revocations.compare();
     }, SWEEP).unref();
     // Auth may start after this service; a cluster's gateway does not wait for it.
-    platform.afterStart.push(() => this.revocations.compare());
+    platform.afterStart.push(async () => {
+      await this.revocations.ready();
+      this.gateway.accept();
+    });
   },
 
   /** No new sockets, sends under way answered, everybody told when to come back, then closed with a code that resumes. */

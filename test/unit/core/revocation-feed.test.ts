@@ -1,4 +1,4 @@
-import { RevocationFeed } from "../../../services/api-gateway/revocation-feed";
+import { RevocationFeed } from "../../../services/core/revocation-feed";
 import type { Revocation } from "../../../services/core/contract";
 import type { Identity } from "../../../services/core/model";
 
