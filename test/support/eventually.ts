@@ -1,15 +1,29 @@
-/** Asks again until `probe` gives something, and fails with what was last wrong after `timeout` milliseconds. */
-export async function eventually<T>(probe: () => Promise<T | undefined | false>, timeout = 10_000): Promise<T> {
-  const deadline = performance.now() + timeout;
-  let last: unknown;
+/** Milliseconds a condition may take; generous, so that a slow machine fails nothing. */
+const PATIENCE = 10_000;
+const PAUSE = 20;
+
+/** Asks again until the condition holds and returns what it gave. Throws with `what` and the last answer if it never does. */
+export async function eventually<T>(
+  what: string,
+  ask: () => Promise<T> | T,
+  holds: (value: T) => boolean = Boolean,
+  within = PATIENCE,
+): Promise<T> {
+  const deadline = performance.now() + within;
   for (;;) {
-    try {
-      const found = await probe();
-      if (found !== undefined && found !== false) return found;
-    } catch (error) {
-      last = error;
-    }
-    if (performance.now() > deadline) throw last ?? new Error(`Nothing came of it in ${timeout} ms`);
-    await new Promise(resolve => setTimeout(resolve, 20));
+    const value = await ask();
+    if (holds(value)) return value;
+    if (performance.now() > deadline)
+      throw new Error(`not within ${within} ms: ${what}; last: ${JSON.stringify(value)}`);
+    await new Promise(resolve => setTimeout(resolve, PAUSE));
   }
+}
+
+/** Rejects with `what` if the promise takes longer. */
+export async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what}`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

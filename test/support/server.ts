@@ -1,0 +1,248 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { temporaryFolder } from "./temp";
+import { within } from "./eventually";
+
+/** The product, built, as a real process, or one that runs already: `ROOKERY_URL` and `ADMIN_PASSWORD` name it. */
+export interface Server {
+  readonly url: string;
+  readonly wsUrl: string;
+  readonly adminPassword: string;
+  /** Everything below is of a process of ours; with `ROOKERY_URL` it throws. */
+  readonly process: ServerProcess;
+}
+
+export interface ServerOptions {
+  env?: Record<string, string>;
+  /** A new temporary one unless given. */
+  dataDir?: string;
+  ports?: Ports;
+  /** Program before node and its arguments, for limits of the process. */
+  wrap?: string[];
+}
+
+export interface Ports {
+  port: number;
+  wsPort: number;
+  metricsPort: number;
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** Milliseconds from the signal to the end. */
+  ms: number;
+}
+
+export const ROOT = join(__dirname, "..", "..");
+const ENTRY = ["--disable-proto=delete", join(ROOT, "dist", "config", "start.js")];
+export const ADMIN_PASSWORD = "correct-horse-battery";
+/** Milliseconds a start and a stop may take. */
+const START = 30_000;
+const STOP = 15_000;
+
+/** True if the suite runs against something that was started elsewhere: what needs a process of its own is left out. */
+export const external = Boolean(process.env.ROOKERY_URL);
+export const describeOwn = external ? describe.skip : describe;
+
+const children = new Set<ServerProcess>();
+
+afterAll(async () => {
+  for (const child of [...children]) await child.kill();
+});
+process.on("exit", () => {
+  for (const child of children) child.child?.kill("SIGKILL");
+});
+
+/** Starts the product with free ports and a fixed admin password, and waits until it says that it is ready. */
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  if (external) return runningServer();
+  const server = new ServerProcess(
+    options.dataDir ?? temporaryFolder(),
+    options.ports ?? (await freePorts()),
+    options.env ?? {},
+    options.wrap ?? [],
+  );
+  await server.start();
+  return Object.assign(server, { process: server });
+}
+
+function runningServer(): Server {
+  const url = (process.env.ROOKERY_URL as string).replace(/\/$/, "");
+  return {
+    url,
+    wsUrl: `${url.replace(/^http/, "ws")}/ws`,
+    adminPassword: process.env.ADMIN_PASSWORD ?? ADMIN_PASSWORD,
+    get process(): ServerProcess {
+      throw new Error("This test needs a server of its own.");
+    },
+  };
+}
+
+export class ServerProcess {
+  child: ChildProcess | null = null;
+  readonly adminPassword: string;
+  private written = "";
+  private readonly waiting = new Set<() => void>();
+
+  constructor(
+    readonly dataDir: string,
+    readonly ports: Ports,
+    private readonly env: Record<string, string>,
+    private readonly wrap: string[] = [],
+  ) {
+    this.adminPassword = env.ADMIN_PASSWORD ?? ADMIN_PASSWORD;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.ports.port}`;
+  }
+
+  get wsUrl(): string {
+    return `ws://127.0.0.1:${this.ports.port}/ws`;
+  }
+
+  get metricsUrl(): string {
+    return `http://127.0.0.1:${this.ports.metricsPort}/metrics`;
+  }
+
+  get pid(): number {
+    return this.child?.pid ?? -1;
+  }
+
+  /** Everything of stdout and stderr, over all starts. */
+  get output(): string {
+    return this.written;
+  }
+
+  /** Starts it and resolves at its ready line. Rejects with what it wrote if it ends before. */
+  async start(): Promise<void> {
+    this.launch();
+    const from = this.written.length;
+    const ready = (): boolean => /^ready http:\/\//m.test(this.written.slice(from));
+    await within(
+      START,
+      "the ready line",
+      this.until(() => ready() || this.ended),
+    );
+    if (!ready()) throw new Error(`The server ended before it was ready:\n${this.written.slice(from)}`);
+  }
+
+  /** Starts it and resolves when it ends by itself. */
+  async startAndEnd(): Promise<Exit & { output: string }> {
+    this.launch();
+    const from = this.written.length;
+    const exit = await this.end(START);
+    return { ...exit, output: this.written.slice(from) };
+  }
+
+  /** SIGTERM. */
+  async stop(): Promise<Exit> {
+    this.child?.kill("SIGTERM");
+    return this.end(STOP + 5_000);
+  }
+
+  /** SIGKILL. */
+  async kill(): Promise<void> {
+    if (!this.child || this.ended) return;
+    this.child.kill("SIGKILL");
+    await this.end(STOP);
+  }
+
+  /** Starts again on the same data and ports, after SIGTERM if it still runs. */
+  async restart(): Promise<void> {
+    if (!this.ended) await this.stop();
+    await this.start();
+  }
+
+  /** Resolves when the condition holds, looked at after every line and at the end. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>(resolve => this.waiting.add(resolve));
+  }
+
+  get ended(): boolean {
+    return !this.child || this.child.exitCode !== null || this.child.signalCode !== null;
+  }
+
+  private launch(): void {
+    if (!this.ended) throw new Error("It runs already.");
+    const [program, ...args] = [...this.wrap, process.execPath, ...ENTRY] as [string, ...string[]];
+    const child = spawn(program, args, { cwd: ROOT, env: this.environment(), stdio: ["ignore", "pipe", "pipe"] });
+    this.child = child;
+    children.add(this);
+    const take = (data: Buffer): void => {
+      this.written += data.toString();
+      this.wake();
+    };
+    child.stdout?.on("data", take);
+    child.stderr?.on("data", take);
+    child.on("close", () => {
+      if (this.child === child) children.delete(this);
+      this.wake();
+    });
+  }
+
+  /** Nothing of the tests' own environment but what a process needs. */
+  environment(): Record<string, string> {
+    return {
+      ...baseEnvironment(),
+      PORT: String(this.ports.port),
+      WS_PORT: String(this.ports.wsPort),
+      METRICS_PORT: String(this.ports.metricsPort),
+      DATA_DIR: this.dataDir,
+      ADMIN_PASSWORD,
+      RATE_LIMIT: "count",
+      ...this.env,
+    };
+  }
+
+  private async end(patience: number): Promise<Exit> {
+    const { child } = this;
+    if (!child) throw new Error("It was never started.");
+    const began = performance.now();
+    await within(
+      patience,
+      "the end of the process",
+      this.until(() => this.ended),
+    );
+    return { code: child.exitCode, signal: child.signalCode, ms: performance.now() - began };
+  }
+
+  private wake(): void {
+    const waiting = [...this.waiting];
+    this.waiting.clear();
+    for (const resolve of waiting) resolve();
+  }
+}
+
+export function baseEnvironment(): Record<string, string> {
+  const names = ["PATH", "HOME", "TMPDIR", "ROOKERY_ENGINE"];
+  return Object.fromEntries(names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+
+/** Three ports that nobody listens on, below the range that outgoing connections take theirs from. */
+export async function freePorts(): Promise<Ports> {
+  const [port, wsPort, metricsPort] = [await freePort(), await freePort(), await freePort()];
+  return { port, wsPort, metricsPort };
+}
+
+const BASE = 20_000;
+let next = Math.floor(Math.random() * 1_000);
+
+async function freePort(): Promise<number> {
+  for (;;) {
+    const worker = Number(process.env.JEST_WORKER_ID ?? 1);
+    const port = BASE + (worker % 10) * 1_000 + (next++ % 1_000);
+    if (await isFree(port)) return port;
+  }
+}
+
+/** Whether somebody could listen on the port. */
+export function isFree(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+  });
+}
