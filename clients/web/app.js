@@ -1,0 +1,47 @@
+import { Session } from "./session.js";
+import { Chat } from "./chat.js";
+import { $ } from "./dom.js";
+import { connectionBanner, say } from "./views/banner.js";
+import { signInView } from "./views/sign-in.js";
+import { workspace } from "./views/workspace.js";
+
+/** Milliseconds between attempts to reach the server before anybody is signed in. */
+const RETRY = 3_000;
+
+let stop = () => undefined;
+const session = new Session(why => {
+  stop();
+  signIn.show(why);
+});
+const signIn = signInView(session, enter);
+
+function enter() {
+  signIn.hide();
+  const chat = new Chat(session);
+  const leave = [workspace(chat), connectionBanner(chat)];
+  stop = () => {
+    chat.stop();
+    for (const end of leave) end();
+    $("#chat").hidden = true;
+    say(null);
+    stop = () => undefined;
+  };
+  $("#chat").hidden = false;
+  chat.start();
+}
+
+/** Goes on with the session of last time, if there is one. */
+async function resume() {
+  if (!session.stored()) return signIn.show(null);
+  try {
+    await session.refresh();
+  } catch (error) {
+    if (error.status === 401) return;
+    say("The server cannot be reached. Trying again …");
+    return setTimeout(resume, RETRY);
+  }
+  say(null);
+  enter();
+}
+
+void resume();
