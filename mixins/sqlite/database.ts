@@ -6,6 +6,7 @@ import { StorageError } from "./errors";
 import { statementsIn, type Answer, type Request } from "./messages";
 import type { Row, Sequence, SequenceResult } from "./sequence";
 import type { StoreOptions, Synchronous } from "./store";
+import { RequestPacker, unpackAnswers } from "./wire";
 
 export interface DatabaseOptions {
   clock?: Clock;
@@ -47,6 +48,7 @@ const CLOSE_TIMEOUT = 10_000;
  */
 export class SqliteDatabase {
   private readonly pending = new Map<number, Pending>();
+  private readonly packer = new RequestPacker();
   private outbox: Request[] = [];
   private readonly commitListeners: ((ms: number, statements: number) => void)[] = [];
   private readonly fatalListeners: ((error: Error) => void)[] = [];
@@ -67,7 +69,7 @@ export class SqliteDatabase {
     private readonly timeout: number,
     private readonly limit: number,
   ) {
-    worker.on("message", (answers: Answer[]) => answers.forEach(answer => this.settle(answer)));
+    worker.on("message", (message: string | Answer[]) => unpackAnswers(message).forEach(answer => this.settle(answer)));
     worker.on("error", error => (this.death = error));
     this.ended = new Promise(resolve => worker.once("exit", () => resolve(this.onExit())));
     this.timer = setInterval(() => this.expire(), TICK).unref();
@@ -156,7 +158,7 @@ export class SqliteDatabase {
   }
 
   private flush(): void {
-    if (this.state !== "closed") this.worker.postMessage(this.outbox);
+    if (this.state !== "closed") this.worker.postMessage(this.packer.pack(this.outbox));
     this.outbox = [];
   }
 

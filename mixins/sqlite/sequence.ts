@@ -1,10 +1,13 @@
 import type { Param } from "./driver";
 
-/** One statement. `returning`: it has a RETURNING clause and its rows are wanted. */
+/** One statement. */
 export interface Statement {
   sql: string;
   params?: readonly Param[];
+  /** It has a RETURNING clause and its rows are wanted. */
   returning?: boolean;
+  /** No constraint can refuse it, so a unit that goes on with it needs no savepoint. If one does, the whole group fails. */
+  sure?: boolean;
 }
 
 /** Statements that are stored all or not at all. */

@@ -2,6 +2,7 @@ import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "
 import { statementsIn, type Answer, type Request } from "./messages";
 import type { Sequence } from "./sequence";
 import { messageOf, Store, StoreFailure, type StoreOptions } from "./store";
+import { packAnswers, RequestUnpacker } from "./wire";
 
 /**
  * The thread that owns the SQLite file. While one group commits, the next collects in the port; there is no timer, so a
@@ -15,13 +16,14 @@ type Write = Extract<Request, { kind: "write" | "script" }>;
 const GROUP = 4096;
 
 const port = parentPort as MessagePort;
+const unpacker = new RequestUnpacker();
 const writes: Write[] = [];
 let reads: Read[] = [];
 let closing = false;
 
 try {
   const store = new Store(workerData as StoreOptions);
-  port.on("message", (batch: Request[]) => {
+  port.on("message", (batch: string | Request[]) => {
     accept(batch);
     work(store);
   });
@@ -32,11 +34,11 @@ try {
 }
 
 function post(answers: Answer[]): void {
-  if (answers.length > 0) port.postMessage(answers);
+  if (answers.length > 0) port.postMessage(packAnswers(answers));
 }
 
-function accept(batch: Request[]): void {
-  for (const request of batch) {
+function accept(batch: string | Request[]): void {
+  for (const request of unpacker.unpack(batch)) {
     if (request.kind === "read") reads.push(request);
     else if (request.kind === "close") closing = true;
     else writes.push(request);
@@ -46,7 +48,7 @@ function accept(batch: Request[]): void {
 function work(store: Store): void {
   do {
     for (let more = receiveMessageOnPort(port); more; more = receiveMessageOnPort(port))
-      accept(more.message as Request[]);
+      accept(more.message as string | Request[]);
     const batch = reads;
     reads = [];
     post(batch.map(request => answerRead(store, request)));

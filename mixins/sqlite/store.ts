@@ -149,8 +149,8 @@ export class Store {
   }
 
   private applyUnit(unit: Unit, result: SequenceResult): Failure | undefined {
-    // A single statement is all or nothing by itself.
-    const savepoint = unit.length > 1 || isScript(unit[0]);
+    // A single statement is all or nothing by itself, and so is one that only sure ones follow.
+    const savepoint = isScript(unit[0]) || unit.some((statement, index) => index > 0 && !statement.sure);
     const rows: Row[] = [];
     let changes = 0;
     if (savepoint) this.run("SAVEPOINT unit");
@@ -160,6 +160,7 @@ export class Store {
       const { failure } = diagnose(error);
       // SQLite ends the transaction itself on some errors; going on would store the rest statement by statement.
       if (!failure || this.connection?.isTransaction === false) throw error;
+      if (!savepoint && changes > 0) throw error;
       if (savepoint) this.run("ROLLBACK TO unit");
       if (savepoint) this.run("RELEASE unit");
       return failure;

@@ -184,7 +184,7 @@ function unitOf(room: string, entry: Entry): Unit {
     params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
   };
   const { mark } = entry;
-  const marks = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read] }] : [];
+  const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
   if (!change) return [insert, ...marks];
   const { reaction } = change;
   const unit: Statement[] = [

@@ -56,15 +56,15 @@ export class SendBatcher {
 
   private async send(batch: readonly { request: AppendRequest; answered: Answered }[]): Promise<void> {
     let answers: AppendAnswer[] = [];
-    let failure = refused("UNKNOWN_OUTCOME");
+    let failure: ErrorCode = "UNKNOWN_OUTCOME";
     try {
       answers = await this.append(batch.map(({ request }) => request));
     } catch (error) {
       const { code } = publicError(error);
-      failure = refused(code === "INTERNAL" ? "UNKNOWN_OUTCOME" : code);
+      failure = code === "INTERNAL" ? "UNKNOWN_OUTCOME" : code;
     }
     this.pending -= batch.length;
-    batch.forEach(({ answered }, index) => answered(answers[index] ?? failure));
+    batch.forEach(({ answered }, index) => answered(answers[index] ?? refused(failure)));
     if (this.pending === 0) this.drained.splice(0).forEach(resolve => resolve());
   }
 }
