@@ -32,11 +32,13 @@ interface Ground {
   store: Documents<StoredRoom>;
   rooms: Rooms;
   append: Append;
+  /** Characters a message may have here. */
+  maxText: number;
   admin(): Promise<UserRecord | null>;
 }
 
 /** Makes the first channels and messages, once. A start that was cut off goes on where it was: every step can be repeated. */
-export async function seedRooms({ seeds, store, rooms, append, admin }: Ground): Promise<void> {
+export async function seedRooms({ seeds, store, rooms, append, maxText, admin }: Ground): Promise<void> {
   if (await seeds.get("channels")) return;
   const owner = await admin();
   if (!owner) return;
@@ -44,8 +46,9 @@ export async function seedRooms({ seeds, store, rooms, append, admin }: Ground):
   for (const { name, topic, messages } of CHANNELS) {
     const there = await store.findOne({ nameKey: name });
     const { id } = there ?? (await rooms.createChannel(owner.id, name, false, topic));
-    for (const [index, text] of messages.entries()) {
-      const answer = await append({ room: id, user, entry: { op: "send", text, clientId: `seed-${index + 1}` } });
+    for (const [index, whole] of messages.entries()) {
+      const entry = { op: "send", text: whole.slice(0, maxText), clientId: `seed-${index + 1}` } as const;
+      const answer = await append({ room: id, user, entry });
       if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
     }
   }

@@ -189,7 +189,9 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     if (config.seedDemo) {
       const seeds = await openDocuments<Seed>(database, SEEDS);
       const admin = () => call(this.broker, "users.byLogin", { login: "admin" });
-      platform.afterStart.push(() => seedRooms({ seeds, store: rooms, rooms: this.rooms, append, admin }));
+      platform.afterStart.push(() =>
+        seedRooms({ seeds, store: rooms, rooms: this.rooms, append, maxText: limits.text, admin }),
+      );
     }
     this.sweeper = setInterval(() => {
       this.changes
