@@ -129,12 +129,14 @@ export class ServerProcess {
     if (!ready()) throw new Error(`The server ended before it was ready:\n${this.written.slice(from)}`);
   }
 
-  /** Starts it and resolves when it ends by itself. */
+  /** Starts it and resolves when it ends by itself. A start that succeeds is ended and has code null. */
   async startAndEnd(): Promise<Exit & { output: string }> {
     this.launch();
     const from = this.written.length;
-    const exit = await this.end(START);
-    return { ...exit, output: this.written.slice(from) };
+    const ready = (): boolean => /^ready http:\/\//m.test(this.written.slice(from));
+    await within(START, "the end", this.until(() => ready() || this.ended));
+    await this.kill();
+    return { ...(await this.end(START)), output: this.written.slice(from) };
   }
 
   /** SIGTERM. */
