@@ -109,6 +109,11 @@ export class RookeryMetrics {
     if (seconds !== undefined) this.commit.observe(seconds);
   }
 
+  /** The embedded store committed a group. @param seconds from its first statement until it was durable */
+  stored(seconds: number): void {
+    this.commit.observe(seconds);
+  }
+
   /** Somebody went over a limit. @param refused false where RATE_LIMIT=count let it pass */
   rateLimited(limit: string, refused: boolean): void {
     this.limits.add(1, limit, refused ? "refused" : "counted");

@@ -49,7 +49,19 @@ export class Platform {
 
   private async open(): Promise<{ database: SqliteDatabase; release: Release }> {
     const release = await lockFolder(this.config.dataDir);
-    return { database: await SqliteDatabase.open(join(this.config.dataDir, "rookery.db")), release };
+    try {
+      const database = await SqliteDatabase.open(join(this.config.dataDir, "rookery.db"), { clock: this.clock });
+      // Without its worker this process can neither read nor store: it ends, and whoever watches over it starts it anew.
+      database.onFatal(error =>
+        setImmediate(() => {
+          throw error;
+        }),
+      );
+      return { database, release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
   }
 }
 

@@ -178,7 +178,10 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const rate = { burst: limits.sendBurst, perSecond: limits.sendsPerSecond };
     const buckets = new TokenBuckets(rate, () => clock.monotonic());
     const rooms = roomsOf(this.broker);
-    this.store = await SqliteMessageStore.open(await platform.database());
+    const database = await platform.database();
+    database.onCommit(ms => metrics.stored(ms / 1000));
+    metrics.watchQueue("store", () => database.stats().queue);
+    this.store = await SqliteMessageStore.open(database);
     this.log = new RoomLog({
       store: this.store,
       bus,
