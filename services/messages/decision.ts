@@ -20,6 +20,8 @@ export interface Situation {
   /** Of the target, in the order they came. */
   reactions: readonly { emoji: string; user: string }[];
   attachments: readonly Attachment[];
+  /** Members of the room whom the text names. */
+  mentions: readonly string[];
   hash: string | null;
   maxEmoji: number;
 }
@@ -62,6 +64,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
         offset: at.offset,
         ...(operation.clientId !== undefined && { clientId: operation.clientId }),
         ...(operation.replyTo !== undefined && { replyTo: operation.replyTo }),
+        ...(at.mentions.length > 0 && { mentions: [...at.mentions] }),
         ...(operation.metadata && Object.keys(operation.metadata).length > 0 && { metadata: operation.metadata }),
       };
       return {
@@ -72,6 +75,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
           sender: sender.id,
           clientId: operation.clientId ?? null,
           hash: at.hash,
+          mentions: at.mentions,
           data: JSON.stringify(message),
         },
       };

@@ -41,4 +41,15 @@ export const migrations: Migration[] = [
       INSERT INTO log VALUES (lower(hex(randomblob(16))));
     `,
   },
+  {
+    name: "messages/002-mentions",
+    up: `
+      CREATE TABLE mentions (
+        user TEXT NOT NULL,
+        room TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (user, room, seq)
+      ) WITHOUT ROWID;
+    `,
+  },
 ];

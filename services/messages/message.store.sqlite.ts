@@ -50,11 +50,15 @@ const TOTAL = `SELECT
              (SELECT seq - (kind = 'message') FROM entries WHERE room = ?1 ORDER BY offset LIMIT 1), 0) AS total`;
 const MARK = `INSERT INTO marks (room, user, read, delivered) VALUES (?, ?, ?, ?)
   ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)`;
+const MENTION = `INSERT OR IGNORE INTO mentions (user, room, seq) VALUES (?, ?, ?)`;
 const UNREAD = `SELECT r.value ->> 0 AS room,
     COALESCE(m.read, 0) AS readSeq,
     COALESCE((SELECT seq FROM entries WHERE room = r.value ->> 0 ORDER BY offset DESC LIMIT 1), 0) AS lastSeq,
     (SELECT COUNT(*) FROM entries e WHERE e.room = r.value ->> 0 AND e.kind = 'message' AND e.seq > COALESCE(m.read, 0)
-      AND e.offset > r.value ->> 1 AND e.sender <> ?1 AND e.deleted = 0) AS unread
+      AND e.offset > r.value ->> 1 AND e.sender <> ?1 AND e.deleted = 0) AS unread,
+    (SELECT COUNT(*) FROM mentions x JOIN entries e ON e.room = x.room AND e.seq = x.seq AND e.kind = 'message'
+      WHERE x.user = ?1 AND x.room = r.value ->> 0 AND x.seq > COALESCE(m.read, 0)
+      AND e.offset > r.value ->> 1 AND e.sender <> ?1 AND e.deleted = 0) AS mentions
   FROM json_each(?2) r LEFT JOIN marks m ON m.room = r.value ->> 0 AND m.user = ?1`;
 
 /** The room logs in the embedded store. A batch is one sequence: what waits in the worker shares one fsync. */
@@ -183,9 +187,10 @@ function unitOf(room: string, entry: Entry): Unit {
     sql: INSERT,
     params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
   };
-  const { mark } = entry;
+  const { mark, mentions = [] } = entry;
   const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
-  if (!change) return [insert, ...marks];
+  const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
+  if (!change) return [insert, ...marks, ...named];
   const { reaction } = change;
   const unit: Statement[] = [
     insert,

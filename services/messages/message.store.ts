@@ -21,6 +21,8 @@ export interface Entry {
   change?: MessageChange;
   /** Whose read mark moves with it. */
   mark?: { user: string; read: number };
+  /** Users it names. */
+  mentions?: readonly string[];
 }
 
 /** New state of the message at `offset`. */
@@ -98,13 +100,14 @@ export interface MessageStore {
   /** Moves marks forward; they never go back. */
   mark(room: string, user: string, marks: { read?: number; delivered?: number }): Promise<void>;
   marks(room: string): Promise<Marks[]>;
-  /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted. */
+  /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted, or name him. */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
 }
 
 export interface UnreadRow {
   room: string;
   unread: number;
+  mentions: number;
   lastSeq: number;
   readSeq: number;
 }

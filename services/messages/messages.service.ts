@@ -190,6 +190,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       access: async (user, room) =>
         (await rooms.access(user, room)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
       attach: (owner, room, ids) => call(this.broker, "files.attach", { owner, room, ids }),
+      named: usernames => call(this.broker, "users.byUsernames", { usernames }),
       throttle(user) {
         if (config.rateLimit === "off") return 0;
         const wait = buckets.take(user);

@@ -65,7 +65,7 @@ export class Messages {
 
   async unread(rooms: Rooms, user: string): Promise<ReturnsOf<"messages.unread">> {
     const rows = await this.store.unread(user, await rooms.memberships(user));
-    return { items: rows.map(({ room, ...row }) => ({ roomId: room, ...row, mentions: 0 })) };
+    return { items: rows.map(({ room, ...row }) => ({ roomId: room, ...row })) };
   }
 
   /** A message the user may see. One in a room he may not read does not exist, whatever the reason. */

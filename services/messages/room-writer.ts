@@ -8,7 +8,7 @@ import { decide } from "./decision";
 import { failed, keyText, newJob, settle, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
 import type { Entry, MessageStore, Repeat } from "./message.store";
-import { applyChange, known, Surroundings, type Loaded } from "./surroundings";
+import { applyChange, known, mentionedBy, Surroundings, type Loaded } from "./surroundings";
 
 /** What a writer needs of the world; the services behind it are asked by typed calls. */
 export interface WriterDependencies {
@@ -20,6 +20,8 @@ export interface WriterDependencies {
   access(user: string, room: string): Promise<RoomAccess>;
   /** Takes files into a room. Throws INVALID for files that are not the owner's. */
   attach(owner: string, room: string, ids: string[]): Promise<Attachment[]>;
+  /** Users by their names, ignoring case; unknown names are left out. */
+  named(usernames: string[]): Promise<{ id: string; username: string }[]>;
   /** Milliseconds until the user may send again, 0 if now. */
   throttle(user: string): number;
   /** Told of what surprised us; for the log. */
@@ -188,6 +190,7 @@ export class RoomWriter {
           access,
           target,
           reactions: (target && loaded.reactions.get(target.offset)) ?? [],
+          mentions: mentionedBy(request, loaded),
           attachments: known(loaded.files.get(job)) ?? [],
           hash: job.hash,
           maxEmoji: this.with_.limits.emoji,

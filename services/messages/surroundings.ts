@@ -4,6 +4,7 @@ import type { Attachment } from "../core/model";
 import { endsMembership } from "../core/room-bus";
 import { asRefusal, filesOf, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
+import { namesMentioned } from "./mentions";
 import type { Entry, StoredMessage } from "./message.store";
 import type { WriterDependencies } from "./room-writer";
 
@@ -13,6 +14,8 @@ export interface Loaded {
   targets: Map<string, StoredMessage>;
   reactions: Map<number, { emoji: string; user: string }[]>;
   files: Map<Job, Attachment[] | RookeryError>;
+  /** Members of the room by lower-case user name, of those the batch mentions. */
+  members: Map<string, string>;
 }
 
 /** Milliseconds a membership is believed without being asked again; entries of the log change it at once. */
@@ -29,13 +32,23 @@ export class Surroundings {
 
   /** Asks for all that the decisions need, at once; what was refused is kept as the refusal. */
   async load(jobs: readonly Job[]): Promise<Loaded> {
-    const loaded: Loaded = { access: new Map(), targets: new Map(), reactions: new Map(), files: new Map() };
+    const loaded: Loaded = {
+      access: new Map(),
+      targets: new Map(),
+      reactions: new Map(),
+      files: new Map(),
+      members: new Map(),
+    };
     const users = new Set(jobs.flatMap(job => job.request.user?.id ?? []));
     const targets = new Set(jobs.flatMap(job => targetOf(job.request) ?? []));
+    const names = new Set(
+      jobs.flatMap(job => (job.request.entry.op === "send" ? namesMentioned(job.request.entry.text) : [])),
+    );
     const withFiles = jobs.filter(job => filesOf(job.request).length > 0);
     const [found] = await Promise.all([
       targets.size > 0 ? this.with_.store.byIds([...targets]) : [],
       ...[...users].map(async user => loaded.access.set(user, await this.accessOf(user))),
+      names.size > 0 ? this.findMembers([...names], loaded.members) : undefined,
       ...withFiles.map(async job => loaded.files.set(job, await this.attach(job))),
     ]);
     for (const message of found) if (message.room === this.room) loaded.targets.set(message.id, message);
@@ -65,6 +78,18 @@ export class Surroundings {
     }
   }
 
+  /** Names that lead nowhere, or to nobody here, are text; so are all of them while users cannot be asked. */
+  private async findMembers(names: string[], members: Map<string, string>): Promise<void> {
+    const users = await this.with_.named(names).catch(() => []);
+    await Promise.all(
+      users.map(async ({ id, username }) => {
+        const access = await this.accessOf(id);
+        if (!(access instanceof RookeryError) && !access.denied && access.role !== null)
+          members.set(username.toLowerCase(), id);
+      }),
+    );
+  }
+
   private async attach({ request }: Job): Promise<Attachment[] | RookeryError> {
     try {
       return await this.with_.attach(request.user?.id ?? "", this.room, filesOf(request));
@@ -91,6 +116,12 @@ export class Surroundings {
   forget(): void {
     this.members.clear();
   }
+}
+
+/** Members whom a message names, each once. */
+export function mentionedBy({ entry }: Job["request"], { members }: Loaded): string[] {
+  if (entry.op !== "send") return [];
+  return [...new Set(namesMentioned(entry.text).flatMap(name => members.get(name) ?? []))];
 }
 
 /** Throws what loading was refused with. */

@@ -68,6 +68,7 @@ export function ground(store: MessageStore, room: string = newId(), more: Partia
     limits: LIMITS,
     access: async (user, id) => ({ room: id, role: "member", visibleFrom: 0, ...access.get(user) }),
     attach: async () => [],
+    named: async () => [],
     throttle: () => 0,
     report: () => undefined,
     ...more,

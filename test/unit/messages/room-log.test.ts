@@ -235,3 +235,29 @@ describe("the room log", () => {
     release();
   });
 });
+
+describe("mentions", () => {
+  it("names members of the room, ignoring case, and counts them unread until read or deleted", async () => {
+    const store = await openStore();
+    const [ann, bob, stranger] = [person(), person(), person()];
+    const people = [
+      { id: ann.id, username: "ann" },
+      { id: bob.id, username: "Bob.Smith" },
+      { id: stranger.id, username: "stranger" },
+    ];
+    const { send, op, room, access } = ground(store, newId(), {
+      named: async names => people.filter(({ username }) => names.includes(username.toLowerCase())),
+    });
+    access.set(stranger.id, { role: null });
+    const text = "@BOB.smith. and @stranger, not me@ann.org, not @nobody, @bob.smith again";
+    const first = message(await send(ann, text));
+    expect(first.mentions).toEqual([bob.id]);
+    await send(ann, "nothing to see");
+    const unread = async () => (await store.unread(bob.id, [{ room, visibleFrom: 0 }]))[0];
+    expect(await unread()).toMatchObject({ unread: 2, mentions: 1, lastSeq: 2, readSeq: 0 });
+    await op(ann, { op: "delete", id: first.id });
+    expect(await unread()).toMatchObject({ unread: 1, mentions: 0 });
+    await store.mark(room, bob.id, { read: 2 });
+    expect(await unread()).toMatchObject({ unread: 0, mentions: 0, readSeq: 2 });
+  });
+});

@@ -1,0 +1,19 @@
+/** Names one message may mention; more are text. */
+const MENTIONED = 50;
+
+/** A name after @, not inside another word (an e-mail address mentions nobody). */
+const MENTION = /(?<![A-Za-z0-9_.-])@([A-Za-z0-9_.-]{3,32})/g;
+
+/**
+ * User names that a text may mention, in lower case. A name may end in a dot or hyphen, and so may a sentence: both readings
+ * are given, and only one of them can be somebody.
+ */
+export function namesMentioned(text: string): string[] {
+  if (!text.includes("@")) return [];
+  const names = new Set<string>();
+  for (const [, name = ""] of text.toLowerCase().matchAll(MENTION)) {
+    const bare = name.replace(/[.-]+$/, "");
+    for (const reading of [name, bare]) if (reading.length >= 3 && names.size < MENTIONED) names.add(reading);
+  }
+  return [...names];
+}
