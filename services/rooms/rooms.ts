@@ -154,21 +154,17 @@ export class Rooms {
   async listConversations(user: string, paging: Paging): Promise<Page<Conversation>> {
     const { page, pageSize } = pageOf(paging, this.limits);
     const where = { user, banned: false, kind: { $in: ["direct", "group"] } } as const;
-    const [mine, total] = await Promise.all([
-      this.members.find({ where, sort: ["joinedAt", "id"], limit: pageSize, offset: (page - 1) * pageSize }),
-      this.members.count({ where }),
-    ]);
-    const ids = mine.map(member => member.room);
-    const [rooms, all] = await Promise.all([
-      this.rooms.getMany(ids),
-      this.members.find({ where: { room: { $in: ids }, banned: false }, sort: ["joinedAt", "id"] }),
-    ]);
+    const mine = await this.living(await this.members.find({ where, sort: ["joinedAt", "id"] }));
+    const rooms = mine.slice((page - 1) * pageSize, page * pageSize).map(({ room }) => room);
+    const ids = rooms.map(({ id }) => id);
+    const all = await this.members.find({
+      where: { room: { $in: ids }, banned: false },
+      sort: ["joinedAt", "id"],
+    });
     const membersOf = new Map(rooms.map(({ id }) => [id, [] as string[]]));
     for (const member of all) membersOf.get(member.room)?.push(member.user);
-    const items = rooms
-      .filter(room => room.deletedAt === null)
-      .map(room => toConversation(room, membersOf.get(room.id) ?? []));
-    return { items, page, pageSize, total };
+    const items = rooms.map(room => toConversation(room, membersOf.get(room.id) ?? []));
+    return { items, page, pageSize, total: mine.length };
   }
 
   /** The direct room of two people, made once, or a new group. */
@@ -204,8 +200,8 @@ export class Rooms {
   }
 
   async memberships(user: string): Promise<{ room: string; visibleFrom: number }[]> {
-    const mine = await this.members.find({ where: { user, banned: false } });
-    return mine.map(({ room, visibleFrom }) => ({ room, visibleFrom }));
+    const mine = await this.living(await this.members.find({ where: { user, banned: false } }));
+    return mine.map(({ room, member }) => ({ room: room.id, visibleFrom: member.visibleFrom }));
   }
 
   async memberIds(room: string): Promise<string[]> {
@@ -279,6 +275,15 @@ export class Rooms {
       if (current.role !== "owner" || (await this.otherOwner(room, user))) return [out];
       const heir = await this.heir(room, user);
       return heir ? [{ type: "member", user: heir, change: "role", role: "owner" }, out] : [out];
+    });
+  }
+
+  /** Memberships with their rooms, less those of deleted ones, in the order given. */
+  private async living(members: readonly StoredMember[]): Promise<{ room: StoredRoom; member: StoredMember }[]> {
+    const rooms = new Map((await this.rooms.getMany(members.map(({ room }) => room))).map(room => [room.id, room]));
+    return members.flatMap(member => {
+      const room = rooms.get(member.room);
+      return room && room.deletedAt === null ? [{ room, member }] : [];
     });
   }
 
