@@ -1,0 +1,70 @@
+import { Stage, say, type Client } from "../support/client";
+import { describeOwn, startServer } from "../support/server";
+
+/** Seconds. */
+const TTL = 5;
+
+describeOwn("tokens that end", () => {
+  let stage: Stage;
+  let ann: Client;
+  let room: string;
+
+  beforeAll(async () => {
+    stage = await Stage.on(await startServer({ env: { ACCESS_TOKEN_TTL: String(TTL) } }));
+    ann = await stage.user("ann");
+    room = await stage.channel([ann]);
+  });
+  afterAll(() => stage.end());
+
+  const renewed = async (client: Client) => {
+    const { status, body } = await stage.nobody.post("/api/auth/refresh", { refreshToken: client.refreshToken });
+    expect(status).toBe(200);
+    return body as { accessToken: string };
+  };
+
+  test("expiresIn is what was configured, and after it the token is refused", async () => {
+    const login = await stage.login(ann);
+    const { body } = await stage.nobody.post("/api/auth/refresh", { refreshToken: login.refreshToken });
+    expect(body.expiresIn).toBe(TTL);
+    const claims = JSON.parse(Buffer.from(body.accessToken.split(".")[1], "base64url").toString());
+    await new Promise(resolve => setTimeout(resolve, claims.exp * 1000 + 500 - Date.now()));
+    expect(await stage.nobody.as(body.accessToken).get("/api/users/me")).toMatchObject({
+      status: 401,
+      body: { code: "UNAUTHENTICATED" },
+    });
+  });
+
+  test("a socket is told that its token ends, and is closed with 4101 if no new one comes", async () => {
+    const socket = await (await stage.login(ann)).socket();
+    const { inMs } = await socket.frame("expiring", frame => frame.t === "expiring");
+    expect(inMs).toBeLessThanOrEqual(TTL * 1_000);
+    expect(await socket.untilClosed()).toMatchObject({ code: 4101 });
+  });
+
+  test("a new token by auth keeps it open, with its rooms; somebody else's is refused", async () => {
+    const user = await stage.login(ann);
+    const eve = await stage.user("eve");
+    const [kept, lapsed] = await Promise.all([user.socket([room]), user.socket()]);
+    const { accessToken } = await renewed(user);
+    expect(await kept.request({ t: "auth", token: eve.token })).toMatchObject({ t: "err", code: "FORBIDDEN" });
+    expect(await kept.request({ t: "auth", token: "nonsense" })).toMatchObject({ t: "err", code: "UNAUTHENTICATED" });
+    // Renewed once more just before the other socket is closed: what is left then is the new token's time.
+    await lapsed.frame("expiring", frame => frame.t === "expiring");
+    expect(await kept.request({ t: "auth", token: accessToken })).toMatchObject({ t: "ok" });
+    const fresh = await stage.login(ann);
+    const keep = setInterval(() => {
+      void stage
+        .login(ann)
+        .then(({ token }) => kept.send({ t: "auth", token }))
+        .catch(() => undefined);
+    }, 2_000);
+    try {
+      await lapsed.untilClosed();
+      const again = await stage.login(fresh);
+      const message = await say(again, room, "still there");
+      await kept.event(room, message.offset);
+    } finally {
+      clearInterval(keep);
+    }
+  }, 30_000);
+});
