@@ -1,5 +1,6 @@
 import type { LogHead } from "../core/contract";
 import type { EntryKind, RoomEvent } from "../core/room-bus";
+import { memberOf } from "./member-entry";
 
 /** One line of a room's log as it is stored. The entry is the commit; everything else is derived from it. */
 export interface Entry {
@@ -110,4 +111,12 @@ export interface UnreadRow {
   mentions: number;
   lastSeq: number;
   readSeq: number;
+}
+
+/** An entry as readers get it. */
+export function eventOf({ offset, seq, kind, data, change }: Entry): RoomEvent {
+  const event: RoomEvent = { offset, seq, kind, data: data ?? change?.data ?? "null" };
+  if (change) event.target = { offset: change.offset, data: change.data };
+  if (kind === "member") event.member = memberOf(event.data);
+  return event;
 }

@@ -25,6 +25,11 @@ export class RoomLog {
     return this.pending;
   }
 
+  /** Nothing is being written, waits, or is in doubt. */
+  get quiet(): boolean {
+    return [...this.writers.values()].every(writer => writer.idle);
+  }
+
   /** One answer for each request, in order; never rejects. Requests for one room take effect in the order given. */
   append(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
     return Promise.all(requests.map(request => this.one(request)));

@@ -3,11 +3,12 @@ import type { AppendAnswer, AppendRequest, RoomAccess } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
 import { INTERNAL, type Limits } from "../core/limits";
 import type { Attachment } from "../core/model";
-import type { RoomBus, RoomEvent, RoomHead } from "../core/room-bus";
+import type { RoomBus, RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
+import { Doubt } from "./doubt";
 import { failed, keyText, newJob, settle, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
-import type { Entry, MessageStore, Repeat } from "./message.store";
+import { eventOf, type Entry, type MessageStore, type Repeat } from "./message.store";
 import { applyChange, known, mentionedBy, Surroundings, type Loaded } from "./surroundings";
 
 /** What a writer needs of the world; the services behind it are asked by typed calls. */
@@ -36,8 +37,6 @@ const QUEUE = 4_096;
 const DEADLINE = 4_800;
 /** Times a batch starts again because another writer was faster. */
 const ATTEMPTS = 8;
-/** Milliseconds between attempts to settle a write whose outcome is unknown. */
-const SETTLE_EVERY = 500;
 
 /**
  * The writer of one room: gives offsets, commits batch after batch, publishes, acknowledges, in this order. While one
@@ -50,8 +49,7 @@ export class RoomWriter {
   private head: RoomHead | null = null;
   private readonly surroundings: Surroundings;
   private batch: readonly Job[] = [];
-  /** Written with unknown outcome; the room takes nothing new until the store has told. */
-  private doubtful: { entries: Entry[]; keys: Set<string> } | null = null;
+  private doubt: Doubt | null = null;
   /** Monotonic milliseconds. */
   usedAt: number;
   /** Head that gateways were not told again since the last commit. */
@@ -66,11 +64,7 @@ export class RoomWriter {
   }
 
   get idle(): boolean {
-    return !this.running && this.queue.length === 0 && this.doubtful === null && !this.untold;
-  }
-
-  get waiting(): number {
-    return this.queue.length;
+    return !this.running && this.queue.length === 0 && this.doubt === null && !this.untold;
   }
 
   append(request: AppendRequest): Promise<AppendAnswer> {
@@ -101,8 +95,7 @@ export class RoomWriter {
   }
 
   private refusal(job: Job): RookeryError | null {
-    if (this.doubtful)
-      return new RookeryError(job.key && this.doubtful.keys.has(keyText(job.key)) ? "UNKNOWN_OUTCOME" : "UNAVAILABLE");
+    if (this.doubt) return new RookeryError(this.doubt.concerns(job) ? "UNKNOWN_OUTCOME" : "UNAVAILABLE");
     return this.queue.length >= QUEUE ? new RookeryError("UNAVAILABLE", "The room is busy.") : null;
   }
 
@@ -161,7 +154,10 @@ export class RoomWriter {
       const entries = planned.map(({ entry }) => entry);
       markReaders(entries);
       for (const { job } of planned) job.started = true;
-      const stored = await this.write(entries, planned);
+      const stored = await this.write(
+        entries,
+        planned.map(({ job }) => job),
+      );
       this.publish(planned.slice(0, stored));
       jobs = planned.slice(stored).map(({ job }) => job);
       if (jobs.length > 0) jobs = await this.catchUp(jobs);
@@ -179,6 +175,8 @@ export class RoomWriter {
     const refused: { job: Job; error: unknown }[] = [];
     let { offset, seq } = head;
     for (const job of jobs) {
+      // Told to be surely not stored while we waited for what we asked: so it must not be.
+      if (job.answered) continue;
       const { request } = job;
       const target = loaded.targets.get(targetOf(request) ?? "");
       try {
@@ -230,19 +228,20 @@ export class RoomWriter {
   }
 
   /** Returns how many entries are stored. On an unknown outcome answers their senders so and starts to settle it. */
-  private async write(entries: Entry[], planned: readonly { job: Job }[]): Promise<number> {
+  private async write(entries: readonly Entry[], jobs: readonly Job[]): Promise<number> {
     try {
       return (await this.with_.store.append(this.room, entries)).stored;
     } catch (error) {
-      if ((error as { outcome?: string }).outcome === "unknown") {
-        const keys = planned.flatMap(({ job }) => (job.key ? keyText(job.key) : []));
-        this.doubtful = { entries, keys: new Set(keys) };
-        for (const job of this.queue.splice(0))
-          settle(job, failed(this.refusal(job) ?? new RookeryError("UNAVAILABLE")));
-        this.settleSoon();
-      }
+      if ((error as { outcome?: string }).outcome === "unknown")
+        this.begin(new Doubt(this.room, entries, jobs, this.with_.store));
       throw error;
     }
+  }
+
+  private begin(doubt: Doubt): void {
+    this.doubt = doubt;
+    for (const job of this.queue.splice(0)) settle(job, failed(this.refusal(job) ?? new RookeryError("UNAVAILABLE")));
+    void this.settleDoubt(doubt);
   }
 
   private publish(stored: readonly { job: Job; entry: Entry }[]): void {
@@ -286,41 +285,12 @@ export class RoomWriter {
     return { ok: true, offset: repeat.offset, seq: repeat.seq, data: repeat.data, duplicate: true };
   }
 
-  private settleSoon(): void {
-    setTimeout(() => void this.settleDoubt(), SETTLE_EVERY);
-  }
-
-  /**
-   * An unknown write is settled only by writing the same entries again under the same offsets: finding nothing proves
-   * nothing, the first attempt may still arrive.
-   */
-  private async settleDoubt(): Promise<void> {
-    if (!this.doubtful) return;
-    const { entries } = this.doubtful;
-    const { store } = this.with_;
-    try {
-      await this.writeAgain(entries);
-      const first = entries[0] as Entry;
-      const events = await store.events(this.room, first.offset - 1, INTERNAL.replayEntries, INTERNAL.replayBytes);
-      this.forget();
-      this.doubtful = null;
-      if (events.length > 0) this.with_.bus.publish({ type: "events", room: this.room, events });
-      this.with_.report("an unknown write is settled", { room: this.room, entries: entries.length });
-    } catch {
-      this.settleSoon();
-    }
-  }
-
-  /** Ends when each entry is stored, or another writer's stands at its offset: then none after it was ever written. */
-  private async writeAgain(entries: readonly Entry[]): Promise<void> {
-    const { store } = this.with_;
-    for (let from = 0; from < entries.length; from++) {
-      from += (await store.append(this.room, entries.slice(from))).stored;
-      const refused = entries[from];
-      if (!refused) return;
-      const [found] = await store.events(this.room, refused.offset - 1, 1, 1);
-      if (found?.kind !== refused.kind || found.data !== eventOf(refused).data) return;
-    }
+  private async settleDoubt(doubt: Doubt): Promise<void> {
+    const events = await doubt.settle();
+    this.forget();
+    this.doubt = null;
+    if (events.length > 0) this.with_.bus.publish({ type: "events", room: this.room, events });
+    this.with_.report("an unknown write is settled", { room: this.room });
   }
 
   private forget(): void {
@@ -347,10 +317,3 @@ function joined({ kind, data }: Entry): string | undefined {
 
 const byKey = (repeats: readonly Repeat[]): Map<string, Repeat> =>
   new Map(repeats.map(repeat => [keyText(repeat), repeat]));
-
-function eventOf({ offset, seq, kind, data, change }: Entry): RoomEvent {
-  const event: RoomEvent = { offset, seq, kind, data: data ?? change?.data ?? "null" };
-  if (change) event.target = { offset: change.offset, data: change.data };
-  if (kind === "member") event.member = memberOf(event.data);
-  return event;
-}

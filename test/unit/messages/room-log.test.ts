@@ -236,6 +236,26 @@ describe("the room log", () => {
   });
 });
 
+it("never stores what it has told to be surely not stored", async () => {
+  const store = await openStore();
+  let now = 0;
+  let release = (): void => undefined;
+  const asked = new Promise<void>(resolve => (release = resolve));
+  const { send, room, log } = ground(store, newId(), {
+    clock: { now: () => Date.now(), monotonic: () => now },
+    access: async (_user, id) => {
+      await asked;
+      return { room: id, role: "member", visibleFrom: 0 };
+    },
+  });
+  const late = send(person(), "late", { clientId: "late" });
+  now = 5_000;
+  expect(codeOf(await late)).toBe("UNAVAILABLE");
+  release();
+  await eventually("the writer is done with it", () => log.quiet);
+  expect(await store.window(room, { limit: 10, visibleFrom: 0 })).toEqual([]);
+});
+
 describe("mentions", () => {
   it("names members of the room, ignoring case, and counts them unread until read or deleted", async () => {
     const store = await openStore();
