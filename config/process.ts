@@ -38,8 +38,17 @@ export async function runProcess(
   }
 }
 
+/** Better no start than one that quietly keeps the messages of a cluster to itself. */
+function refuseWhatIsToCome({ cluster, s3 }: Config): void {
+  const missing = [...(cluster ? ["TRANSPORTER and MONGO_URL"] : []), ...(s3 ? ["S3_ENDPOINT"] : [])];
+  if (missing.length === 0) return;
+  const text = `${missing.join(", ")}: this version runs as one process with its files in DATA_DIR`;
+  throw Object.assign(new Error(text), { expected: true });
+}
+
 async function start(load: (broker: ServiceBroker, config: Config) => void, stopTimeout: number): Promise<void> {
   const config = loadConfig(process.env);
+  refuseWhatIsToCome(config);
   const broker = new ServiceBroker({ ...nodeOptions(config), skipProcessEventRegistration: true });
   const log = broker.getLogger("rookery");
   log.info(`version ${version}`, {
