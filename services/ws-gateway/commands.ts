@@ -83,7 +83,9 @@ export class Commands {
         );
       case "sub":
         return this.later(connection, i, () =>
-          this.subscribe(connection, frame.rooms, frame.from ?? {}, true, rooms => answer("ok", i, { rooms })),
+          this.subscribe(connection, frame.rooms, frame.from ?? {}, true, rooms =>
+            i === undefined ? null : answer("ok", i, { rooms }),
+          ),
         );
       case "unsub":
         for (const room of frame.rooms) this.with_.hub.leave(connection, room);
@@ -158,7 +160,7 @@ export class Commands {
     rooms: readonly string[],
     from: Record<string, number | null>,
     sameEpoch: boolean,
-    answered: (states: object) => string,
+    answered: (states: object) => string | null,
   ): Promise<void> {
     const { hub, limits } = this.with_;
     const wanted = [...new Set(rooms)];
@@ -169,7 +171,8 @@ export class Commands {
     if (connection.closed) return;
     // From here to `run` in one go: the answer comes first, the next event is the one after the offset it names.
     const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch);
-    connection.reply(answered(states));
+    const answerText = answered(states);
+    if (answerText !== null) connection.reply(answerText);
     connection.flush();
     hub.run(connection, wanted);
   }
@@ -187,7 +190,7 @@ export class Commands {
   private async type(connection: Connection, { id: user }: Identity, room: string, on: boolean): Promise<void> {
     const known = connection.rooms.get(room);
     if (!known?.member && !(await this.with_.services.isMember((connection as Authenticated).token.identity, room)))
-      throw new RookeryError(known ? "FORBIDDEN" : "NOT_FOUND");
+      throw new RookeryError("FORBIDDEN", "Only members type here.");
     const key = `${room} ${user}`;
     const now = this.with_.clock.monotonic();
     const before = this.typing.get(key);
