@@ -1,7 +1,7 @@
-import { Validator } from "@seriousme/openapi-schema-validator";
+import { execFileSync } from "node:child_process";
 import { Stage, type Client } from "../support/client";
 import type { Body } from "../support/rest";
-import { startServer } from "../support/server";
+import { ROOT, startServer } from "../support/server";
 
 describe("the documents", () => {
   let stage: Stage;
@@ -17,8 +17,7 @@ describe("the documents", () => {
 
   test("openapi.json is a valid OpenAPI 3.1 document", async () => {
     expect(document.openapi).toMatch(/^3\.1/);
-    const result = await new Validator().validate(structuredClone(document));
-    expect(result).toMatchObject({ valid: true });
+    expect(validate(document)).toEqual({ valid: true });
   });
 
   test("every documented route is there: it answers, and never NOT_FOUND for its path", async () => {
@@ -100,3 +99,14 @@ describe("the documents", () => {
     });
   });
 });
+
+/** The validator is an ES module, which tests can only load in a process of its own. */
+function validate(input: unknown): unknown {
+  const script = `
+    import { text } from "node:stream/consumers";
+    import { Validator } from "@seriousme/openapi-schema-validator";
+    const { valid, errors } = await new Validator().validate(JSON.parse(await text(process.stdin)));
+    console.log(JSON.stringify({ valid, errors }));`;
+  const options = { input: JSON.stringify(input), cwd: ROOT, encoding: "utf8" } as const;
+  return JSON.parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], options));
+}
