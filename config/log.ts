@@ -79,6 +79,7 @@ const AWAY = /^Service '.*' is not (registered|available|found)/;
 const REPORTED_BY_START = /^(Unable to start all services\.|Failed to load service )/;
 
 function isAssembly(module: string, level: LogLevel, first: unknown): boolean {
+  if (module === "broker" && (first as { expected?: unknown } | null)?.expected === true) return true;
   if (typeof first !== "string") return false;
   if (level === "error") return module === "broker" && REPORTED_BY_START.test(first);
   if (level === "warn") return module === "broker" && AWAY.test(first);

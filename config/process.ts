@@ -122,5 +122,7 @@ async function within(ms: number, work: PromiseLike<unknown>): Promise<void> {
 function report(error: unknown): void {
   const { expected, code, message, stack } = error as NodeJS.ErrnoException & { expected?: unknown };
   const plain = expected === true || code === "EADDRINUSE" || code === "EACCES";
-  console.error(redactText(String((plain ? message : stack) ?? error)));
+  const told = String((plain ? message : stack) ?? error);
+  const taken = /^listen EADDRINUSE:.*?(\S+)$/.exec(told)?.[1];
+  console.error(taken ? `port ${taken} is taken by another process` : redactText(told));
 }

@@ -120,6 +120,10 @@ describe("a start that fails is one line that names the cause, and exit 1", () =
     await new Promise(resolve => other.close(resolve));
   });
 
+  it("a taken port", async () => {
+    expect(await plain(new Run(["crowded"]))).toMatch(/^port 127\.0\.0\.1:\d+ is taken by another process\n$/);
+  });
+
   it("a mistake that a service names", async () => {
     expect(await plain(new Run(["mistaken"]))).toBe("the folder is in use\n");
   });

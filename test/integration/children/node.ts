@@ -1,3 +1,4 @@
+import { createServer, type AddressInfo } from "node:net";
 import type { Context, Service, ServiceSchema } from "moleculer";
 import { runProcess } from "../../../config/process";
 import { platformOf } from "../../../config/platform";
@@ -12,6 +13,19 @@ const BEHAVIOUR: Record<string, ServiceSchema[]> = {
   undeclared: [{ name: "careless", actions: { open: { handler: () => "ok" } } }],
   leaky: [{ name: "careless", actions: { inner: { auth: "internal", visibility: "published", handler: () => "ok" } } }],
 
+  crowded: [
+    {
+      name: "crowded",
+      async started() {
+        const listen = (port: number): Promise<number> =>
+          new Promise((resolve, reject) => {
+            const server = createServer().once("error", reject);
+            server.listen(port, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+          });
+        await listen(await listen(0));
+      },
+    },
+  ],
   mistaken: [
     {
       name: "mistaken",
