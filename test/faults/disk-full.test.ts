@@ -21,12 +21,20 @@ function smallDisk(): { path: string; release(): void } | null {
 }
 
 const disk = smallDisk();
-afterAll(() => disk?.release());
+
+let leave = async (): Promise<void> => disk?.release();
 
 (disk ? describeOwn : describe.skip)("a full disk", () => {
+  // Before the temporary folder is removed, which holds the disk.
+  afterAll(() => leave());
+
   test("sends are refused or unknown, reads go on, and with space it works again with all that was acknowledged", async () => {
     const path = disk?.path as string;
     const own = new ServerProcess(join(path, "data"), await freePorts(), {});
+    leave = async () => {
+      await own.kill();
+      disk?.release();
+    };
     await own.start();
     const server: Server = Object.assign(own, { process: own });
     const stage = await Stage.on(server);
