@@ -5,6 +5,8 @@ import { Socket } from "./socket.js";
 
 /** Milliseconds between looks at the lists of rooms: what others open for us shows by itself. */
 const LOOK = 8_000;
+/** Milliseconds until a newest page that could not be read is asked for again. */
+const AGAIN = 1_000;
 const LIMIT_ROOMS = 500;
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
@@ -21,6 +23,7 @@ export class Chat extends EventTarget {
   #n;
   #look = null;
   #loading = null;
+  #stale = false;
 
   constructor(session) {
     super();
@@ -56,12 +59,18 @@ export class Chat extends EventTarget {
 
   /** Reads the lists of rooms; those we are in are subscribed. */
   loadRooms() {
+    this.#stale = true;
     this.#loading ??= this.#loadRooms().finally(() => (this.#loading = null));
     return this.#loading;
   }
 
   async #loadRooms() {
-    const lists = await Promise.all(["channels", "conversations"].map(path => this.session.pages(`/api/${path}`)));
+    let lists;
+    // What changed while the lists were read makes them old: they must not undo it.
+    for (let tries = 0; this.#stale && tries < 5; tries++) {
+      this.#stale = false;
+      lists = await Promise.all(["channels", "conversations"].map(path => this.session.pages(`/api/${path}`)));
+    }
     const found = new Map(lists.flat().map(info => [info.id, info]));
     for (const id of this.rooms.keys()) if (!found.has(id)) this.#gone(id);
     const known = this.rooms.size;
@@ -74,13 +83,14 @@ export class Chat extends EventTarget {
     this.people.ask(lists[1].flatMap(({ members }) => members));
     this.#subscribe();
     this.fire("rooms");
-    if (fresh) await this.#countUnread();
+    if (fresh) await this.countUnread();
   }
 
-  async #countUnread(again = true) {
+  /** Takes over what the server counts as unread. */
+  async countUnread(again = true) {
     const { items } = await this.session.request("GET", "/api/unread");
     const counted = items.map(item => this.rooms.get(item.roomId)?.counted(item) ?? true);
-    if (again && counted.includes(false)) return sleep(1_000).then(() => this.#countUnread(false));
+    if (again && counted.includes(false)) return sleep(1_000).then(() => this.countUnread(false));
     this.look();
     this.fire("rooms");
   }
@@ -108,29 +118,6 @@ export class Chat extends EventTarget {
     this.fire("rooms");
   }
 
-  async join(room) {
-    await this.session.request("POST", `/api/channels/${room.id}/join`);
-    await this.loadRooms();
-    await this.#countUnread();
-    this.fire("room");
-  }
-
-  async leave(room) {
-    await this.session.request(
-      "POST",
-      `/api/${room.kind === "channel" ? "channels" : "conversations"}/${room.id}/leave`,
-    );
-    await this.loadRooms();
-    this.fire("room");
-  }
-
-  /** Makes a channel or conversation and shows it. */
-  async create(path, body) {
-    const { id } = await this.session.request("POST", path, { body });
-    await this.loadRooms();
-    this.show(id);
-  }
-
   /** Older messages of the open room, or its newest. */
   async loadOlder(room) {
     if (room.loading || !room.hasBefore || !this.socket.open) return;
@@ -143,6 +130,7 @@ export class Chat extends EventTarget {
       this.look();
     } catch {
       room.loading = false;
+      setTimeout(() => this.#loadNewest(), AGAIN);
     }
   }
 
@@ -161,8 +149,13 @@ export class Chat extends EventTarget {
   }
 
   #subscribe() {
-    const missing = Object.entries(this.#positions()).filter(([, offset]) => offset === null);
-    if (missing.length > 0) this.socket.tell({ t: "sub", i: 0, rooms: missing.map(([id]) => id) });
+    if (!this.socket.open) return;
+    const missing = Object.keys(this.#positions()).filter(id => {
+      const room = this.rooms.get(id);
+      return room.offset === null && !room.resuming;
+    });
+    for (const id of missing) this.rooms.get(id).resuming = true;
+    if (missing.length > 0) this.socket.tell({ t: "sub", i: 0, rooms: missing });
   }
 
   #frame(frame) {
@@ -191,7 +184,7 @@ export class Chat extends EventTarget {
     this.people.watch();
     this.outbox.resume();
     this.loadRooms()
-      .then(() => this.#countUnread())
+      .then(() => this.countUnread())
       .catch(() => undefined);
   }
 
@@ -237,7 +230,7 @@ export class Chat extends EventTarget {
 
   #readElsewhere(room, seq) {
     room.read(seq);
-    if (room.unread > 0) this.#countUnread().catch(() => undefined);
+    if (room.unread > 0) this.countUnread().catch(() => undefined);
     this.fire("rooms");
   }
 

@@ -34,6 +34,7 @@ export class Directory {
   }
 
   know(user) {
+    if (!this.#users.has(user.id)) this.#watching ??= setTimeout(() => this.watch(), 100);
     this.#users.set(user.id, user);
   }
 
@@ -41,10 +42,10 @@ export class Directory {
   ask(ids) {
     const fresh = [...new Set(ids)].filter(id => !this.#users.has(id));
     if (fresh.length === 0) return;
+    this.#watching ??= setTimeout(() => this.watch(), 100);
     for (const id of fresh) this.#users.set(id, null);
     this.#queue.push(...fresh);
     while (this.#asking < AT_ONCE && this.#queue.length > 0) void this.#next();
-    this.#watching ??= setTimeout(() => this.watch(), 100);
   }
 
   async #next() {

@@ -1,4 +1,5 @@
 import { $, avatar, el, icon, problem } from "../dom.js";
+import { create } from "../membership.js";
 
 /** Milliseconds after the last key before a search is made. */
 const PAUSE = 200;
@@ -36,7 +37,7 @@ export function channelDialog(chat, show) {
   const dialog = dialogOf("#channel-dialog", async ({ elements: { name, topic, isPrivate } }) => {
     const about = topic.value.trim();
     const body = { name: name.value.trim(), isPrivate: isPrivate.checked, ...(about && { topic: about }) };
-    show(await chat.create("/api/channels", body));
+    show(await create(chat, "/api/channels", body));
   });
   $("#new-channel").onclick = () => dialog.open();
 }
@@ -59,7 +60,7 @@ export function peopleDialog(chat, show) {
     const group = members.length > 1;
     const title = name.value.trim();
     show(
-      await chat.create("/api/conversations", {
+      await create(chat, "/api/conversations", {
         type: group ? "group" : "direct",
         members,
         ...(group && title && { name: title }),

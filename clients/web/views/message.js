@@ -76,7 +76,7 @@ function reactionView(chat, message, { emoji, count, users }, actions) {
       title: who,
       onclick: () => actions.react(message, emoji, !own),
     },
-    `${emoji} `,
+    emoji,
     el("span", {}, `${count}`),
   );
 }

@@ -16,6 +16,7 @@ export function timelineView(chat, actions) {
   let seen = 0;
   let planned = 0;
 
+  const isAtEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < END;
   const toEnd = () => {
     atEnd = true;
     scroller.scrollTop = scroller.scrollHeight;
@@ -29,7 +30,7 @@ export function timelineView(chat, actions) {
       shown = new Map();
       list.replaceChildren();
       atEnd = true;
-    }
+    } else atEnd = isAtEnd();
     room = chat.open;
     const anchor = atEnd ? null : firstVisible();
     const top = anchor?.getBoundingClientRect().top;
@@ -95,7 +96,7 @@ export function timelineView(chat, actions) {
   }
 
   scroller.addEventListener("scroll", () => {
-    atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < END;
+    atEnd = isAtEnd();
     settleJump();
     if (atEnd) chat.look();
     if (room?.loaded && scroller.scrollTop < START) void chat.loadOlder(room);

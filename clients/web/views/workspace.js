@@ -1,4 +1,5 @@
 import { $ } from "../dom.js";
+import { join, leave } from "../membership.js";
 import { say } from "./banner.js";
 import { composerView } from "./composer.js";
 import { channelDialog, deleteDialog, peopleDialog } from "./dialogs.js";
@@ -28,7 +29,7 @@ export function workspace(chat) {
     remove,
     edit: message => composer.edit(message),
     react: (message, emoji, on) => attempt(chat.change({ t: "react", id: message.id, emoji, on })),
-    join: room => attempt(chat.join(room).then(() => go(room.id))),
+    join: room => attempt(join(chat, room).then(() => go(room.id))),
     signOut: () => chat.session.close(),
     toEnd: () => timeline.toEnd(),
   };
@@ -83,8 +84,8 @@ export function workspace(chat) {
   });
   chat.addEventListener("connection", () => sidebar.render());
   $("#back").onclick = () => go(null);
-  $("#leave").onclick = () => attempt(chat.leave(chat.open));
-  $("#join-bar button").onclick = () => attempt(chat.join(chat.open));
+  $("#leave").onclick = () => attempt(leave(chat, chat.open));
+  $("#join-bar button").onclick = () => attempt(join(chat, chat.open));
   addEventListener("hashchange", route, once);
   document.addEventListener("visibilitychange", () => chat.look(), once);
   addEventListener("beforeunload", event => !chat.outbox.empty && event.preventDefault(), once);
