@@ -41,8 +41,10 @@ export class Platform {
   }
 
   async close(): Promise<void> {
-    if (!this.opened) return;
-    const { database, release } = await this.opened;
+    // What never opened was told when it was asked for; there is nothing to close.
+    const opened = await this.opened?.catch(() => null);
+    if (!opened) return;
+    const { database, release } = opened;
     await database.close();
     await release();
   }

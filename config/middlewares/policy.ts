@@ -14,7 +14,7 @@ export const policyMiddleware: Middleware = {
     for (const [name, action] of Object.entries(schema.actions ?? {})) {
       if (action === false) continue;
       const fault = policyFault(action as unknown);
-      if (fault) throw new Error(`Action ${schema.name}.${name} ${fault}`);
+      if (fault) throw Object.assign(new Error(`Action ${schema.name}.${name} ${fault}`), { expected: true });
     }
   },
 
