@@ -134,7 +134,11 @@ export class ServerProcess {
     this.launch();
     const from = this.written.length;
     const ready = (): boolean => /^ready http:\/\//m.test(this.written.slice(from));
-    await within(START, "the end", this.until(() => ready() || this.ended));
+    await within(
+      START,
+      "the end",
+      this.until(() => ready() || this.ended),
+    );
     await this.kill();
     return { ...(await this.end(START)), output: this.written.slice(from) };
   }
