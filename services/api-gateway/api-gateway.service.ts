@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Context, Service, ServiceSchema } from "moleculer";
 import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type IncomingRequest } from "moleculer-web";
 import { SERVICE_NAMES } from "../../config/config";
+import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { TrustedProxies } from "../core/client-address";
 import { call, type Events } from "../core/contract";
@@ -128,7 +129,10 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       keepFor: platform.tokens.ttl * 1000 + TOKEN_SLACK,
       lossy: config.cluster !== null,
     });
-    const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limitCounter(this));
+    const metrics = metricsOf(this.broker);
+    const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limit =>
+      metrics.rateLimited(limit, config.rateLimit === "on"),
+    );
     const health = new Health(checksOf(this), now);
     this.addRoute(
       restRoute({
@@ -183,11 +187,4 @@ function checksOf({ broker, platform }: Gateway): Record<string, Check> {
     ...(platform.config.cluster === null && { store: async () => (await platform.database()).get("SELECT 1") }),
     ...Object.fromEntries(others.map(name => [name, () => running(name)])),
   };
-}
-
-function limitCounter({ broker }: Gateway): (limit: string) => void {
-  const name = "rookery.http.over_limit";
-  const description = "Requests over a limit, refused or only counted";
-  broker.metrics.register({ type: "counter", name, labelNames: ["limit"], description });
-  return limit => broker.metrics.increment(name, { limit });
 }

@@ -180,6 +180,8 @@ export class Commands {
   private append(connection: Connection, room: string, entry: UserOperation, i: number | undefined): void {
     const user = (connection as Authenticated).token.identity;
     const request: AppendRequest = { room, user, entry };
+    // Who has sent types no more; his next key is news again.
+    if (entry.op === "send") this.endTyping(room, user.id);
     this.with_.batcher.add(request, result => {
       this.with_.sent(result.ok ? "ok" : result.error.code);
       if (i === undefined || connection.closed) return;
@@ -198,8 +200,13 @@ export class Commands {
       const quiet = before !== undefined && now - before.toldAt < TYPING_REPEAT;
       this.typing.set(key, { room, user, toldAt: quiet ? before.toldAt : now, endsAt: now + TYPING });
       if (quiet) return;
-    } else if (!this.typing.delete(key)) return;
+    } else return this.endTyping(room, user);
     this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user, on } });
+  }
+
+  private endTyping(room: string, user: string): void {
+    if (!this.typing.delete(`${room} ${user}`)) return;
+    this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user, on: false } });
   }
 
   private watch(connection: Connection, users: readonly string[]): void {

@@ -154,12 +154,14 @@ export class Gateway implements EngineHandlers {
   sweep(): void {
     const now = this.with_.clock.now();
     const monotonic = this.with_.clock.monotonic();
+    // A short-lived token is told of at half its life: told at once, its holder would renew it without end.
+    const warn = Math.min(WARN, (this.with_.tokens.ttl * 1000) / 2);
     for (const connection of this.connections) {
       const { token } = connection;
       if (!token) {
         if (monotonic - connection.openedAt >= HELLO) connection.end(CLOSES.NO_HELLO);
       } else if (now > token.expiresAt + GRACE) connection.end(CLOSES.TOKEN_EXPIRED);
-      else if (!connection.warned && token.expiresAt - now < WARN) {
+      else if (!connection.warned && token.expiresAt - now < warn) {
         connection.warned = true;
         connection.reply(encode({ t: "expiring", inMs: Math.max(0, token.expiresAt - now) }));
       }

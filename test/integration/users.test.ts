@@ -160,7 +160,7 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
     for (const search of ["%", "100_ N", "' OR 1=1 --", ".*"])
       expect((await list({ search })).items.map(({ username }) => username)).toEqual(search === "%" ? ["zoe.3"] : []);
     expect(await list({ pageSize: 1_000_000 })).toMatchObject({ pageSize: 100 });
-    expect(await list({ page: 999_999_999_999_999 })).toMatchObject({ items: [] });
+    expect(await list({ page: 999_999_999 })).toMatchObject({ items: [] });
   });
 
   it.each([
