@@ -82,6 +82,8 @@ const OWN_PREFIXES = [
 const OWN_NAMES_LIKE = /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX/;
 
 const MIN_SECRET = 32;
+/** Different characters that a random secret of this length surely has. */
+const DISTINCT = 12;
 const WEAK_SECRETS = /^(.)\1*$|(?<![a-z])(secret|change-?me|password|default|your|example)(?![a-z])|0123456789/i;
 
 /** Names every setting that is wrong, one a line. Values are never in it: they may be secrets. */
@@ -298,7 +300,7 @@ export function loadConfig(environment: Environment): Config {
   let secret = text("JWT_SECRET");
   if (secret !== null && Buffer.byteLength(secret) < MIN_SECRET)
     problems.push(`JWT_SECRET: give at least ${MIN_SECRET} bytes`);
-  else if (secret !== null && production && WEAK_SECRETS.test(secret))
+  else if (secret !== null && production && (WEAK_SECRETS.test(secret) || new Set(secret).size < DISTINCT))
     problems.push("JWT_SECRET: looks like a default; give random bytes");
   if (secret === null && (transporter || production))
     problems.push(

@@ -169,6 +169,8 @@ export interface Actions {
   "messages.append": { params: { entries: AppendRequest[] }; returns: AppendAnswer[] };
   "messages.heads": { params: { rooms: string[] }; returns: { epoch: string; heads: Record<string, LogHead> } };
   "messages.range": { params: { room: string; after: number; limit: number; maxBytes: number }; returns: LogRange };
+  /** Whether a message that still stands, above one of the given offsets, shows the file. */
+  "messages.shows": { params: { file: string; rooms: { room: string; visibleFrom: number }[] }; returns: boolean };
   "messages.send": {
     params: {
       id: string;

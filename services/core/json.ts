@@ -15,6 +15,9 @@ export function checkPlain(value: unknown, field: string, maxBytes: number): voi
 }
 
 function walk(value: unknown, field: string, depth: number): void {
+  // 1e999 is read as Infinity, which no JSON can give back.
+  if (typeof value === "number" && !Number.isFinite(value))
+    throw new RookeryError("INVALID", `${field} has a number that is too large.`);
   if (typeof value !== "object" || value === null) return;
   if (depth === 0) throw new RookeryError("INVALID", `${field} is nested too deeply.`);
   for (const key of Object.keys(value)) {

@@ -25,7 +25,7 @@ export interface VerifiedToken {
 /** Longer than any token we make; not worth the work of parsing. */
 const MAX_TOKEN = 4_096;
 /** Seconds by which clocks of nodes may differ. */
-const SKEW = 30;
+const SKEW = 5;
 
 export class AccessTokens {
   /** A KeyObject, made once: with a string secret jsonwebtoken verifies 50 times slower. */

@@ -116,8 +116,12 @@ export default FilesSchema;
 
 function roomsVia(ctx: Context<unknown, Meta> & Caller): Rooms {
   return {
-    async readable(user, rooms) {
-      return (await call(ctx, "rooms.access", { user, rooms })).some(({ denied }) => denied === undefined);
+    async show(user, rooms, file) {
+      const access = await call(ctx, "rooms.access", { user, rooms });
+      const readable = access.filter(({ denied }) => denied === undefined);
+      if (readable.length === 0) return false;
+      const places = readable.map(({ room, visibleFrom }) => ({ room, visibleFrom }));
+      return call(ctx, "messages.shows", { file, rooms: places });
     },
   };
 }

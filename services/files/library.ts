@@ -18,15 +18,16 @@ export interface StoredFile {
   /** Bytes. */
   size: number;
   createdAt: string;
-  /** Rooms it was sent to; who may read one of them may read it. */
+  /** Rooms it was sent to; who may read a message there that shows it may read it. */
   rooms: string[];
 }
 
 export const FILES: CollectionSpec = { collection: "files", indexes: [{ name: "owner", fields: ["owner"] }] };
 
-/** What files ask of the owner of rooms: which of these the user may read. One instance serves one request. */
+/** What files ask of the owners of rooms and messages. One instance serves one request. */
 export interface Rooms {
-  readable(user: string, rooms: string[]): Promise<boolean>;
+  /** Whether the user may read a message that shows the file, in one of the rooms it was taken to. */
+  show(user: string, rooms: string[], file: string): Promise<boolean>;
 }
 
 /** Rooms one file may be sent to. */
@@ -78,7 +79,7 @@ export class Library {
   async visible(rooms: Rooms, id: string, user: string): Promise<OpenFile> {
     const file = isId(id) ? await this.files.get(id) : null;
     if (!file) throw new RookeryError("NOT_FOUND");
-    const allowed = file.owner === user || (file.rooms.length > 0 && (await rooms.readable(user, file.rooms)));
+    const allowed = file.owner === user || (file.rooms.length > 0 && (await rooms.show(user, file.rooms, id)));
     if (!allowed) throw new RookeryError("NOT_FOUND");
     return {
       id,

@@ -76,6 +76,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
           clientId: operation.clientId ?? null,
           hash: at.hash,
           mentions: at.mentions,
+          files: at.attachments.map(({ id }) => id),
           data: JSON.stringify(message),
         },
       };

@@ -52,4 +52,15 @@ export const migrations: Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  {
+    name: "messages/003-attachments",
+    up: `
+      CREATE TABLE attachments (
+        file TEXT NOT NULL,
+        room TEXT NOT NULL,
+        target INTEGER NOT NULL,
+        PRIMARY KEY (file, room, target)
+      ) WITHOUT ROWID;
+    `,
+  },
 ];

@@ -51,6 +51,10 @@ const TOTAL = `SELECT
 const MARK = `INSERT INTO marks (room, user, read, delivered) VALUES (?, ?, ?, ?)
   ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)`;
 const MENTION = `INSERT OR IGNORE INTO mentions (user, room, seq) VALUES (?, ?, ?)`;
+const ATTACH = `INSERT OR IGNORE INTO attachments (file, room, target) VALUES (?, ?, ?)`;
+const SHOWS = `SELECT 1 FROM json_each(?2) r
+  JOIN attachments a ON a.file = ?1 AND a.room = r.value ->> 0 AND a.target > r.value ->> 1
+  JOIN entries e ON e.room = a.room AND e.offset = a.target WHERE e.deleted = 0 LIMIT 1`;
 const UNREAD = `SELECT r.value ->> 0 AS room,
     COALESCE(m.read, 0) AS readSeq,
     COALESCE((SELECT seq FROM entries WHERE room = r.value ->> 0 ORDER BY offset DESC LIMIT 1), 0) AS lastSeq,
@@ -148,6 +152,11 @@ export class SqliteMessageStore implements MessageStore {
     return { items: rows.reverse().map(row => row.data), total: count?.total ?? 0 };
   }
 
+  async shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean> {
+    const where = JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]));
+    return (await this.database.get(SHOWS, [file, where])) !== undefined;
+  }
+
   async mark(
     room: string,
     user: string,
@@ -187,10 +196,11 @@ function unitOf(room: string, entry: Entry): Unit {
     sql: INSERT,
     params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
   };
-  const { mark, mentions = [] } = entry;
+  const { mark, mentions = [], files = [] } = entry;
   const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
   const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
-  if (!change) return [insert, ...marks, ...named];
+  const shown = files.map((file): Statement => ({ sql: ATTACH, params: [file, room, offset], sure: true }));
+  if (!change) return [insert, ...marks, ...named, ...shown];
   const { reaction } = change;
   const unit: Statement[] = [
     insert,

@@ -24,6 +24,8 @@ export interface Entry {
   mark?: { user: string; read: number };
   /** Users it names. */
   mentions?: readonly string[];
+  /** Ids of its attachments. */
+  files?: readonly string[];
 }
 
 /** New state of the message at `offset`. */
@@ -98,6 +100,8 @@ export interface MessageStore {
   window(room: string, window: Window): Promise<{ seq: number; data: string }[]>;
   /** A page counted from the newest (skip 0), oldest first, and how many there are. */
   page(room: string, skip: number, limit: number, visibleFrom: number): Promise<{ items: string[]; total: number }>;
+  /** Whether a message that is not deleted, above the room's offset, has the file. */
+  shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean>;
   /** Moves marks forward; they never go back. */
   mark(room: string, user: string, marks: { read?: number; delivered?: number }): Promise<void>;
   marks(room: string): Promise<Marks[]>;

@@ -58,6 +58,17 @@ const actions = {
       return { events, more: (events.at(-1)?.offset ?? head.offset) < head.offset, head };
     },
   },
+  shows: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      file: rules.id,
+      rooms: { type: "array", max: 1_000, items: { type: "object", props: { room: rules.id, visibleFrom: "number" } } },
+    },
+    handler(this: MessagesService, ctx) {
+      return this.store.shows(ctx.params.file, ctx.params.rooms);
+    },
+  },
   send: {
     auth: "user",
     visibility: "published",

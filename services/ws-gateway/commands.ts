@@ -51,6 +51,7 @@ export class Commands {
     this.later(connection, i, async () => {
       const current = await services.epoch();
       await this.subscribe(connection, Object.keys(rooms), rooms, epoch === undefined || epoch === current, states => {
+        if (i === undefined) return null;
         const { identity } = (connection as Authenticated).token;
         return answer("welcome", i, {
           user: welcomeUser(identity),

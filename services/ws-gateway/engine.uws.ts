@@ -93,7 +93,7 @@ export class UwsEngine implements Engine {
   readonly #exchanges = new Set<UwsExchange>();
   readonly #sweeper: NodeJS.Timeout;
   #cursor = this.#sockets.values();
-  #listener: unknown;
+  readonly #listeners: unknown[] = [];
 
   constructor(
     private readonly native: Native,
@@ -145,7 +145,7 @@ export class UwsEngine implements Engine {
       this.#app.listen(host, port, EXCLUSIVE_PORT, resolve);
     });
     if (!listener) throw await explain(host, port);
-    this.#listener = listener;
+    this.#listeners.push(listener);
     return this.native.portOf(listener);
   }
 
@@ -154,8 +154,7 @@ export class UwsEngine implements Engine {
   }
 
   stopListening(): void {
-    if (this.#listener) this.native.closeListener(this.#listener);
-    this.#listener = undefined;
+    for (const listener of this.#listeners.splice(0)) this.native.closeListener(listener);
   }
 
   async close(): Promise<void> {

@@ -127,7 +127,8 @@ class WsSocket implements Socket {
 export class WsEngine implements Engine {
   readonly name = "ws";
   readonly maxBackpressure: number;
-  readonly #server: Server;
+  /** One a port; all with the same handlers. */
+  readonly #servers: Server[] = [];
   readonly #wss: WebSocketServer;
   readonly #proxies: TrustedProxies;
   readonly #sockets = new Set<WsSocket>();
@@ -156,15 +157,6 @@ export class WsEngine implements Engine {
       handleProtocols: () => this.#protocol ?? false,
     };
     this.#wss = new WebSocketServer(wsOptions);
-    // The time for a body is kept by the exchange, by its pace: large files take long.
-    this.#server = createServer({
-      headersTimeout: HEADERS_TIMEOUT,
-      requestTimeout: 0,
-      connectionsCheckingInterval: 1_000,
-      keepAliveTimeout: HEADERS_TIMEOUT,
-    });
-    this.#server.on("request", (req, res) => handlers.request(new NodeExchange(req, res, this.#proxies)));
-    this.#server.on("upgrade", (req, socket, head) => this.#upgrade(req, socket as TcpSocket, head));
     this.#sweeper = setInterval(() => this.#sweep(), (options.idleTimeout * 1000) / 4).unref();
   }
 
@@ -173,14 +165,16 @@ export class WsEngine implements Engine {
   }
 
   async listen(host: string, port: number): Promise<number> {
+    const server = this.#serve();
     await new Promise<void>((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen({ host, port, exclusive: true }, () => {
-        this.#server.off("error", reject);
+      server.once("error", reject);
+      server.listen({ host, port, exclusive: true }, () => {
+        server.off("error", reject);
         resolve();
       });
     });
-    const address = this.#server.address();
+    this.#servers.push(server);
+    const address = server.address();
     return typeof address === "object" && address !== null ? address.port : port;
   }
 
@@ -195,15 +189,15 @@ export class WsEngine implements Engine {
   }
 
   stopListening(): void {
-    this.#server.close();
+    for (const server of this.#servers) server.close();
   }
 
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    const stopped = new Promise<void>(resolve => this.#server.close(() => resolve()));
+    const stopped = this.#servers.map(server => new Promise<void>(resolve => server.close(() => resolve())));
     for (const socket of [...this.#sockets]) socket.close();
-    this.#server.closeAllConnections();
-    await stopped;
+    for (const server of this.#servers) server.closeAllConnections();
+    await Promise.all(stopped);
   }
 
   join(socket: WsSocket, topic: string): void {
@@ -229,10 +223,23 @@ export class WsEngine implements Engine {
     this.handlers.close(socket, code, reason);
   }
 
-  #upgrade(req: IncomingMessage, tcp: TcpSocket, head: Buffer): void {
+  #serve(): Server {
+    // The time for a body is kept by the exchange, by its pace: large files take long.
+    const server = createServer({
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: 0,
+      connectionsCheckingInterval: 1_000,
+      keepAliveTimeout: HEADERS_TIMEOUT,
+    });
+    server.on("request", (req, res) => this.handlers.request(new NodeExchange(req, res, this.#proxies)));
+    server.on("upgrade", (req, socket, head) => this.#upgrade(server, req, socket as TcpSocket, head));
+    return server;
+  }
+
+  #upgrade(server: Server, req: IncomingMessage, tcp: TcpSocket, head: Buffer): void {
     tcp.on("error", () => tcp.destroy());
     if (req.method !== "GET" || req.headers.upgrade?.toLowerCase() !== "websocket") {
-      ignoreUpgrade(this.#server, req, tcp, head);
+      ignoreUpgrade(server, req, tcp, head);
       return;
     }
     const address = cleanClient(req, this.#proxies);

@@ -36,6 +36,18 @@ const Rooms = {
   },
 };
 
+/** Every file that was sent is still shown by its message. */
+const Messages = {
+  name: "messages",
+  actions: {
+    shows: {
+      auth: "internal",
+      visibility: "public",
+      handler: (): boolean => true,
+    },
+  },
+};
+
 const filesIn = (dir: string): string[] =>
   existsSync(dir)
     ? readdirSync(dir, { recursive: true, encoding: "utf8" }).filter(name => statSync(join(dir, name)).isFile())
@@ -52,9 +64,9 @@ describe.each(["one node", "two nodes"])("files on %s", shape => {
   beforeAll(async () => {
     const cluster = shape === "two nodes" ? newId() : undefined;
     const env = { LIMIT_FILE: String(LIMIT) };
-    home = await startNode({ services: [Files, Rooms], dataDir: folder, env, clock, cluster });
+    home = await startNode({ services: [Files, Rooms, Messages], dataDir: folder, env, clock, cluster });
     door = cluster ? await startNode({ services: [], cluster }) : home;
-    await door.waitForServices(["files", "rooms"], 10_000);
+    await door.waitForServices(["files", "rooms", "messages"], 10_000);
   });
 
   const save = (content: Readable | Buffer | string, params: object = {}, user: Identity | undefined = ann) =>
