@@ -16,8 +16,10 @@ import type {
   RoomKind,
   Tokens,
   Unread,
+  SharedChannel,
 } from "./model";
 import type { ErrorCode, PublicError } from "./errors";
+import type { SendBody } from "./send";
 import type { Role, RoomRole } from "./permissions";
 import type { MemberChange, RoomEvent, RoomHead } from "./room-bus";
 
@@ -74,7 +76,7 @@ export type UserOperation =
 /** What the rooms service writes into a room's log: membership and settings, once per `changeId`. */
 export type RoomOperation =
   | { op: "member"; changeId: string; user: string; change: MemberChange; role?: RoomRole }
-  | { op: "room"; changeId: string; room: Channel | Conversation };
+  | { op: "room"; changeId: string; room: SharedChannel | Conversation };
 
 export type AppendRequest =
   { room: string; user: Identity; entry: UserOperation } | { room: string; user?: undefined; entry: RoomOperation };
@@ -171,17 +173,7 @@ export interface Actions {
   "messages.range": { params: { room: string; after: number; limit: number; maxBytes: number }; returns: LogRange };
   /** Whether a message that still stands, above one of the given offsets, shows the file. */
   "messages.shows": { params: { file: string; rooms: { room: string; visibleFrom: number }[] }; returns: boolean };
-  "messages.send": {
-    params: {
-      id: string;
-      text?: string;
-      clientId?: string | null;
-      attachments?: (string | { id: string })[] | null;
-      replyTo?: string | null;
-      metadata?: Metadata | null;
-    };
-    returns: Message;
-  };
+  "messages.send": { params: SendBody & { id: string }; returns: Message };
   "messages.history": {
     params: { id: string; before?: number; after?: number; around?: number; limit?: number } & Paging;
     returns: HistoryWindow | Page<Message>;

@@ -50,8 +50,6 @@ export const INTERNAL = {
   /** Entries and bytes of a room that are replayed on resume; beyond either it is a reset. */
   replayEntries: 1_000,
   replayBytes: 1024 * 1024,
-  /** Members above which joins and leaves are no longer entries. */
-  largeRoom: 1_000,
 } as const;
 
 export interface Rate {

@@ -1,7 +1,8 @@
 import Validator, { type ValidationError } from "fastest-validator";
 import type { PublicError } from "./errors";
 import { fieldErrors, RookeryError } from "./errors";
-import type { Metadata, PresenceStatus, Identity } from "./model";
+import type { Identity, PresenceStatus } from "./model";
+import type { SendBody } from "./send";
 import type { PresenceChange } from "./contract";
 
 /**
@@ -18,15 +19,7 @@ export type ClientFrame = Numbered &
     | { t: "hello"; token: string; rooms?: Record<string, number | null>; epoch?: string; n?: number }
     | { t: "sub"; rooms: string[]; from?: Record<string, number | null>; mode?: "active" | "passive" }
     | { t: "unsub"; rooms: string[] }
-    | {
-        t: "send";
-        room: string;
-        text?: string;
-        clientId?: string | null;
-        attachments?: (string | { id: string })[] | null;
-        replyTo?: string | null;
-        metadata?: Metadata | null;
-      }
+    | ({ t: "send"; room: string } & SendBody)
     | { t: "history"; room: string; before?: number; after?: number; around?: number; limit?: number }
     | { t: "edit"; room: string; id: string; text: string }
     | { t: "delete"; room: string; id: string }

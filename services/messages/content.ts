@@ -19,7 +19,8 @@ export function checkOperation(operation: UserOperation, limits: Limits): void {
     case "send":
       return checkSend(operation, limits);
     case "edit":
-      return checkText(operation.text, limits, false);
+      // Whether it may be empty depends on the message.
+      return checkText(operation.text, limits, true);
     case "react":
       if (!EMOJI.test(operation.emoji)) throw invalid("emoji", "Give one emoji.");
       return;

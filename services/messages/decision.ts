@@ -87,6 +87,10 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       if (target.sender !== sender.id) throw new RookeryError("FORBIDDEN", "Only the sender edits a message.");
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       const message = JSON.parse(target.data) as Message;
+      if (operation.text === "" && message.attachments.length === 0)
+        throw new RookeryError("INVALID", "text: Give a text.", {
+          errors: [{ field: "text", message: "Give a text." }],
+        });
       if (message.text === operation.text) return { unchanged: target };
       return changed(at, "edit", sender, { ...message, text: operation.text, editedAt: at.now });
     }

@@ -49,12 +49,14 @@ const TOTAL = `SELECT
   - COALESCE((SELECT seq FROM entries WHERE room = ?1 AND offset <= ?2 ORDER BY offset DESC LIMIT 1),
              (SELECT seq - (kind = 'message') FROM entries WHERE room = ?1 ORDER BY offset LIMIT 1), 0) AS total`;
 const MARK = `INSERT INTO marks (room, user, read, delivered) VALUES (?, ?, ?, ?)
-  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)`;
+  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)
+  WHERE excluded.read > read OR excluded.delivered > delivered`;
 const MENTION = `INSERT OR IGNORE INTO mentions (user, room, seq) VALUES (?, ?, ?)`;
 const ATTACH = `INSERT OR IGNORE INTO attachments (file, room, target) VALUES (?, ?, ?)`;
 const SHOWS = `SELECT 1 FROM json_each(?2) r
   JOIN attachments a ON a.file = ?1 AND a.room = r.value ->> 0 AND a.target > r.value ->> 1
   JOIN entries e ON e.room = a.room AND e.offset = a.target WHERE e.deleted = 0 LIMIT 1`;
+const MARKS = `SELECT user, read, delivered FROM marks WHERE room = ? AND user = ?`;
 const UNREAD = `SELECT r.value ->> 0 AS room,
     COALESCE(m.read, 0) AS readSeq,
     COALESCE((SELECT seq FROM entries WHERE room = r.value ->> 0 ORDER BY offset DESC LIMIT 1), 0) AS lastSeq,
@@ -161,8 +163,12 @@ export class SqliteMessageStore implements MessageStore {
     room: string,
     user: string,
     { read = 0, delivered = 0 }: { read?: number; delivered?: number },
-  ): Promise<void> {
-    await this.database.write([[{ sql: MARK, params: [room, user, read, delivered] }]]);
+  ): Promise<boolean> {
+    const known = await this.database.get<Marks>(MARKS, [room, user]);
+    // Repeats are many, and a commit for each would be paid for nothing; the write itself decides who moved the mark.
+    if (known && known.read >= read && known.delivered >= delivered) return false;
+    const { changes } = await this.database.write([[{ sql: MARK, params: [room, user, read, delivered] }]]);
+    return (changes[0] ?? 0) > 0;
   }
 
   marks(room: string): Promise<Marks[]> {

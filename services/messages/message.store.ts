@@ -102,8 +102,8 @@ export interface MessageStore {
   page(room: string, skip: number, limit: number, visibleFrom: number): Promise<{ items: string[]; total: number }>;
   /** Whether a message that is not deleted, above the room's offset, has the file. */
   shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean>;
-  /** Moves marks forward; they never go back. */
-  mark(room: string, user: string, marks: { read?: number; delivered?: number }): Promise<void>;
+  /** Moves marks forward, never back. Resolves to whether one moved. */
+  mark(room: string, user: string, marks: { read?: number; delivered?: number }): Promise<boolean>;
   marks(room: string): Promise<Marks[]>;
   /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted, or name him. */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;

@@ -1,8 +1,9 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { metricsOf } from "../../config/metrics";
 import { platformOf } from "../../config/platform";
-import { call, type ActionsOf, type Caller, type Meta, type ParamsOf, type UserOperation } from "../core/contract";
+import { call, type ActionsOf, type Caller, type Meta, type ParamsOf } from "../core/contract";
 import { callerOf } from "../core/policy";
+import { sendOf } from "../core/send";
 import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
 import type { MessageStore } from "./message.store";
@@ -233,16 +234,4 @@ function roomsOf(via: Caller): Rooms {
 async function mark(messages: Messages, ctx: Mark, type: "read" | "delivered"): Promise<null> {
   await messages.mark(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, type, ctx.params.seq);
   return null;
-}
-
-/** The body of a send as an operation: absent, null and empty are one. */
-function sendOf({ text, clientId, attachments, replyTo, metadata }: ParamsOf<"messages.send">): UserOperation {
-  return {
-    op: "send",
-    text: text ?? "",
-    ...(clientId != null && { clientId }),
-    ...(attachments?.length && { attachments: attachments.map(item => (typeof item === "string" ? item : item.id)) }),
-    ...(replyTo != null && { replyTo }),
-    ...(metadata != null && { metadata }),
-  };
 }

@@ -59,8 +59,12 @@ export class Messages {
     const { role } = await readable(rooms, user, room);
     if (role === null) throw new RookeryError("FORBIDDEN", "Join first.");
     const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
-    await this.store.mark(room, user, type === "read" ? { read: seq, delivered: seq } : { delivered: seq });
-    this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
+    const moved = await this.store.mark(
+      room,
+      user,
+      type === "read" ? { read: seq, delivered: seq } : { delivered: seq },
+    );
+    if (moved) this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
   }
 
   async unread(rooms: Rooms, user: string): Promise<ReturnsOf<"messages.unread">> {

@@ -3,6 +3,7 @@ import type { AppendRequest, PresenceChange, UserOperation } from "../core/contr
 import { publicError, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Limits } from "../core/limits";
+import { sendOf } from "../core/send";
 import { isMethod, type MethodName } from "../core/methods";
 import type { HistoryWindow, Identity } from "../core/model";
 import { answer, encode, errorAnswer, sentFrame, welcomeUser, type ClientFrame, type FrameOf } from "../core/protocol";
@@ -30,11 +31,17 @@ export interface CommandDependencies {
   clock: Clock;
   publicLimits: object;
   sent(outcome: string): void;
+  /** Meters that somebody is over a limit; true where he is to be refused. */
+  overLimit(limit: string): boolean;
 }
 
 type Authenticated = Connection & { token: NonNullable<Connection["token"]> };
 type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping" }>;
 
+/** Writes of one user that may be under way here. */
+const PENDING = 256;
+/** Changes of subscriptions of one connection that may wait. */
+const TURNS = 100;
 /** Milliseconds after which typing ends by itself, and for which a repeat is not told again. */
 const TYPING = 6_000;
 const TYPING_REPEAT = 3_000;
@@ -42,13 +49,15 @@ const TYPING_REPEAT = 3_000;
 /** What each frame of a signed-in client does. Answers exactly once where it was asked to. */
 export class Commands {
   private readonly watchers = new Map<string, Set<Connection>>();
+  /** Writes under way by user: one who floods waits for himself, not others for him. */
+  private readonly pending = new Map<string, number>();
   private readonly typing = new Map<string, { room: string; user: string; toldAt: number; endsAt: number }>();
 
   constructor(private readonly with_: CommandDependencies) {}
 
   hello(connection: Connection, { rooms = {}, epoch }: FrameOf<"hello">, i: number | undefined): void {
     const { services, publicLimits } = this.with_;
-    this.later(connection, i, async () => {
+    this.inTurn(connection, i, async () => {
       const current = await services.epoch();
       await this.subscribe(connection, Object.keys(rooms), rooms, epoch === undefined || epoch === current, states => {
         if (i === undefined) return null;
@@ -83,14 +92,16 @@ export class Commands {
           i,
         );
       case "sub":
-        return this.later(connection, i, () =>
+        return this.inTurn(connection, i, () =>
           this.subscribe(connection, frame.rooms, frame.from ?? {}, true, rooms =>
             i === undefined ? null : answer("ok", i, { rooms }),
           ),
         );
       case "unsub":
-        for (const room of frame.rooms) this.with_.hub.leave(connection, room);
-        return this.done(connection, i);
+        return this.inTurn(connection, i, async () => {
+          for (const room of frame.rooms) this.with_.hub.leave(connection, room);
+          this.done(connection, i);
+        });
       case "history": {
         const { t: _t, i: _i, room, before, after, around, limit } = frame;
         return this.later(connection, i, async () => {
@@ -142,8 +153,9 @@ export class Commands {
 
   closed(connection: Connection): void {
     this.watch(connection, []);
-    for (const typing of this.typing.values())
-      if (typing.user === connection.user && connection.rooms.has(typing.room)) typing.endsAt = 0;
+    const { user } = connection;
+    if (user !== undefined && this.typing.size > 0)
+      for (const room of connection.rooms.keys()) this.endTyping(room, user);
   }
 
   /** Ends typing that nobody ended. */
@@ -183,11 +195,22 @@ export class Commands {
     const request: AppendRequest = { room, user, entry };
     // Who has sent types no more; his next key is news again.
     if (entry.op === "send") this.endTyping(room, user.id);
+    const pending = this.pending.get(user.id) ?? 0;
+    if (pending >= PENDING && this.with_.overLimit("pending"))
+      throw new RookeryError("RATE_LIMITED", "Too many messages on their way.", { retryAfterMs: 100 });
+    this.pending.set(user.id, pending + 1);
     this.with_.batcher.add(request, result => {
+      this.settled(user.id);
       this.with_.sent(result.ok ? "ok" : result.error.code);
       if (i === undefined || connection.closed) return;
       connection.reply(result.ok ? sentFrame(i, result.data, result.duplicate === true) : errorAnswer(i, result.error));
     });
+  }
+
+  private settled(user: string): void {
+    const left = (this.pending.get(user) ?? 1) - 1;
+    if (left > 0) this.pending.set(user, left);
+    else this.pending.delete(user);
   }
 
   private async type(connection: Connection, { id: user }: Identity, room: string, on: boolean): Promise<void> {
@@ -225,6 +248,19 @@ export class Commands {
     if (i !== undefined && !connection.closed) connection.reply(answer("ok", i, fields));
   }
 
+  /** Like `later`, after what the connection asked for before of this kind. */
+  private inTurn(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
+    if (connection.waiting >= TURNS) throw new RookeryError("RATE_LIMITED", "Too many subscriptions at once.");
+    connection.waiting++;
+    connection.turn = connection.turn.then(async () => {
+      connection.waiting--;
+      if (connection.closed) return;
+      await work().catch(error => {
+        if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, publicError(error)));
+      });
+    });
+  }
+
   private later(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
     work().catch(error => {
       if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, publicError(error)));
@@ -234,14 +270,3 @@ export class Commands {
 
 const tooMany = (field: string, limit: number): RookeryError =>
   new RookeryError("INVALID", `${field}: At most ${limit}.`, { errors: [{ field, message: `At most ${limit}.` }] });
-
-function sendOf({ text, clientId, attachments, replyTo, metadata }: FrameOf<"send">): UserOperation {
-  return {
-    op: "send",
-    text: text ?? "",
-    ...(clientId != null && { clientId }),
-    ...(attachments?.length && { attachments: attachments.map(item => (typeof item === "string" ? item : item.id)) }),
-    ...(replyTo != null && { replyTo }),
-    ...(metadata != null && { metadata }),
-  };
-}

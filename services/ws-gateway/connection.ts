@@ -19,6 +19,8 @@ export interface Subscription {
 export interface Joining {
   denied?: ErrorCode;
   member?: boolean;
+  /** The room was deleted, or became private: closed to all, or to those who are no members. */
+  closed?: "all" | "strangers" | undefined;
 }
 
 /**
@@ -32,6 +34,9 @@ export class Connection {
   /** Rooms still being replayed, in turn. */
   readonly replaying: string[] = [];
   pumping = false;
+  /** Subscriptions change one after another, in the order they were asked for. */
+  turn: Promise<void> = Promise.resolve();
+  waiting = 0;
   watched: ReadonlySet<string> = new Set();
   /** Told that the token is about to expire. */
   warned = false;

@@ -121,8 +121,8 @@ export class Gateway implements EngineHandlers {
     const connection = socket.data as Connection | undefined;
     if (!connection || !this.connections.delete(connection)) return;
     this.with_.metrics.closed(code);
-    this.with_.hub.close(connection);
     this.with_.commands.closed(connection);
+    this.with_.hub.close(connection);
     const count = this.addresses.get(socket.address);
     if (count) {
       count.sockets--;
@@ -218,6 +218,7 @@ export class Gateway implements EngineHandlers {
       if (!connection.token && raw.t !== "hello") throw new RookeryError("UNAUTHENTICATED", "Say hello first.");
       const frame = checkFrame(raw);
       if (frame.t !== "send") this.throttle(connection);
+      // The protocol's own form of ping has no number, and its pong none.
       if (frame.t === "ping") return connection.reply(answer("pong", i));
       if (frame.t === "hello") return this.hello(connection, frame, i);
       if (frame.t === "auth") {
@@ -233,10 +234,12 @@ export class Gateway implements EngineHandlers {
 
   private hello(connection: Connection, frame: Parameters<Commands["hello"]>[1], i: number | undefined): void {
     if (connection.token) throw new RookeryError("CONFLICT", "Hello was said before; use auth for a new token.");
+    if (Object.keys(frame.rooms ?? {}).length > this.with_.limits.rooms)
+      throw new RookeryError("INVALID", `rooms: At most ${this.with_.limits.rooms}.`);
     try {
       this.authenticate(connection, frame.token);
     } catch (error) {
-      connection.reply(errorAnswer(i, publicError(error)));
+      if (i !== undefined) connection.reply(errorAnswer(i, publicError(error)));
       return connection.end(error instanceof TooManyError ? CLOSES.TOO_MANY : CLOSES.TOKEN_EXPIRED);
     }
     this.with_.commands.hello(connection, frame, i);

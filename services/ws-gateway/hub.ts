@@ -23,6 +23,8 @@ export interface HubDependencies {
 interface Room {
   feed: RoomFeed;
   readers: Set<Connection>;
+  /** Readers that are still catching up. */
+  replaying: Set<Connection>;
   /** Resolves to what ends the interest in the bus. */
   leave: Promise<() => void>;
   /** Monotonic milliseconds since nobody reads; null while somebody does. */
@@ -39,6 +41,8 @@ const FRAME = 15 * 1024;
 /** Where rooms and sockets meet: who reads what, and what they get. No entry passes through here once per reader. */
 export class Hub {
   private readonly rooms = new Map<string, Room>();
+  /** Connections whose subscription to a room is being decided. */
+  private readonly joiners = new Map<string, Set<Connection>>();
 
   constructor(private readonly with_: HubDependencies) {}
 
@@ -48,11 +52,14 @@ export class Hub {
 
   /**
    * Decides about subscriptions: position first, then access, so that whoever is cut meanwhile is not let in. Follow with
-   * `admit` in the same tick as the answer.
+   * `admit` in the same tick as the answer. One at a time for a connection: what passes meanwhile is marked once a room.
    */
   async prepare(connection: Connection, user: string, rooms: readonly string[]): Promise<Map<string, RoomAccess>> {
     const wanted = [...new Set(rooms)].filter(room => isId(room));
-    for (const room of wanted) connection.joining.set(room, {});
+    for (const room of wanted) {
+      connection.joining.set(room, {});
+      this.joiners.set(room, (this.joiners.get(room) ?? new Set()).add(connection));
+    }
     const known = wanted.filter(room => this.rooms.has(room));
     const allowed = await this.ask(user, wanted);
     const fresh = wanted.filter(room => !known.includes(room) && !allowed.get(room)?.denied);
@@ -88,15 +95,19 @@ export class Hub {
     const states = Object.create(null) as Record<string, RoomState>;
     for (const id of rooms) {
       const access = allowed.get(id);
-      const joining = connection.joining.get(id);
-      connection.joining.delete(id);
+      const joining = this.joined(connection, id);
       const room = this.rooms.get(id);
-      const denied: ErrorCode | undefined = joining?.denied ?? access?.denied ?? (access ? undefined : "NOT_FOUND");
+      const member = joining?.member ?? access?.role != null;
+      const closed =
+        joining?.closed === "all" || (joining?.closed === "strangers" && !member) ? "NOT_FOUND" : undefined;
+      const denied = joining?.denied ?? access?.denied ?? closed ?? (access ? undefined : "NOT_FOUND");
       if (denied || !access || !room || room.feed.head.offset < 0) {
+        // What was subscribed before under other rights ends with them.
+        this.leave(connection, id);
         states[id] = { state: "denied", code: denied ?? "UNAVAILABLE" };
         continue;
       }
-      states[id] = this.enter(connection, room, access, joining, from.get(id) ?? null, sameEpoch);
+      states[id] = this.enter(connection, room, access, member, from.get(id) ?? null, sameEpoch);
     }
     return states;
   }
@@ -108,22 +119,23 @@ export class Hub {
       if (!subscription) continue;
       if (subscription.cursor === null) connection.socket.subscribe(id);
       else if (!connection.replaying.includes(id)) connection.replaying.push(id);
+      if (subscription.cursor !== null) this.rooms.get(id)?.replaying.add(connection);
     }
     void this.pump(connection);
   }
 
   leave(connection: Connection, id: string): void {
-    connection.joining.delete(id);
     if (!connection.rooms.delete(id)) return;
     connection.socket.unsubscribe(id);
     const room = this.rooms.get(id);
     room?.readers.delete(connection);
+    room?.replaying.delete(connection);
     if (room?.readers.size === 0) room.emptySince = this.with_.now();
   }
 
   close(connection: Connection): void {
     for (const id of [...connection.rooms.keys()]) this.leave(connection, id);
-    connection.joining.clear();
+    for (const id of [...connection.joining.keys()]) this.joined(connection, id);
   }
 
   /** Goes on with replays when the socket has taken what was sent. */
@@ -170,7 +182,7 @@ export class Hub {
       skipped: head => this.skipped(room, head),
       now,
     });
-    const room: Room = { feed, leave, readers: new Set(), emptySince: now() };
+    const room: Room = { feed, leave, readers: new Set(), replaying: new Set(), emptySince: now() };
     this.rooms.set(id, room);
     feed.ready.catch(() => {
       // Without a head there is no order to keep: whoever comes next tries anew.
@@ -184,12 +196,11 @@ export class Hub {
     connection: Connection,
     room: Room,
     access: RoomAccess,
-    joining: Joining | undefined,
+    member: boolean,
     from: number | null,
     sameEpoch: boolean,
   ): RoomState {
     const { offset, seq, floor } = room.feed.head;
-    const member = joining?.member ?? access.role !== null;
     const subscription: Subscription = { member, open: access.open === true, cursor: null, replayed: 0 };
     let state: "live" | "replayed" | "reset" = "live";
     if (from !== null && (!sameEpoch || from > offset || from < floor - 1 || from < access.visibleFrom))
@@ -233,7 +244,7 @@ export class Hub {
       }
     }
     flush();
-    for (const connection of room.readers) if (connection.replaying.length > 0) void this.pump(connection);
+    for (const connection of room.replaying) void this.pump(connection);
   }
 
   private member(room: Room, { user, change }: NonNullable<RoomEvent["member"]>): void {
@@ -257,6 +268,10 @@ export class Hub {
   /** A room that became private or is gone is cut from those who may no longer read it. */
   private settings(room: Room, data: string): void {
     const { isPrivate = true, deletedAt } = JSON.parse(data) as { isPrivate?: boolean; deletedAt?: string };
+    for (const connection of this.joiners.get(room.feed.room) ?? []) {
+      const joining = connection.joining.get(room.feed.room);
+      if (joining) joining.closed = deletedAt !== undefined ? "all" : isPrivate ? "strangers" : undefined;
+    }
     for (const connection of [...room.readers]) {
       const subscription = connection.rooms.get(room.feed.room);
       if (!subscription) continue;
@@ -264,6 +279,16 @@ export class Hub {
         this.cut(connection, room.feed.room, "NOT_FOUND");
       else subscription.open = !isPrivate;
     }
+  }
+
+  /** Ends the time in which events leave their mark on a subscription that is being decided. */
+  private joined(connection: Connection, id: string): Joining | undefined {
+    const joining = connection.joining.get(id);
+    connection.joining.delete(id);
+    const joiners = this.joiners.get(id);
+    joiners?.delete(connection);
+    if (joiners?.size === 0) this.joiners.delete(id);
+    return joining;
   }
 
   private cut(connection: Connection, id: string, code: ErrorCode): void {
@@ -302,7 +327,9 @@ export class Hub {
     try {
       for (let id = connection.replaying[0]; id !== undefined; id = connection.replaying[0]) {
         if (connection.closed || connection.socket.buffered > AHEAD) return;
-        if (await this.replay(connection, id)) connection.replaying.shift();
+        if (!(await this.replay(connection, id))) continue;
+        connection.replaying.shift();
+        this.rooms.get(id)?.replaying.delete(connection);
       }
     } finally {
       connection.pumping = false;

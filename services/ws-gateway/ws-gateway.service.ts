@@ -29,7 +29,7 @@ interface GatewayService extends Service {
 const SWEEP = 1_000;
 /** Milliseconds an append may take in all: its writer answers within 5 s. */
 const APPEND_TIMEOUT = 6_000;
-/** Milliseconds given to sends under way when the gateway stops. */
+/** Milliseconds given to sends and requests under way when the gateway stops. */
 const SETTLE = 5_000;
 /** Milliseconds over which clients are told to come back after a stop. */
 const SPREAD = 10_000;
@@ -82,6 +82,11 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       limits,
       publicLimits: limits,
       services: servicesOf(this, heads),
+      overLimit(limit) {
+        if (config.rateLimit === "off") return false;
+        metrics.rateLimited(limit, config.rateLimit === "on");
+        return config.rateLimit === "on";
+      },
       sent(outcome) {
         metrics.sent("native");
         metrics.acked(OUTCOMES[outcome] ?? "failed");
@@ -138,13 +143,14 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     });
   },
 
-  /** No new sockets, sends under way answered, everybody told when to come back, then closed with a code that resumes. */
+  /** No new sockets, sends and requests under way answered, everybody told when to come back, then closed with a code that resumes. */
   async stopped(this: GatewayService) {
     if (!this.engine) return;
     clearInterval(this.sweeper);
     this.engine.stopListening();
     this.gateway.drainAll(SPREAD);
-    await Promise.race([this.batcher.settled(), new Promise(resolve => setTimeout(resolve, SETTLE).unref())]);
+    const settled = Promise.all([this.batcher.settled(), this.engine.settled()]);
+    await Promise.race([settled, new Promise(resolve => setTimeout(resolve, SETTLE).unref())]);
     // Answers of the last sends leave with the tick that follows them.
     await new Promise(resolve => setImmediate(resolve));
     this.gateway.closeAll(CLOSES.GOING_AWAY);

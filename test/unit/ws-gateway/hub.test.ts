@@ -192,6 +192,27 @@ describe("the hub", () => {
     expect(socket.topics.size).toBe(0);
   });
 
+  it("ends an earlier subscription when the room is denied now", async () => {
+    const { connect, join, append, access } = ground();
+    const { socket, connection } = connect("u");
+    await join(connection, "u");
+    access.set("u", { denied: "NOT_FOUND", role: null });
+    expect(await join(connection, "u")).toEqual({ state: "denied", code: "NOT_FOUND" });
+    append(event(1));
+    expect(socket.offsets).toEqual([]);
+  });
+
+  it("does not let a stranger in to a room that becomes private while his access is being looked up", async () => {
+    const { connect, join, append, access, whileAsking } = ground();
+    const first = connect("v");
+    await join(first.connection, "v");
+    const { connection } = connect("u");
+    access.set("u", { role: null });
+    const closes: RoomEvent = { ...event(1), kind: "room", data: JSON.stringify({ isPrivate: true }) };
+    whileAsking(async () => append(closes));
+    expect(await join(connection, "u")).toEqual({ state: "denied", code: "NOT_FOUND" });
+  });
+
   it("denies what access denies, and what is no id, without keeping anything of it", async () => {
     const { connect, hub, access } = ground();
     const { connection } = connect("u");
