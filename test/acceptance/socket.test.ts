@@ -242,6 +242,35 @@ describe("native socket", () => {
       expect(socket.events(room)).toHaveLength(1);
     });
 
+    test("sub and unsub of one frame take effect in their order", async () => {
+      const socket = await bob.socket();
+      const answers = await socket.requestJoined([
+        { t: "sub", rooms: [room] },
+        { t: "unsub", rooms: [room] },
+      ]);
+      expect(answers.map(answer => answer.t)).toEqual(["ok", "ok"]);
+      await say(ann, room, "after");
+      await socket.settle();
+      expect(socket.events(room)).toEqual([]);
+    });
+
+    test("a read mark that does not move is told to nobody, and never goes back", async () => {
+      const id = await stage.channel([ann, bob]);
+      for (const text of ["one", "two", "three"]) await say(ann, id, text);
+      const socket = await ann.socket([id]);
+      const reader = await bob.socket();
+      for (const seq of [2, 1, 2, 3]) await reader.request({ t: "read", room: id, seq });
+      await socket.frame("read", frame => frame.t === "read" && frame.seq === 3, 2_000);
+      const marks = socket.frames.filter(frame => frame.t === "read" && frame.room === id);
+      expect(marks.map(frame => frame.seq)).toEqual([2, 3]);
+    });
+
+    test("an edit may leave a message empty only if it has an attachment", async () => {
+      const sent = await say(ann, room, "words");
+      const socket = await ann.socket();
+      expect(await socket.request({ t: "edit", room, id: sent.id, text: "" })).toMatchObject({ code: "INVALID" });
+    });
+
     test("a resume replays what was missed, once and in order, as it is now, and goes on", async () => {
       const id = await stage.channel([ann, bob]);
       const first = await say(ann, id, "first");
