@@ -19,9 +19,8 @@ export interface Session {
   /** Digest of what all refresh tokens of this session share: tells an old one from an invented one. */
   familyDigest: string;
   refreshDigest: string;
-  previousDigest?: string;
-  /** Milliseconds since the epoch, like `expiresAt`. */
-  rotatedAt: number;
+  /** Tokens rotated a moment ago, oldest first; `at` in milliseconds since the epoch, like `expiresAt`. */
+  retired?: { digest: string; at: number }[];
   expiresAt: number;
   createdAt: string;
 }

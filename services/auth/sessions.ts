@@ -5,6 +5,8 @@ import type { Session } from "./auth.store";
 
 /** Milliseconds after a rotation in which its old token may be a client's honest retry: refused, but nothing ends. */
 const GRACE = 10_000;
+/** Old tokens remembered for that; whoever rotates faster gets no grace for the oldest. */
+const MAX_RETIRED = 32;
 /** Sessions removed in one sweep or one step. */
 const BATCH = 500;
 
@@ -41,7 +43,6 @@ export class Sessions {
       userId,
       familyDigest: digest(parts.family),
       refreshDigest: digest(parts.secret),
-      rotatedAt: now,
       expiresAt: now + this.ttl * 1000,
       createdAt: timestamp(this.clock),
     });
@@ -66,15 +67,16 @@ export class Sessions {
     // The change is judged anew on what is stored each time it runs; the last run is the one that counted.
     await this.sessions.update(parts.id, session => {
       const now = this.clock.now();
+      const recent = (session.retired ?? []).filter(token => now - token.at < GRACE);
       const genuine = session.familyDigest === digest(parts.family) && session.expiresAt > now;
       if (!genuine || presented !== session.refreshDigest) {
-        const late = presented === session.previousDigest && now - session.rotatedAt < GRACE;
+        const late = recent.some(token => token.digest === presented);
         answer = { outcome: !genuine ? "unknown" : late ? "late" : "reused" };
         return null;
       }
       answer = { outcome: "rotated", refreshToken: format({ ...parts, secret }) };
-      const next = { refreshDigest: digest(secret), previousDigest: presented };
-      return { ...session, ...next, rotatedAt: now, expiresAt: now + this.ttl * 1000 };
+      const retired = [...recent, { digest: presented, at: now }].slice(-MAX_RETIRED);
+      return { ...session, refreshDigest: digest(secret), retired, expiresAt: now + this.ttl * 1000 };
     });
     return answer;
   }
