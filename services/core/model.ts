@@ -49,6 +49,9 @@ export interface Channel {
   deletedAt?: string;
 }
 
+/** A channel as its event shows it: to everyone alike, so without anybody's own role. */
+export type SharedChannel = Omit<Channel, "role">;
+
 export interface Conversation {
   id: string;
   type: "direct" | "group";

@@ -20,6 +20,27 @@ export const password = {
   },
 } as const;
 
+/** Controls, lone surrogates, line separators, and what turns the direction of text: one name could look like another. */
+const UNSAFE = /[\p{Cc}\p{Cs}\u2028\u2029\u202A-\u202E\u2066-\u2069]/u;
+
+/** True for text that shows as one line, the way it is stored. */
+export const isLine = (text: string): boolean => !UNSAFE.test(text);
+
+/** Text on one line (names, topics): spaces around it are cut, lengths count after that. */
+export const line = <Bounds extends { min?: number; max: number; optional?: boolean; nullable?: boolean }>(
+  bounds: Bounds,
+) =>
+  ({
+    type: "string",
+    trim: true,
+    ...bounds,
+    custom: (value: unknown, errors: { type: string; message?: string }[]): unknown => {
+      if (typeof value === "string" && !isLine(value))
+        errors.push({ type: "line", message: "Give one line without control characters." });
+      return value;
+    },
+  }) as const;
+
 export const clientId = { type: "string", pattern: /^[A-Za-z0-9_-]{1,64}$/ } as const;
 
 /** A whole number from `min`, from JSON or from a query string. Nothing else is converted. */

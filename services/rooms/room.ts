@@ -1,13 +1,15 @@
-import type { CollectionSpec } from "../../mixins/documents";
+import type { CollectionSpec, Documents } from "../../mixins/documents";
 import type { RoomAccess } from "../core/contract";
-import type { Channel, Conversation, RoomKind } from "../core/model";
+import type { Channel, Conversation, RoomKind, SharedChannel } from "../core/model";
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
 
 /** A change of membership or settings on its way: stored in the room first, then in its log, then cleared. */
-export type PendingChange = { id: string } & (
-  { type: "member"; user: string; change: MemberChange; role?: RoomRole } | { type: "room" }
-);
+export type PendingChange = {
+  id: string;
+  /** When it was asked for, in milliseconds since the epoch. */
+  since: number;
+} & ({ type: "member"; user: string; change: MemberChange; role?: RoomRole } | { type: "room" });
 
 export interface StoredRoom {
   id: string;
@@ -28,8 +30,8 @@ export interface StoredRoom {
   createdAt: string;
   memberCount: number;
   pending: PendingChange[];
-  /** Lets the sweeper find rooms with changes left half done. */
-  hasPending: boolean;
+  /** When the oldest pending change was asked for, null without any: how the sweeper finds what was left half done. */
+  pendingSince: number | null;
   deletedAt: string | null;
 }
 
@@ -52,7 +54,7 @@ export const ROOMS: CollectionSpec = {
     { name: "name", fields: ["nameKey"], unique: true },
     { name: "direct", fields: ["directKey"], unique: true },
     { name: "audience", fields: ["kind", "audience", "createdAt"] },
-    { name: "pending", fields: ["hasPending"] },
+    { name: "pending_since", fields: ["pendingSince"] },
   ],
 };
 
@@ -65,6 +67,18 @@ export const MEMBERS: CollectionSpec = {
 };
 
 export const memberId = (room: string, user: string): string => `${room}:${user}`;
+
+/** What the room's record holds of its pending changes, oldest first. */
+export const waiting = (pending: PendingChange[]): Pick<StoredRoom, "pending" | "pendingSince"> => ({
+  pending,
+  pendingSince: pending[0]?.since ?? null,
+});
+
+/** Who is in a room, longest-standing first. */
+export async function peopleOf(members: Documents<StoredMember>, room: string): Promise<string[]> {
+  const found = await members.find({ where: { room, banned: false }, sort: ["joinedAt", "id"] });
+  return found.map(member => member.user);
+}
 
 export const directKey = (a: string, b: string): string => [a, b].sort().join(":");
 
@@ -82,7 +96,9 @@ export function accessOf(id: string, room: StoredRoom | undefined, member: Store
   return open ? { room: id, kind: room.kind, open, role: null, visibleFrom: 0 } : hidden;
 }
 
-export function toChannel(room: StoredRoom, role: RoomRole | null): Channel {
+export const toChannel = (room: StoredRoom, role: RoomRole | null): Channel => ({ ...toSharedChannel(room), role });
+
+export function toSharedChannel(room: StoredRoom): SharedChannel {
   const { id, name, isPrivate, topic, createdBy, createdAt, memberCount } = room;
   return {
     id,
@@ -92,7 +108,6 @@ export function toChannel(room: StoredRoom, role: RoomRole | null): Channel {
     createdBy,
     createdAt,
     memberCount,
-    role,
   };
 }
 

@@ -16,12 +16,12 @@ interface RoomsService extends Service {
   sweeper: NodeJS.Timeout;
 }
 
-/** Milliseconds after which a change left half done is taken up by the sweeper. */
+/** Milliseconds between looks for changes left half done. */
 const SWEEP = 1_000;
 const SWEEP_ROOMS = 50;
 
-const name = "string|trim|min:1|max:80";
-const topic = { type: "string", trim: true, max: 500, optional: true, nullable: true } as const;
+const name = rules.line({ min: 1, max: 80 });
+const topic = rules.line({ max: 500, optional: true, nullable: true });
 
 const actions = {
   list: {
@@ -52,7 +52,7 @@ const actions = {
   update: {
     auth: "user",
     visibility: "published",
-    params: { id: rules.id, name: `${name}|optional`, isPrivate: "boolean|optional", topic },
+    params: { id: rules.id, name: { ...name, optional: true }, isPrivate: "boolean|optional", topic },
     handler(this: RoomsService, ctx) {
       const { id, ...edit } = ctx.params;
       return this.rooms.update(callerOf(ctx.meta), id, edit);
@@ -98,7 +98,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id, userId: rules.id, role: { type: "enum", values: [...ROOM_ROLES], optional: true } },
     handler(this: RoomsService, ctx) {
-      const { id, userId, role = "member" } = ctx.params;
+      const { id, userId, role } = ctx.params;
       return this.rooms.addMember(callerOf(ctx.meta).id, id, userId, role, namesOf(ctx));
     },
   },
@@ -125,7 +125,7 @@ const actions = {
     params: {
       type: { type: "enum", values: ["direct", "group"] },
       members: { type: "array", max: 1_000, items: { type: "string", min: 1, max: 200 } },
-      name: { type: "string", trim: true, max: 80, optional: true, nullable: true },
+      name: rules.line({ max: 80, optional: true, nullable: true }),
     },
     async handler(this: RoomsService, ctx) {
       const { type, members, name: given } = ctx.params;
@@ -194,9 +194,9 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
       );
     }
     this.sweeper = setInterval(() => {
-      this.changes
-        .sweep(SWEEP_ROOMS)
-        .catch(error => this.logger.warn("a change waits for the next sweep", { error: String(error) }));
+      const report = (room: string | null, error: unknown) =>
+        this.logger.warn("a change waits for the next sweep", { room, error: String(error) });
+      this.changes.sweep(SWEEP_ROOMS, report).catch(error => report(null, error));
     }, SWEEP).unref();
   },
 

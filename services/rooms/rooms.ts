@@ -13,14 +13,22 @@ import {
   directKey,
   memberId,
   membership,
+  peopleOf,
   toChannel,
   toConversation,
+  waiting,
   type StoredMember,
   type StoredRoom,
 } from "./room";
 
 /** Names of users, asked of their owner. Unknown ids are left out. */
 export type Names = (ids: string[]) => Promise<{ id: string; username: string }[]>;
+
+/** A room that a user may see, and his membership if any. */
+interface Sight {
+  room: StoredRoom;
+  member: StoredMember | null;
+}
 
 export interface RoomEdit {
   name?: string;
@@ -30,9 +38,6 @@ export interface RoomEdit {
 
 /** Rooms and who is in them. Every method decides by the records, deny by default. */
 export class Rooms {
-  /** Changes of one room take turns in this process; the pending list carries correctness between processes. */
-  private readonly turns = new Map<string, Promise<unknown>>();
-
   constructor(
     private readonly rooms: Documents<StoredRoom>,
     private readonly members: Documents<StoredMember>,
@@ -77,38 +82,37 @@ export class Rooms {
   }
 
   async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
-    const { room, member } = await this.visible(user.id, id);
-    if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
-    if (!runsRoom(member?.role) && !user.permissions.includes("channels.manage")) throw new RookeryError("FORBIDDEN");
-    if (room.kind === "group" && edit.isPrivate === false)
-      throw new RookeryError("INVALID", "A group is always private.");
-    const changed = await this.turn(id, () => this.changes.settings(id, doc => edited(doc, edit))).catch(nameTaken);
-    return this.shown(changed, member);
+    return this.turn(user.id, id, async ({ room, member }) => {
+      if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
+      if (!runsRoom(member?.role) && !user.permissions.includes("channels.manage")) throw new RookeryError("FORBIDDEN");
+      if (room.kind === "group" && edit.isPrivate === false)
+        throw new RookeryError("INVALID", "A group is always private.");
+      if (!differs(room, edit)) return this.shown(room, member);
+      return this.shown(await this.changes.settings(id, doc => edited(doc, edit)).catch(nameTaken), member);
+    });
   }
 
   async remove(user: Identity, id: string): Promise<void> {
-    const { room, member } = await this.visible(user.id, id);
-    const may = member?.role === "owner" || user.permissions.includes("channels.manage");
-    if (room.kind === "direct" || !may) throw new RookeryError("FORBIDDEN");
-    const deletedAt = timestamp(this.clock);
-    await this.turn(id, () =>
-      this.changes.settings(id, doc => ({ ...doc, deletedAt, nameKey: null, audience: doc.id })),
-    );
+    await this.turn(user.id, id, async ({ room, member }) => {
+      const may = member?.role === "owner" || user.permissions.includes("channels.manage");
+      if (room.kind === "direct" || !may) throw new RookeryError("FORBIDDEN");
+      const deletedAt = timestamp(this.clock);
+      await this.changes.settings(id, doc => ({ ...doc, deletedAt, nameKey: null, audience: doc.id }));
+    });
   }
 
   async join(user: string, id: string): Promise<void> {
-    const { room, member } = await this.visible(user, id);
-    if (member) return;
-    await this.changeMember(room.id, user, async current =>
-      current ? [] : [{ type: "member", user, change: "join", role: "member" }],
-    );
+    await this.turn(user, id, async ({ member }) => {
+      if (!member) await this.changes.change(id, [{ type: "member", user, change: "join", role: "member" }]);
+    });
   }
 
   async leave(user: string, id: string): Promise<void> {
-    const { room, member } = await this.visible(user, id);
-    if (!member) return;
-    if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room cannot be left.");
-    await this.takeOut(id, user, "leave");
+    await this.turn(user, id, async ({ room, member }) => {
+      if (!member) return;
+      if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room cannot be left.");
+      await this.takeOut(member, "leave");
+    });
   }
 
   async listMembers(user: string, id: string, paging: Paging, names: Names): Promise<Page<Member>> {
@@ -122,33 +126,43 @@ export class Rooms {
     return { items: await named(members, names), page, pageSize, total };
   }
 
-  async addMember(user: string, id: string, userId: string, role: RoomRole, names: Names): Promise<Member> {
-    const { room, member } = await this.visible(user, id);
-    if (room.kind === "direct" || !runsRoom(member?.role)) throw new RookeryError("FORBIDDEN");
-    if (role !== "member" && member?.role !== "owner")
-      throw new RookeryError("FORBIDDEN", "Only an owner gives roles.");
+  /** Lets a user in, or gives a member another role; without a role a newcomer is a member and a member stays what he is. */
+  async addMember(user: string, id: string, userId: string, role: RoomRole | undefined, names: Names): Promise<Member> {
+    const judge = ({ room, member }: Sight): void => {
+      if (room.kind === "direct" || !runsRoom(member?.role)) throw new RookeryError("FORBIDDEN");
+      if (role && role !== "member" && member?.role !== "owner")
+        throw new RookeryError("FORBIDDEN", "Only an owner gives roles.");
+    };
+    // Judged before as well: strangers learn nothing of users, and the room does not wait for the users service.
+    judge(await this.visible(user, id));
     if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
-    await this.changeMember(id, userId, async current => {
-      if (!current) return [{ type: "member", user: userId, change: "join", role }];
-      if (current.role === role || member?.role !== "owner") return [];
-      if (current.role === "owner" && !(await this.otherOwner(id, userId)))
-        throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
-      return [{ type: "member", user: userId, change: "role", role }];
+    const added = await this.turn(user, id, async sight => {
+      judge(sight);
+      const current = await this.member(id, userId);
+      if (!current)
+        await this.changes.change(id, [{ type: "member", user: userId, change: "join", role: role ?? "member" }]);
+      else if (role && role !== current.role && sight.member?.role === "owner") {
+        if (current.role === "owner" && !(await this.otherOwner(id, userId)))
+          throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
+        await this.changes.change(id, [{ type: "member", user: userId, change: "role", role }]);
+      }
+      return this.member(id, userId);
     });
-    const [added] = await named([(await this.members.get(memberId(id, userId))) as StoredMember], names);
-    return added as Member;
+    const [shown] = added ? await named([added], names) : [];
+    if (!shown) throw new RookeryError("CONFLICT", "The member was taken out meanwhile.");
+    return shown;
   }
 
   async removeMember(user: Identity, id: string, userId: string): Promise<void> {
     if (user.id === userId) return this.leave(user.id, id);
-    const { room, member } = await this.visible(user.id, id);
-    if (room.kind === "direct") throw new RookeryError("FORBIDDEN");
-    const target = membership(await this.members.get(memberId(id, userId)));
-    const manages = user.permissions.includes("channels.manage");
-    if (!runsRoom(member?.role) && !manages) throw new RookeryError("FORBIDDEN");
-    if (!target) return;
-    if (runsRoom(target.role) && member?.role !== "owner" && !manages) throw new RookeryError("FORBIDDEN");
-    await this.takeOut(id, userId, "remove");
+    await this.turn(user.id, id, async ({ room, member }) => {
+      const manages = user.permissions.includes("channels.manage");
+      if (room.kind === "direct" || (!runsRoom(member?.role) && !manages)) throw new RookeryError("FORBIDDEN");
+      const target = await this.member(id, userId);
+      if (!target) return;
+      if (runsRoom(target.role) && member?.role !== "owner" && !manages) throw new RookeryError("FORBIDDEN");
+      await this.takeOut(target, "remove");
+    });
   }
 
   async listConversations(user: string, paging: Paging): Promise<Page<Conversation>> {
@@ -188,14 +202,14 @@ export class Rooms {
     }));
     const key = type === "direct" ? directKey(people[0] as string, people[1] as string) : null;
     const known = key && (await this.rooms.findOne({ directKey: key }));
-    if (known) return { conversation: toConversation(await this.changes.finish(known), people), created: false };
+    if (known) return { conversation: toConversation(await this.finished(known.id), people), created: false };
     try {
       const room = await this.insert({ ...this.blank(user, type), name, directKey: key, isPrivate: true }, joins);
       return { conversation: toConversation(room, people), created: true };
     } catch (error) {
       const first = error instanceof DuplicateKeyError && key && (await this.rooms.findOne({ directKey: key }));
       if (!first) throw error;
-      return { conversation: toConversation(await this.changes.finish(first), people), created: false };
+      return { conversation: toConversation(await this.finished(first.id), people), created: false };
     }
   }
 
@@ -205,14 +219,18 @@ export class Rooms {
   }
 
   async memberIds(room: string): Promise<string[]> {
-    const members = await this.members.find({ where: { room, banned: false }, sort: ["joinedAt", "id"] });
-    return members.map(member => member.user);
+    return peopleOf(this.members, room);
   }
 
   /** Takes a user out of every room he can be taken out of; direct rooms stay, as the other's memory. */
   async evict(user: string): Promise<void> {
     const mine = await this.members.find({ where: { user, banned: false, kind: { $in: ["channel", "group"] } } });
-    for (const { room } of mine) await this.takeOut(room, user, "remove");
+    for (const { room } of mine)
+      await this.changes.turn(room, async () => {
+        await this.changes.finish(room);
+        const member = await this.member(room, user);
+        if (member) await this.takeOut(member, "remove");
+      });
   }
 
   private blank(user: string, kind: StoredRoom["kind"]): StoredRoom {
@@ -229,20 +247,38 @@ export class Rooms {
       createdBy: user,
       createdAt: timestamp(this.clock),
       memberCount: 0,
-      pending: [],
-      hasPending: true,
+      ...waiting([]),
       deletedAt: null,
     };
   }
 
-  private async insert(room: StoredRoom, joins: readonly NewChange[]): Promise<StoredRoom> {
-    const pending = joins.map(join => ({ ...join, id: newId() }));
+  /** With the turn held from the start, so that nobody who finds the new room finishes it at the same time. */
+  private insert(room: StoredRoom, joins: readonly NewChange[]): Promise<StoredRoom> {
     const audience = room.isPrivate ? room.id : "public";
-    return this.changes.finish(await this.rooms.insert({ ...room, audience, pending }).catch(nameTaken));
+    return this.changes.turn(room.id, () => this.changes.create({ ...room, audience }, joins)).catch(nameTaken);
   }
 
-  /** A room that the user may see, and his membership if any. */
-  private async visible(user: string, id: string): Promise<{ room: StoredRoom; member: StoredMember | null }> {
+  private finished(id: string): Promise<StoredRoom> {
+    return this.changes.turn(id, () => this.changes.finish(id));
+  }
+
+  /**
+   * Works on a room that the user may see with its turn held and nothing pending: what `work` is given, and the records
+   * it reads, are not changed by another request of this process.
+   */
+  private turn<T>(user: string, id: string, work: (sight: Sight) => Promise<T>): Promise<T> {
+    if (!isId(id)) return Promise.reject(new RookeryError("NOT_FOUND"));
+    return this.changes.turn(id, async () => {
+      await this.changes.finish(id);
+      return work(await this.visible(user, id));
+    });
+  }
+
+  private async member(room: string, user: string): Promise<StoredMember | null> {
+    return membership(await this.members.get(memberId(room, user)));
+  }
+
+  private async visible(user: string, id: string): Promise<Sight> {
     if (!isId(id)) throw new RookeryError("NOT_FOUND");
     const [room, member] = await Promise.all([this.rooms.get(id), this.members.get(memberId(id, user))]);
     const { denied } = accessOf(id, room ?? undefined, member ?? undefined);
@@ -255,27 +291,14 @@ export class Rooms {
     return toConversation(room, await this.memberIds(room.id));
   }
 
-  /** Decides about one member with the room's turn held, so that two requests cannot both see the old state. */
-  private changeMember(
-    room: string,
-    user: string,
-    decide: (current: StoredMember | null) => Promise<NewChange[]>,
-  ): Promise<void> {
-    return this.turn(room, async () => {
-      const changes = await decide(membership(await this.members.get(memberId(room, user))));
-      if (changes.length > 0) await this.changes.change(room, changes);
-    });
-  }
-
   /** Ends a membership; where the last owner goes, the longest-standing of the highest role takes over. */
-  private takeOut(room: string, user: string, change: "leave" | "remove"): Promise<void> {
-    return this.changeMember(room, user, async current => {
-      if (!current) return [];
-      const out: NewChange = { type: "member", user, change };
-      if (current.role !== "owner" || (await this.otherOwner(room, user))) return [out];
-      const heir = await this.heir(room, user);
-      return heir ? [{ type: "member", user: heir, change: "role", role: "owner" }, out] : [out];
-    });
+  private async takeOut({ room, user, role }: StoredMember, change: "leave" | "remove"): Promise<void> {
+    const out: NewChange = { type: "member", user, change };
+    const heir = role === "owner" && !(await this.otherOwner(room, user)) ? await this.heir(room, user) : null;
+    await this.changes.change(
+      room,
+      heir ? [{ type: "member", user: heir, change: "role", role: "owner" }, out] : [out],
+    );
   }
 
   /** Memberships with their rooms, less those of deleted ones, in the order given. */
@@ -299,22 +322,12 @@ export class Rooms {
     }
     return null;
   }
-
-  private turn<T>(room: string, work: () => Promise<T>): Promise<T> {
-    const result = (this.turns.get(room) ?? Promise.resolve()).then(work);
-    const settled = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.turns.set(room, settled);
-    void settled.then(() => {
-      if (this.turns.get(room) === settled) this.turns.delete(room);
-    });
-    return result;
-  }
 }
 
 const keyOf = (name: string): string => name.toLowerCase();
+
+const differs = (room: StoredRoom, edit: RoomEdit): boolean =>
+  (["name", "isPrivate", "topic"] as const).some(field => edit[field] !== undefined && edit[field] !== room[field]);
 
 function edited(doc: StoredRoom, { name, isPrivate, topic }: RoomEdit): StoredRoom {
   const next = { ...doc };

@@ -1,4 +1,5 @@
 import type { Identity, PresenceStatus, PublicUser } from "../core/model";
+import { isLine, line } from "../core/rules";
 import type { StoredUser } from "./directory";
 
 /** A user as `viewer` may see him; built field by field, so that nothing stored slips out. */
@@ -16,25 +17,12 @@ export function toPublic(user: StoredUser, viewer: Identity, status: PresenceSta
   };
 }
 
-const CONTROL = /\p{Cc}/u;
 const FILE = /^\/api\/files\/[0-9a-f-]{36}$/;
 
 type Errors = { type: string; message?: string }[];
 
 /** Parameter rule: 1 to 64 characters on one line, spaces around them cut; null clears it. */
-export const displayNameRule = {
-  type: "string",
-  optional: true,
-  nullable: true,
-  trim: true,
-  min: 1,
-  max: 64,
-  custom: (value: unknown, errors: Errors): unknown => {
-    if (typeof value === "string" && CONTROL.test(value))
-      errors.push({ type: "displayName", message: "A display name has no control characters." });
-    return value;
-  },
-} as const;
+export const displayNameRule = line({ optional: true, nullable: true, min: 1, max: 64 });
 
 /** Parameter rule: a picture on the web or a file of ours; null clears it. Browsers get nothing else to follow. */
 export const avatarUrlRule = {
@@ -50,7 +38,7 @@ export const avatarUrlRule = {
 } as const;
 
 function isWebAddress(text: string): boolean {
-  if (!/^https?:\/\/[^\s"'<>\\^`{|}]+$/.test(text) || CONTROL.test(text) || !URL.canParse(text)) return false;
+  if (!/^https?:\/\/[^\s"'<>\\^`{|}]+$/.test(text) || !isLine(text) || !URL.canParse(text)) return false;
   const { username, password, hostname } = new URL(text);
   return username === "" && password === "" && hostname !== "";
 }
