@@ -28,6 +28,9 @@ export const statusLine = (status: number, phrase = STATUS_CODES[status] ?? "Unk
 export const isBodiless = (method: string, status: number): boolean =>
   method === "HEAD" || status === 204 || status === 304;
 
+/** Whether Transfer-Encoding, repeated ones joined by commas, is one that is spoken here: no proxy may read it otherwise. */
+export const isKnownCoding = (value: string): boolean => value.trim().toLowerCase() === "chunked";
+
 /** An error as REST tells it (RFC 9457). */
 export function problem(code: ErrorCode, title: string = ERRORS[code].title): Reply {
   const { status } = ERRORS[code];
@@ -37,6 +40,9 @@ export function problem(code: ErrorCode, title: string = ERRORS[code].title): Re
     body: JSON.stringify({ type: "about:blank", title, status, code }),
   };
 }
+
+/** The answer to whatever comes after `stopListening`. */
+export const STOPPING = problem("UNAVAILABLE");
 
 /** Headers of a complete answer, without its length. */
 export const replyHeaders = (reply: Reply): [string, string][] =>

@@ -91,7 +91,10 @@ export interface EngineHandlers {
 }
 
 export interface EngineOptions {
-  /** Largest message taken, bytes; above it the connection is closed. */
+  /**
+   * Largest message taken, bytes. A larger one is not delivered and ends the socket as a bad frame; one above
+   * {@link PAYLOAD_ROOM} times that is not even read, and drops the connection.
+   */
   readonly maxPayload: number;
   /** Bytes a socket may have waiting; above it the socket is closed as too slow. One frame may exceed it. */
   readonly maxBackpressure: number;
@@ -100,6 +103,9 @@ export interface EngineOptions {
   /** Addresses and CIDR blocks of proxies whose `X-Forwarded-For` is believed. */
   readonly trustProxies: readonly string[];
 }
+
+/** Multiple of `maxPayload` a driver reads, so that the sender of too large a message is told with a code not to try again. */
+export const PAYLOAD_ROOM = 4;
 
 export interface Engine {
   readonly name: "uws" | "ws";
@@ -111,8 +117,13 @@ export interface Engine {
   listen(host: string, port: number): Promise<number>;
   /** One text frame to every subscriber of the topic. */
   publish(topic: string, text: string | Uint8Array): void;
-  /** No new connections; open ones live on. */
+  /**
+   * No new connections; open WebSockets live on. Requests under way are answered and their connections end with the
+   * answer; a request that comes later gets 503.
+   */
   stopListening(): void;
+  /** Resolves as soon as no HTTP request is under way. */
+  settled(): Promise<void>;
   /** Drops everything. */
   close(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage, Server } from "node:http";
 import { isForwardingHeader } from "../core/client-address";
 import type { HttpExchange, Reply } from "./engine";
-import { isBodiless, isHopByHop, problem, replyHeaders, statusLine, watchBody } from "./engine.http";
+import { isBodiless, isHopByHop, isKnownCoding, problem, replyHeaders, statusLine, watchBody } from "./engine.http";
 import { memoryRequest } from "./engine.memory";
 import { eachHeader, type NativeRequest, type NativeResponse } from "./engine.uws.native";
 
@@ -10,6 +10,9 @@ const OWN_HEADERS = new Set(["content-length", "date"]);
 
 /** Bytes of a body held for a server that answers before it has read them and a client that does not read. */
 const MAX_HELD = 32 * 1024 * 1024;
+
+/** Bytes of URL and headers: what Node's parser takes, less the few that are added on the way to it. */
+const MAX_HEAD = 16 * 1024 - 256;
 
 const isAscii = (text: string): boolean => Buffer.byteLength(text) === text.length;
 
@@ -26,7 +29,9 @@ export class UwsExchange implements HttpExchange {
   readonly address: string;
   readonly #res: NativeResponse;
   readonly #headers: string[] = [];
-  /** Bytes to come; -1: chunked, length unknown; undefined: two lengths that differ. */
+  /** Bytes of URL and headers, about. */
+  #headBytes = 0;
+  /** Bytes to come; -1: chunked, length unknown; undefined: where the body ends is not certain. */
   #length: number | undefined = 0;
   #bodyRead = true;
   #headSent = false;
@@ -38,6 +43,8 @@ export class UwsExchange implements HttpExchange {
   #paused = false;
   #origin: ClientRequest | undefined;
   readonly #onDone: (exchange: UwsExchange) => void;
+  /** The connection ends with the answer. */
+  #closes = false;
 
   /**
    * @param trusted whether the peer is a proxy whose forwarding headers pass
@@ -67,40 +74,59 @@ export class UwsExchange implements HttpExchange {
   #copyHeaders(req: NativeRequest, trusted: boolean): void {
     const connection = req.getHeader("connection").toLowerCase();
     const lengths = new Set<string>();
-    let chunked = false;
+    const codings: string[] = [];
+    this.#headBytes = this.url.length;
     eachHeader(req, (name, value) => {
+      this.#headBytes += name.length + Buffer.byteLength(value) + 4;
       if (name === "content-length") lengths.add(value);
-      else if (name === "transfer-encoding") chunked = true;
+      else if (name === "transfer-encoding") codings.push(value);
       else if (name !== "expect" && !isHopByHop(name, connection) && (trusted || !isForwardingHeader(name))) {
         this.#headers.push(name, byteString(value));
       }
     });
-    if (chunked) {
-      this.#length = lengths.size > 0 ? undefined : -1;
+    if (codings.length > 0) {
+      // The library takes any coding for chunked.
+      this.#length = lengths.size > 0 || !isKnownCoding(codings.join()) ? undefined : -1;
       this.#headers.push("transfer-encoding", "chunked");
     } else if (lengths.size > 0) {
       const [length = ""] = lengths;
       this.#length = lengths.size === 1 && /^\d{1,15}$/.test(length) ? Number(length) : undefined;
       this.#headers.push("content-length", length);
     }
+    this.#closes = this.#length === undefined;
+  }
+
+  /** Lets the connection end with the answer, if its headers are not yet sent. */
+  closeAfter(): void {
+    if (!this.#headSent) this.#closes = true;
   }
 
   reply(reply: Reply): void {
     if (this.#done) return;
     const body = reply.body ?? "";
+    const closes = this.#closes;
     this.#finish();
     this.#res.cork(() => {
       this.#res.writeStatus(statusLine(reply.status));
       for (const [name, value] of replyHeaders(reply)) this.#res.writeHeader(name, value);
       if (isBodiless(this.method, reply.status)) {
-        this.#endBodiless(this.method === "HEAD" ? Buffer.byteLength(body) : undefined, false);
-      } else this.#res.end(body, false);
+        this.#endBodiless(this.method === "HEAD" ? Buffer.byteLength(body) : undefined, closes);
+      } else this.#res.end(body, closes);
     });
   }
 
   serve(server: Server): void {
-    // A path is ASCII (RFC 3986); a length is one number.
-    if (this.#length === undefined || !isAscii(this.url)) return this.reply(problem("BAD_REQUEST"));
+    if (this.#length === undefined) {
+      // Later, as what follows in the same packet would be taken for the next request once this one is answered.
+      setImmediate(() => this.reply(problem("BAD_REQUEST")));
+      return;
+    }
+    // A path is ASCII (RFC 3986).
+    if (!isAscii(this.url)) return this.reply(problem("BAD_REQUEST"));
+    if (this.#headBytes > MAX_HEAD) {
+      this.#closes = true;
+      return this.reply({ status: 431, body: "Request header fields too large" });
+    }
     let origin: ClientRequest;
     try {
       origin = memoryRequest(server, this.method, this.url, this.#headers, this.address);
@@ -167,7 +193,7 @@ export class UwsExchange implements HttpExchange {
     const told = answer.headers["content-length"];
     const length = told === undefined ? undefined : Number(told);
     // As Node does it on TCP: whoever is told to close need not send the rest of its body.
-    const closes = answer.headers.connection?.toLowerCase() === "close";
+    if (answer.headers.connection?.toLowerCase() === "close") this.#closes = true;
     answer.once("error", () => this.#fail());
     answer.once("close", () => {
       if (!answer.complete) this.#fail();
@@ -177,10 +203,10 @@ export class UwsExchange implements HttpExchange {
       answer.resume();
       this.#last(() => {
         this.#head(answer, status);
-        this.#endBodiless(this.method === "HEAD" ? length : undefined, closes);
+        this.#endBodiless(this.method === "HEAD" ? length : undefined, this.#closes);
       });
-    } else if (length === undefined) this.#stream(answer, status, closes);
-    else this.#streamSized(answer, status, length, closes);
+    } else if (length === undefined) this.#stream(answer, status);
+    else this.#streamSized(answer, status, length);
   }
 
   /** The native side takes an `undefined` length for a number, so none is told by giving no argument at all. */
@@ -191,20 +217,30 @@ export class UwsExchange implements HttpExchange {
   }
 
   /** A body of unknown length, chunked; every chunk leaves at once. */
-  #stream(answer: IncomingMessage, status: number, closes: boolean): void {
+  #stream(answer: IncomingMessage, status: number): void {
+    let held: Buffer | undefined;
     answer.on("data", (chunk: Buffer) => {
       if (this.#done) return;
+      if (this.#closes && !this.#headSent && held === undefined) {
+        // Often there is no second one: then the answer is complete, and the connection can end with it.
+        held = chunk;
+        return;
+      }
+      const bytes = held === undefined ? chunk : Buffer.concat([held, chunk]);
+      held = undefined;
       let room = true;
       this.#res.cork(() => {
-        this.#head(answer, status);
-        room = this.#res.write(chunk);
+        this.#headOfMany(answer, status);
+        room = this.#res.write(bytes);
       });
       if (!room) this.#waitForRoom(answer, () => true);
     });
     answer.once("end", () =>
       this.#last(() => {
+        // The library would write its Connection header into a body that has begun.
+        const closes = this.#closes && !this.#headSent;
         this.#head(answer, status);
-        this.#res.end("", closes);
+        this.#res.end(held ?? "", closes);
       }),
     );
     // The library sends headers with the first byte only. A stream of events is open as soon as its headers arrive, so
@@ -213,20 +249,21 @@ export class UwsExchange implements HttpExchange {
       setImmediate(() => {
         if (this.#done || this.#headSent) return;
         this.#res.cork(() => {
-          this.#head(answer, status);
-          this.#res.write(":\n\n");
+          this.#headOfMany(answer, status);
+          this.#res.write(held ?? ":\n\n");
+          held = undefined;
         });
       });
     }
   }
 
-  #streamSized(answer: IncomingMessage, status: number, length: number, closes: boolean): void {
+  #streamSized(answer: IncomingMessage, status: number, length: number): void {
     answer.on("data", (chunk: Buffer) => {
       if (this.#done) return;
       if (!this.#headSent && chunk.length === length) {
         this.#last(() => {
           this.#head(answer, status);
-          this.#res.end(chunk, closes);
+          this.#res.end(chunk, this.#closes);
         });
         return;
       }
@@ -234,7 +271,7 @@ export class UwsExchange implements HttpExchange {
       let all = false;
       let complete = false;
       this.#res.cork(() => {
-        this.#head(answer, status);
+        this.#headOfMany(answer, status);
         start = this.#res.getWriteOffset();
         [all, complete] = this.#res.tryEnd(chunk, length);
       });
@@ -251,7 +288,7 @@ export class UwsExchange implements HttpExchange {
       if (length === 0) {
         this.#last(() => {
           this.#head(answer, status);
-          this.#res.end("", closes);
+          this.#res.end("", this.#closes);
         });
       }
     });
@@ -287,6 +324,13 @@ export class UwsExchange implements HttpExchange {
       const value = answer.rawHeaders[i + 1] ?? "";
       this.#res.writeHeader(name, isAscii(value) ? value : Buffer.from(value, "latin1"));
     }
+  }
+
+  /** The head of an answer in several writes: the client is to end the connection, the library can only with a complete answer. */
+  #headOfMany(answer: IncomingMessage, status: number): void {
+    if (this.#headSent) return;
+    this.#head(answer, status);
+    if (this.#closes) this.#res.writeHeader("Connection", "close");
   }
 
   /** Runs the write that completes the response. */

@@ -1,9 +1,9 @@
 import { createServer } from "node:net";
 import { CLOSES } from "../core/closes";
 import { normalAddress, TrustedProxies } from "../core/client-address";
-import type { Engine, EngineHandlers, EngineOptions, Socket } from "./engine";
+import { PAYLOAD_ROOM, type Engine, type EngineHandlers, type EngineOptions, type Socket } from "./engine";
 import { cutReason, readHandshake } from "./engine.handshake";
-import { problem, replyHeaders, statusLine } from "./engine.http";
+import { problem, replyHeaders, statusLine, STOPPING } from "./engine.http";
 import { UwsExchange } from "./engine.uws.http";
 import type { Native, NativeApp, NativeRequest, NativeResponse, NativeSocket } from "./engine.uws.native";
 
@@ -94,6 +94,9 @@ export class UwsEngine implements Engine {
   readonly #sweeper: NodeJS.Timeout;
   #cursor = this.#sockets.values();
   readonly #listeners: unknown[] = [];
+  #stopping = false;
+  /** Called when the last request is answered. */
+  readonly #settled: (() => void)[] = [];
 
   constructor(
     private readonly native: Native,
@@ -103,7 +106,7 @@ export class UwsEngine implements Engine {
     this.#proxies = new TrustedProxies(options.trustProxies);
     this.#app = native.App();
     this.#app.ws("/*", {
-      maxPayloadLength: options.maxPayload,
+      maxPayloadLength: PAYLOAD_ROOM * options.maxPayload,
       maxBackpressure: options.maxBackpressure,
       // Without it a slow socket misses frames and lives on.
       closeOnBackpressureLimit: true,
@@ -119,9 +122,11 @@ export class UwsEngine implements Engine {
         handlers.open(socket);
       },
       message: (ws, message, isBinary) => {
+        const socket = socketOf(ws);
+        if (message.byteLength > options.maxPayload) socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
         // Both views end with this call.
-        if (isBinary) handlers.binary(socketOf(ws), new Uint8Array(message));
-        else handlers.message(socketOf(ws), Buffer.from(message).toString("utf8"));
+        else if (isBinary) handlers.binary(socket, new Uint8Array(message));
+        else handlers.message(socket, Buffer.from(message).toString("utf8"));
       },
       drain: ws => handlers.drain(socketOf(ws)),
       close: (ws, code, reason) => {
@@ -154,7 +159,13 @@ export class UwsEngine implements Engine {
   }
 
   stopListening(): void {
+    this.#stopping = true;
+    for (const exchange of this.#exchanges) exchange.closeAfter();
     for (const listener of this.#listeners.splice(0)) this.native.closeListener(listener);
+  }
+
+  async settled(): Promise<void> {
+    if (this.#exchanges.size > 0) await new Promise<void>(resolve => this.#settled.push(resolve));
   }
 
   async close(): Promise<void> {
@@ -182,7 +193,7 @@ export class UwsEngine implements Engine {
       this.#client(res, req).address,
       name => req.getHeader(name) || undefined,
     );
-    const answer = "status" in request ? request : this.handlers.upgrade(request);
+    const answer = this.#stopping ? STOPPING : "status" in request ? request : this.handlers.upgrade(request);
     if ("status" in answer) {
       res.cork(() => {
         res.writeStatus(statusLine(answer.status));
@@ -200,13 +211,23 @@ export class UwsEngine implements Engine {
 
   #request(res: NativeResponse, req: NativeRequest): void {
     const { address, trusted } = this.#client(res, req);
-    const exchange = new UwsExchange(res, req, address, trusted, done => this.#exchanges.delete(done));
+    const exchange = new UwsExchange(res, req, address, trusted, done => this.#done(done));
+    if (this.#stopping) {
+      exchange.closeAfter();
+      exchange.reply(STOPPING);
+      return;
+    }
     if (this.#exchanges.size >= MAX_REQUESTS) {
       exchange.reply(problem("UNAVAILABLE"));
       return;
     }
     this.#exchanges.add(exchange);
     this.handlers.request(exchange);
+  }
+
+  #done(exchange: UwsExchange): void {
+    this.#exchanges.delete(exchange);
+    if (this.#exchanges.size === 0) for (const resolve of this.#settled.splice(0)) resolve();
   }
 
   #sweep(): void {

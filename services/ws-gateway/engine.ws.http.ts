@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { isForwardingHeader, recordClientAddress, type TrustedProxies } from "../core/client-address";
 import type { HttpExchange, Reply } from "./engine";
-import { isBodiless, replyHeaders, statusLine, watchBody } from "./engine.http";
+import { isBodiless, isKnownCoding, problem, replyHeaders, statusLine, watchBody } from "./engine.http";
 
 /** One request on the engine's own Node server, passed on as it is. */
 export class NodeExchange implements HttpExchange {
@@ -21,6 +21,11 @@ export class NodeExchange implements HttpExchange {
   }
 
   serve(server: Server): void {
+    const coding = this.req.headers["transfer-encoding"];
+    if (coding !== undefined && !isKnownCoding(coding)) {
+      this.res.setHeader("Connection", "close");
+      return this.reply(problem("BAD_REQUEST"));
+    }
     recordClientAddress(this.req, this.address);
     if (hasBody(this.req)) this.#watch();
     server.emit("request", this.req, this.res);

@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket as TcpSocket } from "node:net";
 import { WebSocketServer, type ServerOptions, type WebSocket } from "ws";
 import { TrustedProxies } from "../core/client-address";
 import { CLOSES } from "../core/closes";
-import type { Accept, Engine, EngineHandlers, EngineOptions, Socket } from "./engine";
+import { PAYLOAD_ROOM, type Accept, type Engine, type EngineHandlers, type EngineOptions, type Socket } from "./engine";
 import { cutReason, readHandshake } from "./engine.handshake";
+import { STOPPING } from "./engine.http";
 import { cleanClient, ignoreUpgrade, NodeExchange, replyRaw } from "./engine.ws.http";
 
 /** Milliseconds for all of a request's headers. */
@@ -136,10 +137,15 @@ export class WsEngine implements Engine {
   readonly #sweeper: NodeJS.Timeout;
   /** The upgrade in hand: it is all synchronous. */
   #protocol: string | undefined;
+  #stopping = false;
+  /** Answers of requests under way. */
+  readonly #answers = new Set<ServerResponse>();
+  /** Called when the last request is answered. */
+  readonly #settled: (() => void)[] = [];
 
   constructor(
     private readonly handlers: EngineHandlers,
-    options: EngineOptions,
+    private readonly options: EngineOptions,
     readonly fallback: string | undefined,
   ) {
     this.maxBackpressure = options.maxBackpressure;
@@ -149,7 +155,7 @@ export class WsEngine implements Engine {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: options.maxPayload,
+      maxPayload: PAYLOAD_ROOM * options.maxPayload,
       maxFragments: MAX_FRAGMENTS,
       closeTimeout: CLOSE_TIMEOUT,
       // Its pongs would count against no bound.
@@ -189,7 +195,13 @@ export class WsEngine implements Engine {
   }
 
   stopListening(): void {
+    this.#stopping = true;
+    for (const answer of this.#answers) if (!answer.headersSent) answer.setHeader("Connection", "close");
     for (const server of this.#servers) server.close();
+  }
+
+  async settled(): Promise<void> {
+    if (this.#answers.size > 0) await new Promise<void>(resolve => this.#settled.push(resolve));
   }
 
   async close(): Promise<void> {
@@ -231,9 +243,24 @@ export class WsEngine implements Engine {
       connectionsCheckingInterval: 1_000,
       keepAliveTimeout: HEADERS_TIMEOUT,
     });
-    server.on("request", (req, res) => this.handlers.request(new NodeExchange(req, res, this.#proxies)));
+    server.on("request", (req, res) => this.#request(req, res));
     server.on("upgrade", (req, socket, head) => this.#upgrade(server, req, socket as TcpSocket, head));
     return server;
+  }
+
+  #request(req: IncomingMessage, res: ServerResponse): void {
+    const exchange = new NodeExchange(req, res, this.#proxies);
+    if (this.#stopping) {
+      res.setHeader("Connection", "close");
+      exchange.reply(STOPPING);
+      return;
+    }
+    this.#answers.add(res);
+    res.once("close", () => {
+      this.#answers.delete(res);
+      if (this.#answers.size === 0) for (const resolve of this.#settled.splice(0)) resolve();
+    });
+    this.handlers.request(exchange);
   }
 
   #upgrade(server: Server, req: IncomingMessage, tcp: TcpSocket, head: Buffer): void {
@@ -247,7 +274,7 @@ export class WsEngine implements Engine {
       const value = req.headers[name];
       return Array.isArray(value) ? value.join(",") : value;
     });
-    const answer = "status" in request ? request : this.handlers.upgrade(request);
+    const answer = this.#stopping ? STOPPING : "status" in request ? request : this.handlers.upgrade(request);
     if ("status" in answer) {
       replyRaw(tcp, answer);
       return;
@@ -263,7 +290,8 @@ export class WsEngine implements Engine {
     ws.on("message", (data, isBinary) => {
       if (socket.closed) return;
       const bytes = data as Buffer;
-      if (isBinary) handlers.binary(socket, bytes);
+      if (bytes.length > this.options.maxPayload) socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
+      else if (isBinary) handlers.binary(socket, bytes);
       else handlers.message(socket, bytes.toString("utf8"));
     });
     ws.on("ping", data => {

@@ -458,6 +458,74 @@ describe.each(["uws", "ws"] as const)("HTTP handed over by engine %s", kind => {
     expect((await send("GET", "/well")).status).toBe(200);
   }, 30_000);
 
+  it.each([
+    ["a coding it does not know", "Transfer-Encoding: xchunked\r\n"],
+    ["a coding before chunked", "Transfer-Encoding: gzip, chunked\r\n"],
+    ["chunked twice", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"],
+  ])("refuses a body framed with %s and ends the connection", async (_name, headers) => {
+    const seen: string[] = [];
+    respond = (req, res) => {
+      seen.push(req.url ?? "");
+      res.end();
+    };
+    const refused = `POST /a HTTP/1.1\r\nHost: x\r\n${headers}\r\n5\r\nhello\r\n0\r\n\r\n`;
+    expect(await rawHttp(port, refused)).toMatch(/^HTTP\/1.1 400 [^]*connection: close/i);
+    expect(await rawHttp(port, `${refused}GET /next HTTP/1.1\r\nHost: x\r\n\r\n`)).not.toMatch(/HTTP\/1.1 200 /);
+    expect(seen).not.toContain("/a");
+  });
+
+  it("refuses headers of 20 KB and ends the connection", async () => {
+    const headers = Array.from({ length: 10 }, (_, i) => `X-${i}: ${"x".repeat(2_000)}\r\n`).join("");
+    const answer = await rawHttp(port, `GET / HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+    expect(answer).toMatch(/^HTTP\/1.1 431 /);
+  });
+
+  it.each([
+    ["with a length", (res: ServerResponse) => res.setHeader("Content-Length", 6)],
+    ["without a length", () => undefined],
+  ])("answers what is under way after it stopped listening, %s, and nothing more", async (_name, prepare) => {
+    const held: ServerResponse[] = [];
+    respond = (_req, res) => void held.push(res);
+    let late = "";
+    const answers = Array.from({ length: 10 }, () =>
+      rawHttp(port, "GET / HTTP/1.1\r\nHost: x\r\n\r\n", text => /abc[^]*def(\r\n0\r\n\r\n)?$/.test(text)),
+    );
+    // Its headers are out when the engine stops: the connection lives on.
+    const early = connect(port, "127.0.0.1");
+    early.on("data", data => (late += data.toString()));
+    const ended = new Promise(resolve => early.once("close", resolve));
+    await until(() => held.length === 10);
+    early.write("GET /early HTTP/1.1\r\nHost: x\r\n\r\n");
+    await until(() => held.length === 11);
+    const last = held.pop()!;
+    prepare(last);
+    last.write("abc");
+    await until(() => late.includes("abc"));
+    engine.stopListening();
+    let settled = false;
+    const done = engine.settled().then(() => (settled = true));
+    for (const res of held) {
+      prepare(res);
+      res.write("abc");
+      res.end("def");
+    }
+    for (const answer of await Promise.all(answers)) {
+      expect(answer).toMatch(/^HTTP\/1.1 200 [^]*\r\nConnection: close\r\n[^]*abc[^]*def/i);
+      expect(answer).not.toMatch(/abc[^]*connection/i);
+    }
+    expect(settled).toBe(false);
+    last.end("def");
+    await done;
+    await until(() => late.includes("def"));
+    const first = late.length;
+    early.write("GET /more HTTP/1.1\r\nHost: x\r\n\r\n");
+    await ended;
+    // A driver may have ended the connection with the answer already.
+    if (late.length > first) expect(late.slice(first)).toMatch(/^[^]*HTTP\/1.1 503 [^]*connection: close/i);
+    expect(held).toHaveLength(10);
+    await engine.settled();
+  });
+
   it("drops clients that wait for an answer when it closes", async () => {
     let seen = false;
     respond = () => void (seen = true);

@@ -1,6 +1,7 @@
 import { createServer as createTcpServer, type AddressInfo } from "node:net";
 import {
   createEngine,
+  PAYLOAD_ROOM,
   type Engine,
   type EngineHandlers,
   type EngineOptions,
@@ -392,15 +393,15 @@ describe.each(["uws", "ws"] as const)("engine %s", kind => {
   describe("violations close the connection and nothing else", () => {
     beforeEach(() => start());
 
-    const oversize = encodeFrame(OPCODE.TEXT, "x".repeat(OPTIONS.maxPayload + 1));
+    const large = "x".repeat(OPTIONS.maxPayload + 1);
+    const huge = encodeFrame(OPCODE.TEXT, "x".repeat(PAYLOAD_ROOM * OPTIONS.maxPayload + 1));
     const fragment = encodeFrame(OPCODE.CONTINUATION, "x".repeat(20_000), { fin: false });
     const cases: [string, Buffer][] = [
-      ["an oversize message", oversize],
-      ["an oversize message announced only", oversize.subarray(0, 20)],
+      ["a message far too large, announced only", huge.subarray(0, 20)],
       ["a length of 2^63", Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],
       [
-        "an oversize message in fragments",
-        Buffer.concat([encodeFrame(OPCODE.TEXT, "x", { fin: false }), fragment, fragment, fragment, fragment]),
+        "a message far too large in fragments",
+        Buffer.concat([encodeFrame(OPCODE.TEXT, "x", { fin: false }), ...Array<Buffer>(14).fill(fragment)]),
       ],
       ["an unmasked frame", encodeFrame(OPCODE.TEXT, "bare", { masked: false })],
       ["a reserved bit", encodeFrame(OPCODE.TEXT, "x", { reserved: 0x20 })],
@@ -419,6 +420,29 @@ describe.each(["uws", "ws"] as const)("engine %s", kind => {
       ["a close frame of one byte", encodeFrame(OPCODE.CLOSE, Buffer.from([3]))],
       ["a close code nobody may send", encodeFrame(OPCODE.CLOSE, Buffer.from([3, 0xee]))],
     ];
+
+    // A client that is told 1006 comes back and sends the same again.
+    it.each([
+      ["text", encodeFrame(OPCODE.TEXT, large)],
+      ["bytes", encodeFrame(OPCODE.BINARY, large)],
+      [
+        "fragments",
+        Buffer.concat([
+          encodeFrame(OPCODE.TEXT, large.slice(0, 40_000), { fin: false }),
+          encodeFrame(OPCODE.CONTINUATION, large.slice(40_000)),
+        ]),
+      ],
+      ["bytes that are few characters", encodeFrame(OPCODE.TEXT, "é".repeat(OPTIONS.maxPayload / 2 + 1))],
+    ])("too large a message: %s, with the code that says not to try again", async (_name, bytes) => {
+      const [client] = await join();
+      client.tcp.write(Buffer.concat([bytes, encodeFrame(OPCODE.TEXT, "after")]));
+      await client.untilClosed();
+      expect(client.closeCode).toBe(4500);
+      await until(() => closes.length === 1);
+      expect(closes[0]).toMatchObject({ code: 4500, reason: "bad frame" });
+      expect([messages, binaries]).toEqual([[], []]);
+      await expectAlive();
+    });
 
     it.each(cases)("%s", async (_name, bytes) => {
       const [client] = await join();
