@@ -1,3 +1,4 @@
+import { Agent, request } from "node:http";
 import { Stage, type Client } from "../support/client";
 import { describeOwn, startServer } from "../support/server";
 import { eventually } from "../support/eventually";
@@ -30,6 +31,58 @@ describeOwn("SIGTERM in the middle of traffic", () => {
     expect(reader.all("reconnect").length).toBeGreaterThan(0);
     for (const sender of senders) await sender.settle();
     judge(senders, await wholeHistory(people[0] as Client, room));
+    await stage.end();
+  }, 60_000);
+
+  test("REST sends under way at the signal are answered, on connections that are kept alive", async () => {
+    const server = await startServer({ env: { RATE_LIMIT: "off" } });
+    const stage = await Stage.on(server);
+    const [one] = await stage.users("a");
+    const client = one as Client;
+    const room = await stage.channel([client]);
+    const agent = new Agent({ keepAlive: true });
+    let sent = 0;
+    const send = (id: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const body = JSON.stringify({ clientId: id, text: id });
+        const req = request(
+          `${server.url}/api/channels/${room}/messages`,
+          {
+            agent,
+            method: "POST",
+            headers: {
+              Authorization: `Bearer ${client.token}`,
+              "Content-Type": "application/json",
+              "Content-Length": Buffer.byteLength(body),
+            },
+          },
+          res =>
+            res
+              .resume()
+              .once("error", reject)
+              .once("end", () => resolve(res.statusCode ?? 0)),
+        );
+        req.once("error", reject);
+        req.end(body, () => (sent += 1));
+      });
+    const warm = Array.from({ length: 40 }, (_, n) => send(`warm-${n}`));
+    expect(new Set(await Promise.all(warm))).toEqual(new Set([201]));
+    sent = 0;
+    const answers = Array.from({ length: 40 }, (_, n) => send(`late-${n}`));
+    const outcomes = Promise.allSettled(answers);
+    await eventually(
+      "requests written",
+      () => sent,
+      n => n === 40,
+    );
+    const exit = await server.process.stop();
+    expect(exit).toMatchObject({ code: 0, signal: null });
+    // Executed and said so, or refused before anything was done; never dropped.
+    for (const outcome of await outcomes) {
+      expect([201, 503]).toContain(outcome.status === "fulfilled" ? outcome.value : outcome.reason);
+    }
+    agent.destroy();
+    await server.process.start();
     await stage.end();
   }, 60_000);
 });
