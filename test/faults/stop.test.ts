@@ -68,12 +68,12 @@ describeOwn("SIGTERM in the middle of traffic", () => {
     const warm = Array.from({ length: 40 }, (_, n) => send(`warm-${n}`));
     expect(new Set(await Promise.all(warm))).toEqual(new Set([201]));
     sent = 0;
-    const answers = Array.from({ length: 40 }, (_, n) => send(`late-${n}`));
+    const answers = Array.from({ length: 600 }, (_, n) => send(`late-${n}`));
     const outcomes = Promise.allSettled(answers);
     await eventually(
       "requests written",
       () => sent,
-      n => n === 40,
+      n => n === 600,
     );
     const exit = await server.process.stop();
     expect(exit).toMatchObject({ code: 0, signal: null });
