@@ -6,6 +6,7 @@ import { encode, eventFrame, type RoomState } from "../core/protocol";
 import { endsMembership, type RoomBus, type RoomEvent, type RoomSignal } from "../core/room-bus";
 import type { Connection, Joining, Subscription } from "./connection";
 import { RoomFeed } from "./feed";
+import { Replayer } from "./replay";
 
 /** What the hub needs of the rest of the house. */
 export interface HubDependencies {
@@ -33,8 +34,6 @@ interface Room {
 
 /** Milliseconds a room without readers is kept: reconnects then cost no read of the log. */
 const LINGER = 60_000;
-/** Bytes a replay may be ahead of what the socket has taken. */
-const AHEAD = 64 * 1024;
 /** Longest joined frame; above it the engine would leave its batching. */
 const FRAME = 15 * 1024;
 
@@ -44,7 +43,15 @@ export class Hub {
   /** Connections whose subscription to a room is being decided. */
   private readonly joiners = new Map<string, Set<Connection>>();
 
-  constructor(private readonly with_: HubDependencies) {}
+  private readonly replayer: Replayer;
+
+  constructor(private readonly with_: HubDependencies) {
+    this.replayer = new Replayer({
+      feed: id => this.rooms.get(id)?.feed,
+      range: with_.range,
+      done: (id, connection) => this.rooms.get(id)?.replaying.delete(connection),
+    });
+  }
 
   get size(): number {
     return this.rooms.size;
@@ -121,7 +128,7 @@ export class Hub {
       else if (!connection.replaying.includes(id)) connection.replaying.push(id);
       if (subscription.cursor !== null) this.rooms.get(id)?.replaying.add(connection);
     }
-    void this.pump(connection);
+    void this.replayer.pump(connection);
   }
 
   leave(connection: Connection, id: string): void {
@@ -140,7 +147,7 @@ export class Hub {
 
   /** Goes on with replays when the socket has taken what was sent. */
   drained(connection: Connection): void {
-    void this.pump(connection);
+    void this.replayer.pump(connection);
   }
 
   /** Forgets rooms that nobody came back to. */
@@ -244,7 +251,7 @@ export class Hub {
       }
     }
     flush();
-    for (const connection of room.replaying) void this.pump(connection);
+    for (const connection of room.replaying) void this.replayer.pump(connection);
   }
 
   private member(room: Room, { user, change }: NonNullable<RoomEvent["member"]>): void {
@@ -318,58 +325,6 @@ export class Hub {
     for (const { socket } of own) socket.unsubscribe(id);
     this.with_.publish(id, encode({ t: "typing", room: id, user: signal.user, on: signal.on }));
     for (const { socket } of own) socket.subscribe(id);
-  }
-
-  /** Sends what a connection missed, room by room, never far ahead of what the socket takes; then the room goes live. */
-  private async pump(connection: Connection): Promise<void> {
-    if (connection.pumping) return;
-    connection.pumping = true;
-    try {
-      for (let id = connection.replaying[0]; id !== undefined; id = connection.replaying[0]) {
-        if (connection.closed || connection.socket.buffered > AHEAD) return;
-        if (!(await this.replay(connection, id))) continue;
-        connection.replaying.shift();
-        this.rooms.get(id)?.replaying.delete(connection);
-      }
-    } finally {
-      connection.pumping = false;
-    }
-  }
-
-  /** One chunk of one room. Returns true when the room is done with: live, or no longer subscribed. */
-  private async replay(connection: Connection, id: string): Promise<boolean> {
-    const subscription = connection.rooms.get(id);
-    const room = this.rooms.get(id);
-    if (!subscription || !room || subscription.cursor === null) return true;
-    const events = room.feed.recent(subscription.cursor) ?? (await this.read(id, subscription.cursor));
-    if (connection.rooms.get(id) !== subscription || subscription.cursor === null) return true;
-    let length = 0;
-    const frames: string[] = [];
-    for (const event of events ?? []) {
-      const frame = eventFrame(id, event.offset, event.kind, event.data);
-      frames.push(frame);
-      length += frame.length;
-      subscription.cursor = event.offset;
-      if (length > AHEAD) break;
-    }
-    subscription.replayed += length;
-    if (frames.length > 0) connection.socket.send(frames.join("\n"));
-    const tooMuch = subscription.replayed > INTERNAL.replayBytes;
-    const stuck = frames.length === 0 && subscription.cursor < room.feed.head.offset;
-    if (events === null || tooMuch || stuck) {
-      connection.socket.send(encode({ t: "reset", room: id, offset: room.feed.head.offset }));
-    } else if (subscription.cursor < room.feed.head.offset) return false;
-    subscription.cursor = null;
-    connection.socket.subscribe(id);
-    return true;
-  }
-
-  private async read(id: string, after: number): Promise<RoomEvent[] | null> {
-    try {
-      return (await this.with_.range(id, after, AHEAD)).events;
-    } catch {
-      return null;
-    }
   }
 
   private connectionsOf(user: string): Connection[] {
