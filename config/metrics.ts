@@ -35,7 +35,7 @@ const METRICS = {
   closes: { name: "rookery_sockets_closed_total", type: "counter", labels: ["code"], help: "Closes, by close code" },
   entries: { name: "rookery_entries_committed_total", type: "counter", help: "Entries stored in room logs" },
   batch: { name: "rookery_commit_batch_entries", type: "histogram", help: "Entries of one commit" },
-  commit: { name: "rookery_commit_seconds", type: "histogram", help: "Time from handing a batch over to its commit" },
+  commit: { name: "rookery_commit_seconds", type: "histogram", help: "Time of one commit of the store, fsync included" },
   queue: { name: "rookery_queue_length", type: "gauge", labels: ["queue"], help: "What waits in a queue" },
   limits: {
     name: "rookery_rate_limit_hits_total",
@@ -102,11 +102,10 @@ export class RookeryMetrics {
     this.resumptions.add(rooms, state);
   }
 
-  /** One batch was stored. @param seconds from handing it over until it was durable */
-  committed(entries: number, seconds?: number): void {
+  /** One batch of a room's log was stored. */
+  committed(entries: number): void {
     this.entries.add(entries);
     this.batch.observe(entries);
-    if (seconds !== undefined) this.commit.observe(seconds);
   }
 
   /** The embedded store committed a group. @param seconds from its first statement until it was durable */

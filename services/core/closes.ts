@@ -20,12 +20,3 @@ export interface Close {
   code: number;
   reason: string;
 }
-
-export type CloseName = keyof typeof CLOSES;
-
-/** What a client should do after a close with this code. */
-export function afterClose(code: number): "resume" | "sign-in" | "stop" {
-  if (code >= 4500 && code <= 4599) return "stop";
-  if (code >= 4100 && code <= 4199) return "sign-in";
-  return "resume";
-}

@@ -1,6 +1,7 @@
 import type { AppendAnswer, AppendRequest } from "../core/contract";
-import { publicError, RookeryError } from "../core/errors";
+import { RookeryError } from "../core/errors";
 import { checkOperation } from "./content";
+import { failed } from "./job";
 import { RoomWriter, type WriterDependencies } from "./room-writer";
 
 /** Milliseconds after which the writer of a quiet room is forgotten; its head is read again when needed. */
@@ -40,14 +41,13 @@ export class RoomLog {
   }
 
   private async one(request: AppendRequest): Promise<AppendAnswer> {
-    if (this.pending >= WAITING)
-      return { ok: false, error: publicError(new RookeryError("UNAVAILABLE", "Too much waits.")) };
+    if (this.pending >= WAITING) return failed(new RookeryError("UNAVAILABLE", "Too much waits."));
     this.pending++;
     try {
       if (request.user) checkOperation(request.entry, this.with_.limits);
       return await this.writer(request.room).append(request);
     } catch (error) {
-      return { ok: false, error: publicError(error) };
+      return failed(error);
     } finally {
       this.pending--;
     }

@@ -1,7 +1,6 @@
 import type { Clock } from "../core/clock";
 import type { AppendRequest, PresenceChange, UserOperation } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
-import { newId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
 import { isMethod, type MethodName } from "../core/methods";
@@ -65,7 +64,6 @@ export class Commands {
         return answer("welcome", i, {
           user: welcomeUser(identity),
           session: identity.sid,
-          connection: newId(),
           epoch: current,
           n: 0,
           limits: publicLimits,

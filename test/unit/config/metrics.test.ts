@@ -46,7 +46,8 @@ describe("the metrics port", () => {
     metrics.delivered(1000);
     metrics.acked("unknown", 2);
     metrics.subscribed("reset");
-    metrics.committed(3, 0.004);
+    metrics.committed(3);
+    metrics.stored(0.004);
     metrics.rateLimited("send", false);
     metrics.rateLimited("send", true);
     let length = 5;
@@ -111,7 +112,10 @@ describe("the metrics port", () => {
     broker.createService({ name: "t", actions: { good: () => null } });
     await broker.start();
     await broker.call("t.good");
-    for (const entries of [1, 3, 300]) metricsOf(broker).committed(entries, entries / 100);
+    for (const entries of [1, 3, 300]) {
+      metricsOf(broker).committed(entries);
+      metricsOf(broker).stored(entries / 100);
+    }
     const text = await scrape(broker);
     expect(text.endsWith("\n")).toBe(true);
     const typed = [...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(match => match[1]);
