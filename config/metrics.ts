@@ -35,7 +35,11 @@ const METRICS = {
   closes: { name: "rookery_sockets_closed_total", type: "counter", labels: ["code"], help: "Closes, by close code" },
   entries: { name: "rookery_entries_committed_total", type: "counter", help: "Entries stored in room logs" },
   batch: { name: "rookery_commit_batch_entries", type: "histogram", help: "Entries of one commit" },
-  commit: { name: "rookery_commit_seconds", type: "histogram", help: "Time of one commit of the store, fsync included" },
+  commit: {
+    name: "rookery_commit_seconds",
+    type: "histogram",
+    help: "Time of one commit of the store, fsync included",
+  },
   queue: { name: "rookery_queue_length", type: "gauge", labels: ["queue"], help: "What waits in a queue" },
   limits: {
     name: "rookery_rate_limit_hits_total",
