@@ -1,0 +1,221 @@
+import { call, type AppendAnswer, type AppendRequest, type Caller } from "../services/core/contract";
+import { publicError, RookeryError, type ErrorCode } from "../services/core/errors";
+import { INTERNAL } from "../services/core/limits";
+import { Rendezvous } from "../services/core/rendezvous";
+
+/** What is needed of a broker. */
+export interface WritersBroker extends Caller {
+  registry: { getServiceList(options: { onlyAvailable: true; skipInternal: true }): unknown };
+  localBus: {
+    on(event: string, listener: () => void): unknown;
+    off(event: string, listener: () => void): unknown;
+  };
+}
+
+export type Answered = (answer: AppendAnswer) => void;
+
+/** Told when the set of live writers has changed. */
+export type WritersChanged = (before: Rendezvous, now: Rendezvous) => void;
+
+/** Entries that may be under way from one of these. */
+const PENDING = 10_000;
+/** Milliseconds a call may take in all: a writer answers within 5 s. */
+const TIMEOUT = 6_000;
+/** Milliseconds an entry may wait for what is under way to the former writer of its room; with the call less than 10 s. */
+const HOLD = 3_500;
+/** Bytes of one call and of its answer: what NATS takes is 1 MiB. */
+const CALL_BYTES = 768 * 1024;
+
+interface Item {
+  request: AppendRequest;
+  answered: Answered;
+}
+
+/** Where the entries of a room go while any is under way. */
+interface Route {
+  node: string;
+  underWay: number;
+  /** Entries that wait for those, because the room has another writer now. */
+  held: Item[];
+  timer: NodeJS.Timeout | undefined;
+}
+
+/**
+ * Takes entries to the writers of their rooms: rendezvous hashing over the live `messages` nodes, one call for each writer
+ * and tick. A room goes to another writer only when nothing of it is under way from here, so what one caller appends to
+ * one room keeps its order. Routing is comfort: that a room has one writer is the store's to enforce.
+ */
+export class RoomWriters {
+  private live: Rendezvous;
+  /** Rooms with entries under way. */
+  private readonly routes = new Map<string, Route>();
+  /** What leaves at the end of the tick, by writer. */
+  private outgoing = new Map<string, Item[]>();
+  private pending = 0;
+  private idle: (() => void)[] = [];
+  private readonly listeners = new Set<WritersChanged>();
+  private readonly look = (): void => this.update();
+
+  constructor(private readonly broker: WritersBroker) {
+    this.live = new Rendezvous(writersOf(broker));
+    for (const event of CHANGES) broker.localBus.on(event, this.look);
+  }
+
+  /** Entries under way. */
+  get size(): number {
+    return this.pending;
+  }
+
+  /** The live writers. */
+  get nodes(): readonly string[] {
+    return this.live.nodes;
+  }
+
+  /** The node that writes a room now; undefined if there is none. */
+  writerOf(room: string): string | undefined {
+    return this.live.of(room);
+  }
+
+  /** @returns what ends it */
+  onChange(listener: WritersChanged): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /**
+   * One answer for each entry, in order; never rejects. UNAVAILABLE: surely not appended. UNKNOWN_OUTCOME: its writer did
+   * not answer in time, or was lost.
+   */
+  append(entries: readonly AppendRequest[]): Promise<AppendAnswer[]> {
+    return Promise.all(entries.map(entry => new Promise<AppendAnswer>(resolve => this.add(entry, resolve))));
+  }
+
+  /** Like `append`; `answered` is called exactly once. */
+  add(request: AppendRequest, answered: Answered): void {
+    if (this.pending >= PENDING) return answered(refused("UNAVAILABLE"));
+    this.pending++;
+    this.route({ request, answered });
+  }
+
+  /** Resolves when nothing is under way. */
+  settled(): Promise<void> {
+    return this.pending === 0 ? Promise.resolve() : new Promise(resolve => this.idle.push(resolve));
+  }
+
+  /** Listens to the broker no more. What is under way is still answered. */
+  close(): void {
+    for (const event of CHANGES) this.broker.localBus.off(event, this.look);
+    this.listeners.clear();
+  }
+
+  private route(item: Item): void {
+    const { room } = item.request;
+    const node = this.live.of(room);
+    let route = this.routes.get(room);
+    if (route && (route.node !== node || route.held.length > 0)) return this.hold(route, item);
+    if (node === undefined) return this.settle(item, refused("UNAVAILABLE"));
+    if (!route) this.routes.set(room, (route = { node, underWay: 0, held: [], timer: undefined }));
+    route.underWay++;
+    if (this.outgoing.size === 0) setImmediate(() => this.flush());
+    const batch = this.outgoing.get(node);
+    if (batch) batch.push(item);
+    else this.outgoing.set(node, [item]);
+  }
+
+  /** Its turn comes when everything before it is answered; if that takes too long it is surely not sent. */
+  private hold(route: Route, item: Item): void {
+    route.held.push(item);
+    route.timer ??= setTimeout(() => {
+      route.timer = undefined;
+      for (const late of route.held.splice(0)) this.settle(late, refused("UNAVAILABLE"));
+    }, HOLD);
+  }
+
+  private flush(): void {
+    const { outgoing } = this;
+    this.outgoing = new Map();
+    for (const [node, items] of outgoing) {
+      let batch: Item[] = [];
+      let bytes = 0;
+      for (const item of items) {
+        const size = bytesOf(item.request);
+        if (batch.length === INTERNAL.appendEntries || (batch.length > 0 && bytes + size > CALL_BYTES)) {
+          void this.send(node, batch);
+          batch = [];
+          bytes = 0;
+        }
+        batch.push(item);
+        bytes += size;
+      }
+      void this.send(node, batch);
+    }
+  }
+
+  private async send(nodeID: string, batch: readonly Item[]): Promise<void> {
+    let answers: AppendAnswer[] = [];
+    let failure: ErrorCode = "UNKNOWN_OUTCOME";
+    try {
+      const entries = batch.map(({ request }) => request);
+      answers = await call(this.broker, "messages.append", { entries }, { nodeID, timeout: TIMEOUT });
+    } catch (error) {
+      const { code } = publicError(error);
+      failure = code === "INTERNAL" ? "UNKNOWN_OUTCOME" : code;
+    }
+    batch.forEach((item, index) => {
+      this.leave(item.request.room);
+      this.settle(item, answers[index] ?? refused(failure));
+    });
+  }
+
+  /** One entry of the room less under way; after the last one those that were held go to the writer of now. */
+  private leave(room: string): void {
+    const route = this.routes.get(room);
+    if (!route || --route.underWay > 0) return;
+    this.routes.delete(room);
+    clearTimeout(route.timer);
+    for (const item of route.held) this.route(item);
+  }
+
+  private settle({ answered }: Item, answer: AppendAnswer): void {
+    this.pending--;
+    answered(answer);
+    if (this.pending === 0) for (const resolve of this.idle.splice(0)) resolve();
+  }
+
+  private update(): void {
+    const before = this.live;
+    const now = new Rendezvous(writersOf(this.broker));
+    if (now.nodes.join() === before.nodes.join()) return;
+    this.live = now;
+    for (const listener of this.listeners) listener(before, now);
+  }
+}
+
+/** Events of Moleculer's registry after which other nodes may write. */
+const CHANGES = ["$services.changed", "$node.connected", "$node.disconnected"];
+
+function writersOf({ registry }: WritersBroker): string[] {
+  const services = registry.getServiceList({ onlyAvailable: true, skipInternal: true });
+  return (services as { name: string; nodeID: string }[])
+    .filter(({ name }) => name === "messages")
+    .map(({ nodeID }) => nodeID);
+}
+
+/** Bytes of JSON that one character can take. */
+const ESCAPED = 6;
+/** Bytes that come with every entry and its answer: who, where, the message around its text. */
+const FRAME = 1_024;
+/** Bytes of a file's record, and of metadata, at most. */
+const FILE = 2_048;
+const METADATA = 4 * 2_048;
+/** Bytes of a whole message with all its reactions: what a change is answered with. */
+const WHOLE = 40 * 1_024;
+
+/** Bytes of an entry and of its answer, at most; cheap to tell, so never less than they are. */
+function bytesOf({ entry }: AppendRequest): number {
+  if (entry.op !== "send") return WHOLE;
+  const files = (entry.attachments?.length ?? 0) * FILE;
+  return FRAME + entry.text.length * ESCAPED + files + (entry.metadata ? METADATA : 0);
+}
+
+const refused = (code: ErrorCode): AppendAnswer => ({ ok: false, error: publicError(new RookeryError(code)) });
