@@ -2,7 +2,7 @@ import { newId } from "../services/core/ids";
 import { constraintName, prepareCollection, tableOf, type CollectionSpec } from "./sqlite/collection";
 import type { SqliteDatabase } from "./sqlite/database";
 import type { Param } from "./sqlite/driver";
-import { DuplicateKeyError, StatementRefusedError } from "./sqlite/errors";
+import { DuplicateKeyError, StatementRefusedError } from "./storage-errors";
 import { checkedField, joined, matching, orderBy, where, type Fragment, type Query, type Scalar } from "./sqlite/query";
 import type { Row, Unit } from "./sqlite/sequence";
 

@@ -1,11 +1,11 @@
 import { SqliteAdapter, type Change, type Entity, type Filters } from "./db.adapter.sqlite";
 import type { CollectionSpec } from "./sqlite/collection";
 import type { SqliteDatabase } from "./sqlite/database";
-import { StorageError } from "./sqlite/errors";
+import { StorageError } from "./storage-errors";
 import { REVISION, type Condition, type Query, type Scalar } from "./sqlite/query";
 
 export type { CollectionSpec, IndexSpec } from "./sqlite/collection";
-export { DuplicateKeyError, StorageError } from "./sqlite/errors";
+export { DuplicateKeyError, StorageError } from "./storage-errors";
 
 type Field<T> = keyof T & string;
 

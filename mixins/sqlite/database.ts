@@ -2,7 +2,7 @@ import { extname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { systemClock, type Clock } from "../../services/core/clock";
 import type { Param } from "./driver";
-import { StorageError } from "./errors";
+import { StorageError } from "../storage-errors";
 import { statementsIn, type Answer, type Request } from "./messages";
 import type { Row, Sequence, SequenceResult } from "./sequence";
 import type { StoreOptions, Synchronous } from "./store";

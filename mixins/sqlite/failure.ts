@@ -1,4 +1,4 @@
-import type { StorageReason } from "./errors";
+import type { StorageReason } from "../storage-errors";
 import type { Failure } from "./sequence";
 
 /** An error of SQLite, read. `failure`: the statement was refused. `reason`: the store itself is in trouble. */

@@ -1,5 +1,5 @@
 import type { Param } from "./driver";
-import type { Outcome, StorageReason } from "./errors";
+import type { Outcome, StorageReason } from "../storage-errors";
 import type { Failure, Row, Sequence, SequenceResult } from "./sequence";
 
 /** What goes to the worker. Always sent as arrays: a tick's requests are one message. */

@@ -1,5 +1,5 @@
 import { connect, type Connection, type Param, type Prepared } from "./driver";
-import type { Outcome, StorageReason } from "./errors";
+import type { Outcome, StorageReason } from "../storage-errors";
 import { diagnose } from "./failure";
 import type { Failure, Row, Sequence, SequenceResult, Statement, Unit } from "./sequence";
 

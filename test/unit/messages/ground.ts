@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
-import { StorageError } from "../../../mixins/sqlite/errors";
+import { StorageError } from "../../../mixins/storage-errors";
 import { systemClock } from "../../../services/core/clock";
 import type { AppendAnswer, RoomAccess, UserOperation } from "../../../services/core/contract";
 import { newId } from "../../../services/core/ids";

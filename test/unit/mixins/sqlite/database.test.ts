@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { SqliteDatabase, type DatabaseOptions } from "../../../../mixins/sqlite/database";
 import { connect } from "../../../../mixins/sqlite/driver";
-import type { StorageError } from "../../../../mixins/sqlite/errors";
+import type { StorageError } from "../../../../mixins/storage-errors";
 import type { Unit } from "../../../../mixins/sqlite/sequence";
 import { temporaryFolder } from "../../../support/temp";
 

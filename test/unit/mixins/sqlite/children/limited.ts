@@ -1,5 +1,5 @@
 import { SqliteDatabase } from "../../../../../mixins/sqlite/database";
-import { StorageError } from "../../../../../mixins/sqlite/errors";
+import { StorageError } from "../../../../../mixins/storage-errors";
 
 /** Writes until the file size limit of this process makes a commit fail, then writes on; prints what became of each row. */
 async function main(file: string): Promise<void> {

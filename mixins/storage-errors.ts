@@ -1,11 +1,26 @@
-import { RookeryError } from "../../services/core/errors";
+import { RookeryError } from "../services/core/errors";
 
 /** `failed`: surely not stored, may be tried again. `unknown`: may have been stored. */
 export type Outcome = "failed" | "unknown";
 
-/** For logs and metrics: what went wrong in the store. */
+/**
+ * For logs and metrics: what went wrong in the store. `away`: no server was reached; `network`: the connection ended before
+ * the answer; `unconfirmed`: written, but not by enough members in time; `statement`: refused for what it says.
+ */
 export type StorageReason =
-  "full" | "io" | "busy" | "memory" | "timeout" | "overload" | "closed" | "worker" | "conflict" | "statement";
+  | "full"
+  | "io"
+  | "busy"
+  | "memory"
+  | "timeout"
+  | "overload"
+  | "closed"
+  | "worker"
+  | "conflict"
+  | "statement"
+  | "away"
+  | "network"
+  | "unconfirmed";
 
 /** The store could not do its work. Clients see UNAVAILABLE or UNKNOWN_OUTCOME by `outcome`; the cause is for logs only. */
 export class StorageError extends RookeryError {
