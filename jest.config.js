@@ -2,7 +2,8 @@
 module.exports = {
   testEnvironment: "node",
   roots: ["<rootDir>/test"],
-  globalSetup: "<rootDir>/test/support/build.ts",
+  globalSetup: "<rootDir>/test/support/setup.ts",
+  globalTeardown: "<rootDir>/test/support/teardown.ts",
   testMatch: ["**/*.test.ts"],
   transform: {
     "^.+\\.ts$": [
