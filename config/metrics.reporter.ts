@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { MetricReporters, type MetricRegistry } from "moleculer";
+import type { Health } from "./health";
 import type { HistogramSample, Labels, Sample } from "./metrics.instruments";
 
 /** The metrics port is taken or not ours to take: an operator's mistake, shown without a stack. */
@@ -18,7 +19,8 @@ export class MetricsPortError extends Error {
 }
 
 /**
- * Moleculer's registry as Prometheus text on a port of its own. The reporter in the box cannot do it here: it opens its
+ * Moleculer's registry as Prometheus text on a port of its own, and beside it what an orchestrator asks for: whether the
+ * process lives, and whether it can work. The reporter in the box cannot do it here: it opens its
  * port in the constructor of the broker, where a taken one ends the process without a word, binds port 0 to every
  * address, and writes quantiles and rates into histograms, which the text format does not have.
  */
@@ -28,6 +30,7 @@ export class PrometheusReporter extends MetricReporters.Base {
   constructor(
     private readonly port: number,
     private readonly host: string,
+    private readonly health: Pick<Health, "report">,
   ) {
     super();
   }
@@ -61,12 +64,31 @@ export class PrometheusReporter extends MetricReporters.Base {
     await closed;
   }
 
-  private answer({ method, url }: IncomingMessage, response: ServerResponse): void {
-    const found = url?.split("?", 1)[0] === "/metrics";
-    if (!found || (method !== "GET" && method !== "HEAD")) {
-      response.writeHead(found ? 405 : 404, found ? { Allow: "GET, HEAD" } : {}).end();
+  private answer({ method, url = "" }: IncomingMessage, response: ServerResponse): void {
+    const page = { "/metrics": this.metrics, "/health/live": this.live, "/health/ready": this.ready }[
+      url.split("?", 1)[0] as string
+    ];
+    if (!page || (method !== "GET" && method !== "HEAD")) {
+      response.writeHead(page ? 405 : 404, page ? { Allow: "GET, HEAD" } : {}).end();
       return;
     }
+    page.call(this, response);
+  }
+
+  /** Whoever answers this has an event loop that turns. */
+  private live(response: ServerResponse): void {
+    sendJson(response, 200, { status: "ok" });
+  }
+
+  /** Whether this process can do its work, and if not, for want of what. */
+  private ready(response: ServerResponse): void {
+    this.health.report().then(
+      report => sendJson(response, report.status === "ok" ? 200 : 503, report),
+      () => sendJson(response, 503, { status: "unavailable" }),
+    );
+  }
+
+  private metrics(response: ServerResponse): void {
     try {
       const body = expositionOf(this.registry, { node: this.broker.nodeID });
       response.writeHead(200, {
@@ -79,6 +101,11 @@ export class PrometheusReporter extends MetricReporters.Base {
       response.writeHead(500).end();
     }
   }
+}
+
+function sendJson(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { "Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store" });
+  response.end(JSON.stringify(body));
 }
 
 interface MetricLike {

@@ -1,5 +1,6 @@
 import type { BrokerOptions, Middleware, ServiceBroker } from "moleculer";
 import type { Config } from "./config";
+import type { Health } from "./health";
 import { Distribution, expose, Tally, type Description } from "./metrics.instruments";
 import { exposeProcess } from "./metrics.process";
 import { PrometheusReporter } from "./metrics.reporter";
@@ -153,13 +154,14 @@ export function metricsUrl(broker: ServiceBroker): string | null {
   return reporterOf(broker)?.url ?? null;
 }
 
-export function metricsOptions(config: Config): BrokerOptions["metrics"] {
+/** @param health what the port answers when asked whether the process can work */
+export function metricsOptions(config: Config, health: Pick<Health, "report">): BrokerOptions["metrics"] {
   return {
     enabled: true,
     collectProcessMetrics: false,
     // Quantiles keep every duration of the last minute; buckets tell the same to whoever adds nodes up.
     defaultQuantiles: null,
-    reporter: [new PrometheusReporter(config.metricsPort, config.host)],
+    reporter: [new PrometheusReporter(config.metricsPort, config.host, health)],
   } as unknown as BrokerOptions["metrics"];
 }
 

@@ -1,27 +1,55 @@
 import { hostname } from "node:os";
 import { INTERNAL_MIDDLEWARES, type BrokerOptions, type ServiceBroker } from "moleculer";
 import { newId } from "../services/core/ids";
-import type { Clock } from "../services/core/clock";
+import { NatsTransporter } from "../mixins/nats/transporter";
+import { systemClock, type Clock } from "../services/core/clock";
 import type { Config } from "./config";
+import { Health } from "./health";
 import { loggerOptions } from "./log";
 import { doorsFirst } from "./middlewares/doors-first";
+import { linkMiddleware } from "./middlewares/link";
 import { policyMiddleware } from "./middlewares/policy";
 import { telemetryMiddleware } from "./middlewares/telemetry";
 import { metricsMiddleware, metricsOptions } from "./metrics";
-import { attachPlatform, Platform, platformOf } from "./platform";
+import NodeService from "./node.service";
+import { attachPlatform, Platform } from "./platform";
 
 /** Milliseconds a call may take when it says nothing; every call has a timeout. */
 const REQUEST_TIMEOUT = 5_000;
 /** Milliseconds that calls under way may take to end when a node stops. */
 const SHUTDOWN_TIMEOUT = 8_000;
 
+/** Seconds between signs of life, and without one until a node is taken for dead. */
+const HEARTBEAT_INTERVAL = 1;
+const HEARTBEAT_TIMEOUT = 5;
+/** Milliseconds that others get to learn that nothing more must be sent to a node that stops. */
+const STOP_DELAY = 500;
+/** Calls to other nodes that may be under way. */
+const PENDING = 10_000;
+/** Bytes of one packet of a stream. */
+const CHUNK = 256 * 1024;
+
 const VALIDATOR = INTERNAL_MIDDLEWARES.indexOf("Validator");
 
 /** Broker options of one node: what is the same in every process, in tests too. */
-export function nodeOptions(config: Config, clock?: Clock): BrokerOptions {
+export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerOptions {
+  const health = new Health(() => clock.monotonic());
+  const platform = new Platform(config, clock, health);
+  const nodeID = nodeIdOf(config);
   return {
     namespace: "rookery",
-    nodeID: `${hostname()}-${process.pid}-${newId().slice(-6)}`,
+    nodeID,
+    ...(config.cluster && {
+      transporter: new NatsTransporter(
+        config.cluster.transporter,
+        nodeID,
+        connection => platform.link?.follow(connection) ?? (() => undefined),
+      ),
+    }),
+    heartbeatInterval: HEARTBEAT_INTERVAL,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT,
+    registry: { stopDelay: config.cluster ? STOP_DELAY : 0 },
+    transit: { maxQueueSize: PENDING, maxChunkSize: CHUNK },
     logger: loggerOptions(config),
     requestTimeout: REQUEST_TIMEOUT,
     maxCallLevel: 20,
@@ -32,7 +60,7 @@ export function nodeOptions(config: Config, clock?: Clock): BrokerOptions {
       type: "Fastest",
       options: { useNewCustomCheckerFunction: true, defaults: { object: { strict: true } } },
     },
-    metrics: metricsOptions(config),
+    metrics: metricsOptions(config, health),
     // From the handler outwards: who may call is asked before parameters are looked at, and a span holds timeouts too.
     internalMiddlewares: false,
     middlewares: [
@@ -41,16 +69,24 @@ export function nodeOptions(config: Config, clock?: Clock): BrokerOptions {
       ...INTERNAL_MIDDLEWARES.slice(VALIDATOR + 1),
       telemetryMiddleware,
       metricsMiddleware(),
+      linkMiddleware(),
       doorsFirst(),
     ],
     created(broker: ServiceBroker) {
-      attachPlatform(broker, new Platform(config, clock));
+      attachPlatform(broker, platform);
+      broker.createService(NodeService);
     },
-    async started(broker: ServiceBroker) {
-      for (const task of platformOf(broker).afterStart) await task();
-    },
-    async stopped(broker: ServiceBroker) {
-      await platformOf(broker).close();
+    async started() {
+      for (const task of platform.afterStart) await task();
     },
   } as BrokerOptions;
+}
+
+/**
+ * Unique to this run. The part before the dot says what runs here: subjects of NATS carry it, so that permissions can
+ * tell the services apart.
+ */
+function nodeIdOf({ services }: Config): string {
+  const label = services.length === 1 ? services[0] : "node";
+  return `${label}.${hostname().replace(/[^A-Za-z0-9-]/g, "-")}-${process.pid}-${newId().slice(-6)}`;
 }

@@ -1,6 +1,10 @@
 import type { Server } from "node:http";
 import { join } from "node:path";
 import type { ServiceBroker } from "moleculer";
+import { openDocuments, type CollectionSpec, type Documents } from "../mixins/documents";
+import { MongoConnection, type MongoLog } from "../mixins/mongo/connection";
+import { NatsLink } from "../mixins/nats/link";
+import { NatsRoomBus } from "../mixins/nats/room-bus.nats";
 import { SqliteDatabase } from "../mixins/sqlite/database";
 import { lockFolder, type Release } from "../mixins/sqlite/lock";
 import { systemClock, type Clock } from "../services/core/clock";
@@ -8,6 +12,7 @@ import type { Limits } from "../services/core/limits";
 import { MemoryRoomBus, type RoomBus } from "../services/core/room-bus";
 import { AccessTokens } from "../services/core/tokens";
 import type { Config } from "./config";
+import { Health } from "./health";
 
 /**
  * What the services of one process share: configuration, time, storage, the room bus and the origin. Made with the broker
@@ -15,17 +20,22 @@ import type { Config } from "./config";
  */
 export class Platform {
   readonly tokens: AccessTokens;
-  readonly bus: RoomBus = new MemoryRoomBus();
   readonly origin = new Origin();
   /** Work that needs every service of this process started, and ends before the process says it is ready. */
   readonly afterStart: (() => Promise<void>)[] = [];
   /** The random password of the admin user, if this start made it; shown once. */
   madeAdminPassword: string | null = null;
-  private opened: Promise<{ database: SqliteDatabase; release: Release }> | null = null;
+  private roomBus: RoomBus = new MemoryRoomBus();
+  private natsLink: NatsLink | null = null;
+  private log: MongoLog | null = null;
+  private embedded: Promise<{ database: SqliteDatabase; release: Release }> | null = null;
+  private connection: Promise<MongoConnection> | null = null;
 
   constructor(
     readonly config: Config,
     readonly clock: Clock = systemClock,
+    /** What this process needs to do its work; services add theirs. */
+    readonly health: Health = new Health(() => clock.monotonic()),
   ) {
     this.tokens = new AccessTokens(config.jwt);
   }
@@ -34,37 +44,83 @@ export class Platform {
     return this.config.limits;
   }
 
+  /** The fan-out of rooms: in memory, or over NATS once the platform is open. */
+  get bus(): RoomBus {
+    return this.roomBus;
+  }
+
+  /** The ties to other processes; null in the embedded shape. */
+  get link(): NatsLink | null {
+    return this.natsLink;
+  }
+
+  /** Before any service starts: connects to NATS, however long that takes. Rejects if the server refuses us. */
+  async open(broker: ServiceBroker): Promise<void> {
+    const { cluster } = this.config;
+    if (!cluster) return;
+    this.log = broker.getLogger("mongo");
+    const link = await NatsLink.open(cluster.transporter, `${broker.nodeID} rooms`, broker.getLogger("nats"));
+    link.onLost(endProcess);
+    this.natsLink = link;
+    this.roomBus = new NatsRoomBus(link, `${broker.namespace}.room.`);
+    this.health.need("nats", () => {
+      if (!link.up) throw new Error("NATS is away");
+    });
+  }
+
+  /** A collection in the store of this shape. */
+  async documents<T extends { id: string }>(spec: CollectionSpec): Promise<Documents<T>> {
+    return openDocuments<T>(await this.database(), spec);
+  }
+
   /** The embedded store of this process, opened and locked by the first service that asks. */
   async database(): Promise<SqliteDatabase> {
-    this.opened ??= this.open();
-    return (await this.opened).database;
+    this.embedded ??= this.openEmbedded();
+    return (await this.embedded).database;
+  }
+
+  /** The store of the cluster; it need not be there yet. */
+  mongo(): Promise<MongoConnection> {
+    this.connection ??= this.openMongo();
+    return this.connection;
   }
 
   async close(): Promise<void> {
     // What never opened was told when it was asked for; there is nothing to close.
-    const opened = await this.opened?.catch(() => null);
-    if (!opened) return;
-    const { database, release } = opened;
-    await database.close();
-    await release();
+    const embedded = await this.embedded?.catch(() => null);
+    await embedded?.database.close();
+    await embedded?.release();
+    await (await this.connection?.catch(() => null))?.close();
+    await this.natsLink?.close();
   }
 
-  private async open(): Promise<{ database: SqliteDatabase; release: Release }> {
+  private async openMongo(): Promise<MongoConnection> {
+    if (!this.config.cluster) throw new Error("There is no MongoDB in the embedded shape");
+    const connection = await MongoConnection.open(this.config.cluster.mongoUrl, this.log);
+    this.health.need("store", () => connection.ping());
+    return connection;
+  }
+
+  private async openEmbedded(): Promise<{ database: SqliteDatabase; release: Release }> {
     const release = await lockFolder(this.config.dataDir);
     try {
       const database = await SqliteDatabase.open(join(this.config.dataDir, "rookery.db"), { clock: this.clock });
-      // Without its worker this process can neither read nor store: it ends, and whoever watches over it starts it anew.
-      database.onFatal(error =>
-        setImmediate(() => {
-          throw error;
-        }),
-      );
+      // Without its worker this process can neither read nor store.
+      database.onFatal(endProcess);
+      this.health.need("store", () => database.get("SELECT 1"));
       return { database, release };
     } catch (error) {
       await release();
       throw error;
     }
   }
+}
+
+/** What cannot be mended from inside: whoever watches over the process starts it anew. */
+function endProcess(error: Error): void {
+  setImmediate(() => {
+    throw error;
+  });
 }
 
 /**

@@ -38,23 +38,13 @@ export async function runProcess(
   }
 }
 
-/** Better no start than one that quietly keeps the messages of a cluster to itself. */
-function refuseWhatIsToCome({ cluster, s3 }: Config): void {
-  const missing = [...(cluster ? ["TRANSPORTER and MONGO_URL"] : []), ...(s3 ? ["S3_ENDPOINT"] : [])];
-  if (missing.length === 0) return;
-  const text = `${missing.join(", ")}: this version runs as one process with its files in DATA_DIR`;
-  throw Object.assign(new Error(text), { expected: true });
-}
-
 async function start(load: (broker: ServiceBroker, config: Config) => void, stopTimeout: number): Promise<void> {
   const config = loadConfig(process.env);
-  refuseWhatIsToCome(config);
   const broker = new ServiceBroker({ ...nodeOptions(config), skipProcessEventRegistration: true });
   const log = broker.getLogger("rookery");
   log.info(`version ${version}`, {
     shape: config.cluster ? "cluster" : "embedded",
-    services: config.services.length,
-    ...(!config.cluster && { store: config.dataDir }),
+    ...(config.cluster ? { node: broker.nodeID, services: config.services.join(",") } : { store: config.dataDir }),
     pid: process.pid,
   });
   log[config.production ? "info" : "debug"]("configuration", describeConfig(config));
@@ -68,9 +58,15 @@ async function start(load: (broker: ServiceBroker, config: Config) => void, stop
     await within(UNDO_TIMEOUT, broker.stop());
     throw error;
   }
-  const origin = originUrl(config, platformOf(broker).origin.port);
-  log.info("serving", { page: origin, docs: `${origin}/api/docs`, metrics: metricsUrl(broker) });
-  console.log(`ready ${origin}`);
+  const metrics = metricsUrl(broker);
+  if (config.cluster && !config.services.some(name => name.endsWith("-gateway"))) {
+    log.info("serving", { services: config.services.join(","), metrics });
+    console.log(`ready ${broker.nodeID}`);
+  } else {
+    const origin = originUrl(config, platformOf(broker).origin.port);
+    log.info("serving", { page: origin, docs: `${origin}/api/docs`, metrics });
+    console.log(`ready ${origin}`);
+  }
   const password = platformOf(broker).madeAdminPassword;
   if (password) console.log(`admin password: ${password}`);
 }

@@ -1,7 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Context, Service, ServiceSchema } from "moleculer";
 import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type IncomingRequest } from "moleculer-web";
-import { SERVICE_NAMES } from "../../config/config";
 import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { TrustedProxies } from "../core/client-address";
@@ -10,11 +9,11 @@ import { RookeryError } from "../core/errors";
 import { Authenticator } from "./authenticate";
 import { Cors } from "./cors";
 import { exchangeOf } from "./exchange";
-import { Health, type Check } from "./health";
 import { httpError, sendProblem } from "./http-errors";
 import { Listener } from "./listener";
 import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
+import { wholeHealth } from "./whole-health";
 import { RateLimit } from "./rate-limit";
 import { RevocationFeed } from "../core/revocation-feed";
 import { restRoute } from "./router";
@@ -133,7 +132,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
     const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limit =>
       metrics.rateLimited(limit, config.rateLimit === "on"),
     );
-    const health = new Health(checksOf(this), now);
+    const health = wholeHealth(this.broker, config.cluster ? ["nats", "store"] : ["store"], now);
     this.addRoute(
       restRoute({
         limits,
@@ -175,16 +174,3 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
 };
 
 export default ApiGateway;
-
-/** What must be there for the whole to be healthy: the store of this process, and every other service anywhere. */
-function checksOf({ broker, platform }: Gateway): Record<string, Check> {
-  const running = (name: string): void => {
-    const services = broker.registry.getServiceList({ onlyAvailable: true });
-    if (!services.some((service: { name: string }) => service.name === name)) throw new RookeryError("UNAVAILABLE");
-  };
-  const others = SERVICE_NAMES.filter(name => name !== "api-gateway");
-  return {
-    ...(platform.config.cluster === null && { store: async () => (await platform.database()).get("SELECT 1") }),
-    ...Object.fromEntries(others.map(name => [name, () => running(name)])),
-  };
-}

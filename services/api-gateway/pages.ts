@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { serveStatic } from "moleculer-web";
+import type { Health } from "../../config/health";
 import { projectRoot, version } from "../../config/root";
 import type { Limits } from "../core/limits";
 import { docsAsset, docsPage } from "./docs";
-import type { Health } from "./health";
 import { openApiDocument } from "./openapi";
 import { RookeryError } from "../core/errors";
 import type { OwnPage } from "./routes";

@@ -1,6 +1,5 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
-import { openDocuments } from "../../mixins/documents";
 import { broadcast, call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { newSecret } from "../core/ids";
 import type { Identity } from "../core/model";
@@ -111,11 +110,10 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
   async started(this: AuthService) {
     const platform = platformOf(this.broker);
     const { clock, tokens, config } = platform;
-    const database = await platform.database();
-    const credentials = await openDocuments<Credentials>(database, CREDENTIALS);
-    this.sessions = new Sessions(await openDocuments<Session>(database, SESSIONS), clock, config.jwt.refreshTtl);
+    const credentials = await platform.documents<Credentials>(CREDENTIALS);
+    this.sessions = new Sessions(await platform.documents<Session>(SESSIONS), clock, config.jwt.refreshTtl);
     this.revocations = await RevocationLog.open(
-      await openDocuments<RevocationEntry>(database, REVOCATIONS),
+      await platform.documents<RevocationEntry>(REVOCATIONS),
       clock,
       tokens.ttl * 1000 + SKEW,
       items => broadcast(this.broker, "auth.revoked", { items }),
@@ -129,7 +127,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       tokens,
       clock,
     });
-    const seeds = await openDocuments<Seed>(database, SEEDS);
+    const seeds = await platform.documents<Seed>(SEEDS);
     const users = usersOf(this.broker);
     this.admin = await seedAdmin(seeds, this.accounts, users, config.adminPassword, () => newSecret().slice(0, 20));
     if (this.admin.madePassword) platform.madeAdminPassword = this.admin.madePassword;

@@ -116,7 +116,16 @@ export interface OpenFile {
   key: string;
 }
 
+/** How one process is: `checks` names what it needs. */
+export interface NodeHealth {
+  status: "ok" | "unavailable";
+  checks: Record<string, "ok" | "down">;
+}
+
 export interface Actions {
+  /** Of one node: to be called with its id. */
+  "node.health": { params: Record<string, never>; returns: NodeHealth };
+
   "auth.register": { params: { username: string; email: string; password: string }; returns: SignedIn };
   "auth.login": { params: { username: string; password: string }; returns: SignedIn };
   "auth.refresh": { params: { refreshToken: string }; returns: SignedIn };

@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
-import { openDocuments } from "../../mixins/documents";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { callerOf } from "../core/policy";
@@ -97,8 +96,7 @@ const FilesSchema: ServiceSchema<ServiceSettingSchema, never, never, FilesServic
   async started(this: FilesService) {
     const platform = platformOf(this.broker);
     const { clock, config, limits } = platform;
-    // The store comes first: it locks the folder.
-    const files = await openDocuments<StoredFile>(await platform.database(), FILES);
+    const files = await platform.documents<StoredFile>(FILES);
     const blobs = await DiskBlobStore.open(join(config.dataDir, "files"));
     this.types = new MediaTypes();
     const bounds = { size: limits.file, attachments: limits.attachments, idle: IDLE, total: TOTAL };

@@ -1,6 +1,7 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { metricsOf } from "../../config/metrics";
 import { platformOf } from "../../config/platform";
+import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type Caller, type Meta, type ParamsOf } from "../core/contract";
 import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
@@ -12,6 +13,8 @@ import { Messages, type Rooms } from "./messages";
 import { RoomLog } from "./room-log";
 
 interface MessagesService extends Service {
+  /** Where what REST asks for goes: the writer of the room may be another node. */
+  writers: RoomWriters;
   store: MessageStore;
   log: RoomLog;
   messages: Messages;
@@ -213,10 +216,12 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       committed: entries => metrics.committed(entries),
     });
     metrics.watchQueue("rooms", () => this.log.waiting);
-    this.messages = new Messages(this.store, this.log, bus, limits);
+    this.writers = new RoomWriters(this.broker);
+    this.messages = new Messages(this.store, this.writers, bus, limits);
   },
 
   async stopped(this: MessagesService) {
+    this.writers?.close();
     this.log?.close();
   },
 };

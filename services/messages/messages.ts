@@ -19,7 +19,7 @@ export interface Rooms {
 export class Messages {
   constructor(
     private readonly store: MessageStore,
-    private readonly log: RoomLog,
+    private readonly log: Pick<RoomLog, "append">,
     private readonly bus: RoomBus,
     private readonly limits: Limits,
   ) {}

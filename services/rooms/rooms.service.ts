@@ -1,6 +1,6 @@
 import type { Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
-import { openDocuments } from "../../mixins/documents";
+import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type AppendAnswer, type Caller } from "../core/contract";
 import { ROOM_ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
@@ -11,6 +11,7 @@ import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
 import { Rooms, type Names } from "./rooms";
 
 interface RoomsService extends Service {
+  writers: RoomWriters;
   rooms: Rooms;
   changes: RoomChanges;
   sweeper: NodeJS.Timeout;
@@ -179,15 +180,14 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
   async started(this: RoomsService) {
     const platform = platformOf(this.broker);
     const { clock, limits, config } = platform;
-    const database = await platform.database();
-    const rooms = await openDocuments<StoredRoom>(database, ROOMS);
-    const members = await openDocuments<StoredMember>(database, MEMBERS);
-    const append: Append = async entry =>
-      (await call(this.broker, "messages.append", { entries: [entry] }))[0] as AppendAnswer;
+    const rooms = await platform.documents<StoredRoom>(ROOMS);
+    const members = await platform.documents<StoredMember>(MEMBERS);
+    this.writers = new RoomWriters(this.broker);
+    const append: Append = async entry => (await this.writers.append([entry]))[0] as AppendAnswer;
     this.changes = new RoomChanges(rooms, members, append, clock);
     this.rooms = new Rooms(rooms, members, this.changes, clock, limits);
     if (config.seedDemo) {
-      const seeds = await openDocuments<Seed>(database, SEEDS);
+      const seeds = await platform.documents<Seed>(SEEDS);
       const admin = () => call(this.broker, "users.byLogin", { login: "admin" });
       platform.afterStart.push(() =>
         seedRooms({ seeds, store: rooms, rooms: this.rooms, append, maxText: limits.text, admin }),
@@ -202,6 +202,7 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
 
   async stopped(this: RoomsService) {
     clearInterval(this.sweeper);
+    this.writers?.close();
   },
 };
 

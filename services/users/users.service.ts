@@ -1,6 +1,5 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
-import { openDocuments } from "../../mixins/documents";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { ROLES } from "../core/permissions";
@@ -142,7 +141,7 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
 
   async started(this: UsersService) {
     const platform = platformOf(this.broker);
-    const users = await openDocuments<StoredUser>(await platform.database(), USERS);
+    const users = await platform.documents<StoredUser>(USERS);
     this.directory = new Directory(users, platform.clock, error =>
       this.logger.warn("other services are told of a change later", { error: String(error) }),
     );

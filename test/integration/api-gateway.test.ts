@@ -730,6 +730,7 @@ describe("files", () => {
 describe("what the gateway answers itself", () => {
   it("is healthy only while every service and the store are there", async () => {
     const full = await start();
+    const database = await platformOf(full.broker).database();
     const first = await full.rest("GET", "/health", { as: null });
     expect(first.status).toBe(503);
     expect(first.json).toMatchObject({
@@ -741,7 +742,7 @@ describe("what the gateway answers itself", () => {
     for (const name of ["presence", "ws-gateway"]) full.broker.createService({ name });
     await until(async () => (await full.rest("GET", "/health", { as: null })).status === 200);
     expect((await full.rest("GET", "/health", { as: null })).json.status).toBe("ok");
-    await (await platformOf(full.broker).database()).close();
+    await database.close();
     await until(async () => (await full.rest("GET", "/health", { as: null })).status === 503);
     expect((await full.rest("GET", "/health", { as: null })).json).toMatchObject({ checks: { store: "down" } });
     await stopNode(full.broker);

@@ -2,10 +2,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ServiceBroker, type BrokerOptions } from "moleculer";
 import { loadConfig } from "../../../config/config";
+import { Health } from "../../../config/health";
 import { metricsMiddleware, metricsOf, metricsOptions, metricsUrl } from "../../../config/metrics";
 import { Distribution, Tally } from "../../../config/metrics.instruments";
 import { SECRET } from "../../support/broker";
 
+const health = new Health(() => performance.now());
 const running: ServiceBroker[] = [];
 afterAll(async () => {
   for (const broker of running) await broker.stop();
@@ -14,7 +16,7 @@ afterAll(async () => {
 function node(METRICS_PORT = "0"): ServiceBroker {
   const broker = new ServiceBroker({
     logger: false,
-    metrics: metricsOptions(loadConfig({ JWT_SECRET: SECRET, METRICS_PORT })),
+    metrics: metricsOptions(loadConfig({ JWT_SECRET: SECRET, METRICS_PORT }), health),
     middlewares: [metricsMiddleware()],
     skipProcessEventRegistration: true,
     internalServices: false,

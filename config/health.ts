@@ -1,4 +1,4 @@
-import { version } from "../../config/root";
+import { version } from "./root";
 
 /** A part that is needed: resolves if it is there, rejects if not. */
 export type Check = () => Promise<unknown> | unknown;
@@ -12,19 +12,27 @@ export interface HealthReport {
 }
 
 /** Milliseconds a check may take. */
-const TIMEOUT = 1_000;
+const TIMEOUT = 1_500;
 /** Milliseconds for which a report is given again, so that asking costs nothing. */
 const KEEP = 500;
 
 /** Looks at every needed part, at most once in {@link KEEP}. */
 export class Health {
+  private readonly checks = new Map<string, Check>();
   private last: { at: number; report: Promise<HealthReport> } | undefined;
 
   /** @param now monotonic milliseconds */
-  constructor(
-    private readonly checks: Readonly<Record<string, Check>>,
-    private readonly now: () => number,
-  ) {}
+  constructor(private readonly now: () => number) {}
+
+  /** Makes a part needed, under the name that a red report gives as the cause. Returns what takes it back. */
+  need(name: string, check: Check): () => void {
+    this.checks.set(name, check);
+    this.last = undefined;
+    return () => {
+      if (this.checks.get(name) === check) this.checks.delete(name);
+      this.last = undefined;
+    };
+  }
 
   report(): Promise<HealthReport> {
     if (!this.last || this.now() - this.last.at >= KEEP) this.last = { at: this.now(), report: this.look() };
@@ -32,8 +40,9 @@ export class Health {
   }
 
   private async look(): Promise<HealthReport> {
-    const names = Object.keys(this.checks);
-    const found = await Promise.all(names.map(async name => [name, await passes(this.checks[name] as Check)] as const));
+    const found = await Promise.all(
+      [...this.checks].map(async ([name, check]) => [name, await passes(check)] as const),
+    );
     return {
       status: found.every(([, state]) => state === "ok") ? "ok" : "unavailable",
       checks: Object.fromEntries(found),

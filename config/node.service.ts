@@ -1,0 +1,20 @@
+import type { ServiceSchema } from "moleculer";
+import type { ActionsOf } from "../services/core/contract";
+import { platformOf } from "./platform";
+
+const actions = {
+  health: {
+    auth: "internal",
+    visibility: "public",
+    params: {},
+    async handler(ctx) {
+      const { status, checks } = await platformOf(ctx.broker).health.report();
+      return { status, checks };
+    },
+  },
+} satisfies ActionsOf<"node">;
+
+/** What every process answers about itself, whichever services it runs. */
+const Node: ServiceSchema = { name: "node", actions };
+
+export default Node;
