@@ -1,0 +1,210 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ClusterNode } from "./cluster-node";
+import { layout } from "./layout";
+import { startMongo, startNats, type MongoServer, type NatsServer } from "./servers";
+import type { ChildExit } from "./servers/child";
+import { Nginx } from "./servers/nginx";
+import { freePort } from "./servers/ports";
+
+export interface ClusterOptions {
+  /** Kept after the end: the database, files, secret and password. */
+  dataDir: string;
+  /** Of the origin; default: a free one. */
+  port?: number;
+  /** Every service in a process of its own. */
+  each?: boolean;
+  /** Whether a process that died is started again; default true. */
+  restart?: boolean;
+  /** Settings of every process. */
+  env?: Record<string, string>;
+  /** Servers that run already. */
+  natsUrl?: string;
+  mongoUrl?: string;
+  /** Every line that a process writes. */
+  onLine?: (name: string, line: string) => void;
+}
+
+/** Milliseconds until a process that died is started again, at first and at most. */
+const PAUSE = 500;
+const LONGEST_PAUSE = 30_000;
+
+/**
+ * A real cluster on 127.0.0.1: NATS, MongoDB, the nodes of a layout as processes, and nginx for the one origin. Everything
+ * dies with this process.
+ */
+export class Cluster {
+  readonly nodes: ClusterNode[] = [];
+  /** Null if it runs elsewhere. */
+  nats: NatsServer | null = null;
+  mongo: MongoServer | null = null;
+  readonly adminPassword: string;
+  private readonly env: Record<string, string>;
+  private readonly deaths = new Map<string, number>();
+  private nginx: Nginx | null = null;
+  private stopping = false;
+  private port: number;
+
+  constructor(private readonly options: ClusterOptions) {
+    const { dataDir, env = {} } = options;
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    this.adminPassword = env.ADMIN_PASSWORD ?? kept(dataDir, "admin.password", 12);
+    this.port = options.port ?? 0;
+    this.env = {
+      HOST: "127.0.0.1",
+      JWT_SECRET: kept(dataDir, "jwt.secret", 48),
+      DATA_DIR: join(dataDir, "files"),
+      // The proxy; whoever else comes from here is this machine's owner.
+      TRUSTED_PROXIES: "127.0.0.1",
+      ...env,
+      ADMIN_PASSWORD: this.adminPassword,
+    };
+  }
+
+  /** The origin. */
+  get url(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Own addresses of the ws-gateways. */
+  get gatewayUrls(): string[] {
+    return this.portsOf("ws-gateway").map(port => `ws://127.0.0.1:${port}/ws`);
+  }
+
+  get natsUrl(): string {
+    return this.options.natsUrl ?? this.nats?.url ?? "";
+  }
+
+  get mongoUrl(): string {
+    return this.options.mongoUrl ?? `${this.mongo?.url}/rookery`;
+  }
+
+  /** A process by its name. Throws if there is none. */
+  node(name: string): ClusterNode {
+    const node = this.nodes.find(one => one.name === name);
+    if (!node) throw new Error(`no process named ${name}; there are ${this.nodes.map(one => one.name).join(", ")}`);
+    return node;
+  }
+
+  /** Starts everything and resolves when the origin is healthy. What was started is stopped again if it fails. */
+  async start(): Promise<this> {
+    try {
+      await this.startServers();
+      await this.startNodes();
+      await this.untilHealthy();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    return this;
+  }
+
+  /** Resolves when the origin and every process say that they can work; rejects after `patience` milliseconds. */
+  async untilHealthy(patience = 60_000): Promise<void> {
+    for (const deadline = performance.now() + patience; ;) {
+      const states = await Promise.all(
+        this.nodes.map(async node => ({ name: node.name, ready: await node.isReady() })),
+      );
+      const red = states.filter(({ ready }) => !ready).map(({ name }) => name);
+      const health = await this.health();
+      if (red.length === 0 && health.status === 200) return;
+      if (performance.now() > deadline)
+        throw new Error(`not healthy: ${red.join(", ")}; the origin: ${JSON.stringify(health)}`);
+      await new Promise(resolve => setTimeout(resolve, 50));
+    }
+  }
+
+  /** What `GET /api/health` of the origin answers; status 0 if nobody does. */
+  async health(): Promise<{ status: number; body: string }> {
+    try {
+      const answer = await fetch(`${this.url}/api/health`, { signal: AbortSignal.timeout(3_000) });
+      return { status: answer.status, body: await answer.text() };
+    } catch (error) {
+      return { status: 0, body: String(error) };
+    }
+  }
+
+  /** In order: no new clients, then the gateways tell theirs, then the services, then what these stand on. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    await this.nginx?.stop();
+    const isGateway = (node: ClusterNode): boolean => node.name.includes("gateway");
+    await Promise.all(this.nodes.filter(isGateway).map(node => node.stop()));
+    await Promise.all(this.nodes.map(node => node.stop()));
+    await this.mongo?.stop();
+    await this.nats?.stop();
+  }
+
+  private async startServers(): Promise<void> {
+    const { dataDir, natsUrl, mongoUrl } = this.options;
+    const lines = (name: string) => (line: string) => this.options.onLine?.(name, line);
+    await Promise.all([
+      natsUrl ? null : startNats({ onLine: lines("nats") }).then(nats => (this.nats = nats)),
+      mongoUrl
+        ? null
+        : startMongo({ dataDir: join(dataDir, "mongo"), onLine: lines("mongo") }).then(mongo => (this.mongo = mongo)),
+    ]);
+  }
+
+  private async startNodes(): Promise<void> {
+    const { each, onLine, dataDir } = this.options;
+    this.port ||= await freePort();
+    const env = {
+      ...this.env,
+      ALLOWED_ORIGINS: [this.url, this.env.ALLOWED_ORIGINS].filter(Boolean).join(","),
+      TRANSPORTER: this.natsUrl,
+      MONGO_URL: this.mongoUrl,
+    };
+    for (const spec of layout({ each }))
+      this.nodes.push(
+        await ClusterNode.create(spec, {
+          env,
+          onLine: line => onLine?.(spec.name, line),
+          onDeath: exit => this.died(this.node(spec.name), exit),
+        }),
+      );
+    await Promise.all(this.nodes.map(node => node.start()));
+    this.nginx = await Nginx.start({
+      port: this.port,
+      sockets: this.portsOf("ws-gateway"),
+      api: this.portsOf("api-gateway"),
+      dir: join(dataDir, "nginx"),
+      onLine: line => onLine?.("nginx", line),
+    });
+  }
+
+  private portsOf(service: "ws-gateway" | "api-gateway"): number[] {
+    return this.nodes.filter(node => node.spec.services.includes(service)).map(node => node.port);
+  }
+
+  /** A process that dies again and again is started ever more seldom. */
+  private died(node: ClusterNode, { code, signal }: ChildExit): void {
+    const { restart = true, onLine } = this.options;
+    onLine?.(node.name, `died: ${signal ?? `exit ${code}`}`);
+    if (!restart || this.stopping) return;
+    const deaths = this.deaths.get(node.name) ?? 0;
+    this.deaths.set(node.name, deaths + 1);
+    setTimeout(
+      () => {
+        if (this.stopping) return;
+        node.start().then(
+          () => this.deaths.delete(node.name),
+          (error: unknown) => onLine?.(node.name, String(error)),
+        );
+      },
+      Math.min(PAUSE * 2 ** deaths, LONGEST_PAUSE),
+    );
+  }
+}
+
+/** A random value of this installation: made once, readable by its owner only. */
+function kept(dataDir: string, name: string, bytes: number): string {
+  const file = join(dataDir, name);
+  try {
+    writeFileSync(file, randomBytes(bytes).toString("base64url"), { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  return readFileSync(file, "utf8");
+}
