@@ -1,17 +1,17 @@
-import type { Documents } from "../../mixins/documents";
-import { timestamp, type Clock } from "../core/clock";
+import { DuplicateKeyError, type Documents } from "../../mixins/documents";
+import { StagedChanges, type Staged, type Verdict } from "../../mixins/staged-changes";
+import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import { newId } from "../core/ids";
 import type { Conversation, SharedChannel } from "../core/model";
 import { endsMembership } from "../core/room-bus";
+import { Turns } from "../core/turns";
 import {
   memberId,
   peopleOf,
   toConversation,
   toSharedChannel,
-  waiting,
-  type PendingChange,
+  type RoomChange,
   type StoredMember,
   type StoredRoom,
 } from "./room";
@@ -19,167 +19,96 @@ import {
 /** Writes into the room's log. Throws when the outcome is not known to be stored. */
 export type Append = (request: AppendRequest) => Promise<AppendAnswer>;
 
-export type NewChange = { type: "member" } & Omit<Extract<PendingChange, { type: "member" }>, "id" | "since" | "type">;
+export type RoomVerdict = Verdict<StoredRoom, RoomChange>;
 
-/** Milliseconds after which a pending change counts as left half done. */
-const ABANDONED = 1_000;
+type MemberUpdate = Extract<Staged<RoomChange>, { type: "member" }>;
 
 /**
- * Changes of membership and settings, each in three steps that can be repeated: into the room's record as pending, carried
- * out (log entry and membership record), cleared. Whoever finds one pending finishes it. Rights end before the entry is
- * written and begin after it, so a reader who is let in or cut at the entry's offset is never ahead of the record.
- *
- * `change`, `settings`, `create` and `finish` are called with the room's turn held.
+ * Changes of membership and settings: decided in the room's record, then carried out as log entry and membership record.
+ * Rights end before the entry is written and begin after it, so a reader who is let in or cut at the entry's offset is never
+ * ahead of the record.
  */
 export class RoomChanges {
-  /** Changes of one room take turns in this process; the pending list carries correctness between processes. */
-  private readonly turns = new Map<string, Promise<unknown>>();
-  private sweeping = false;
+  private readonly staged: StagedChanges<RoomChange, StoredRoom>;
+  /** Requests of this process for one room wait for each other instead of being decided again and again. */
+  private readonly turns = new Turns();
 
   constructor(
-    private readonly rooms: Documents<StoredRoom>,
+    rooms: Documents<StoredRoom>,
     private readonly members: Documents<StoredMember>,
     private readonly append: Append,
-    private readonly clock: Clock,
-  ) {}
-
-  /** Runs `work` when all earlier work for the room has ended. */
-  turn<T>(room: string, work: () => Promise<T>): Promise<T> {
-    const result = (this.turns.get(room) ?? Promise.resolve()).then(work);
-    const settled = result.then(
-      () => undefined,
-      () => undefined,
-    );
-    this.turns.set(room, settled);
-    void settled.then(() => {
-      if (this.turns.get(room) === settled) this.turns.delete(room);
-    });
-    return result;
+    clock: Clock,
+  ) {
+    this.staged = new StagedChanges(rooms, room => this.carryOut(room), clock);
   }
 
-  /** Stores a new room and carries out the joins it begins with. */
-  async create(room: StoredRoom, joins: readonly NewChange[]): Promise<StoredRoom> {
-    const { id } = await this.rooms.insert({ ...room, ...waiting(joins.map(join => this.stamped(join))) });
-    return this.finish(id);
+  /** Stores a new room and carries out the joins it begins with. Rejects with DuplicateKeyError. */
+  create(room: StoredRoom, joins: readonly RoomChange[]): Promise<StoredRoom> {
+    return this.turns.run(room.id, () => this.staged.create(room, joins));
   }
 
-  /** Begins changes of membership and carries them out, together with those that were pending. NOT_FOUND: the room is gone. */
-  async change(room: string, changes: readonly NewChange[]): Promise<StoredRoom> {
-    const pending = changes.map(change => this.stamped(change));
-    const joins = changes.some(({ change }) => change === "join");
-    return this.update(room, pending, doc => {
-      if (joins && doc.deletedAt !== null) throw new RookeryError("NOT_FOUND");
-      return doc;
-    });
+  /** The room with nothing pending. NOT_FOUND: there is none. */
+  settled(id: string): Promise<StoredRoom> {
+    return this.turns.run(id, () => this.staged.settled(id));
   }
 
-  /** Changes the room's own record and tells it in the log. NOT_FOUND: the room is gone. */
-  async settings(room: string, edit: (doc: StoredRoom) => StoredRoom): Promise<StoredRoom> {
-    return this.update(room, [this.stamped({ type: "room" })], doc => {
-      if (doc.deletedAt !== null) throw new RookeryError("NOT_FOUND");
-      return edit(doc);
-    });
+  /** Decides on the settled room and its records, null for nothing to do, and carries it out. NOT_FOUND: there is none. */
+  decide(id: string, judge: (room: StoredRoom) => Promise<RoomVerdict | null>): Promise<StoredRoom> {
+    return this.turns.run(id, () => this.staged.decide(id, judge));
   }
 
-  /** Carries out all that is pending in a room. */
-  async finish(id: string): Promise<StoredRoom> {
-    const room = await this.rooms.get(id);
-    if (!room) throw new RookeryError("NOT_FOUND");
+  /** Finishes what was left half done in a bounded number of rooms. Returns how many were finished. */
+  sweep(limit: number, report: (room: string, error: unknown) => void): Promise<number> {
+    return this.staged.sweep(limit, report);
+  }
+
+  private async carryOut(room: StoredRoom): Promise<Partial<StoredRoom>> {
     const { pending } = room;
-    if (pending.length === 0) return room;
     // People who join together do not depend on each other; everything else happens in its order.
     if (pending.every(change => change.type === "member" && change.change === "join"))
-      await Promise.all(pending.map(change => this.carryOut(id, change)));
-    else for (const change of pending) await this.carryOut(id, change);
-    return this.clear(room, pending);
+      await Promise.all(pending.map(change => this.one(room, change)));
+    else for (const change of pending) await this.one(room, change);
+    return { memberCount: await this.members.count({ where: { room: room.id, state: "member" } }) };
   }
 
-  /** Finishes what was left half done; a room that fails is told to `report` and waits. Returns how many were finished. */
-  async sweep(limit: number, report: (room: string, error: unknown) => void): Promise<number> {
-    if (this.sweeping) return 0;
-    this.sweeping = true;
-    try {
-      const pendingSince = { $lt: this.clock.now() - ABANDONED };
-      const rooms = await this.rooms.find({ where: { pendingSince }, sort: "pendingSince", limit });
-      let finished = 0;
-      for (const { id } of rooms) {
-        try {
-          if (await this.turn(id, () => this.resume(id, pendingSince.$lt))) finished++;
-        } catch (error) {
-          report(id, error);
-        }
-      }
-      return finished;
-    } finally {
-      this.sweeping = false;
+  private async one(room: StoredRoom, change: Staged<RoomChange>): Promise<void> {
+    if (change.type === "room") {
+      await this.log(room, { op: "room", changeId: change.id, room: await this.shown(room) });
+      return;
     }
-  }
-
-  /** Finishes a room if its oldest change is still from before `until`; what is younger is somebody's work under way. */
-  private async resume(id: string, until: number): Promise<boolean> {
-    const since = (await this.rooms.get(id))?.pendingSince ?? null;
-    if (since === null || since >= until) return false;
-    await this.finish(id);
-    return true;
-  }
-
-  private stamped(change: NewChange | { type: "room" }): PendingChange {
-    return { ...change, id: newId(), since: this.clock.now() };
-  }
-
-  private async update(
-    id: string,
-    added: readonly PendingChange[],
-    edit: (doc: StoredRoom) => StoredRoom,
-  ): Promise<StoredRoom> {
-    const room = await this.rooms.update(id, doc => ({ ...edit(doc), ...waiting([...doc.pending, ...added]) }));
-    if (!room) throw new RookeryError("NOT_FOUND");
-    return this.finish(id);
-  }
-
-  private async carryOut(id: string, change: PendingChange): Promise<void> {
-    const room = await this.rooms.get(id);
-    // Another process finished it meanwhile, and what happened since must stay.
-    if (!room?.pending.some(pending => pending.id === change.id)) return;
-    if (change.type === "room")
-      return void (await this.log(room, { op: "room", changeId: change.id, room: await this.shown(room) }));
-    const { user } = change;
-    const record = memberId(id, user);
+    const { user, role } = change;
     const entry: RoomOperation = {
       op: "member",
       changeId: change.id,
       user,
       change: change.change,
-      ...(change.role && { role: change.role }),
+      ...(role && { role }),
     };
-    if (change.change === "ban") await this.put({ ...this.blank(room, user), banned: true });
-    else if (endsMembership(change.change)) await this.members.remove(record);
-    else if (change.change === "role")
-      await this.members.update(record, member => ({ ...member, role: change.role ?? member.role }));
-    const offset = await this.log(room, entry);
-    if (change.change !== "join") return;
-    const before = await this.members.get(record);
-    // Carried out before, by whoever did not come to clear it: what happened since must stay.
-    if (before && !before.banned) return;
-    const visibleFrom = room.history === "joined" && room.createdBy !== user ? offset : 0;
-    await this.put({ ...this.blank(room, user), role: change.role ?? "member", visibleFrom });
+    if (change.change === "join") {
+      const offset = await this.log(room, entry);
+      const visibleFrom = room.history === "joined" && room.createdBy !== user ? offset : 0;
+      await this.put({ ...record(room, change), role: role ?? "member", visibleFrom });
+      return;
+    }
+    if (endsMembership(change.change))
+      await this.put({ ...record(room, change), state: change.change === "ban" ? "banned" : "left" });
+    else if (role)
+      await this.members.update(memberId(room.id, user), known =>
+        known.n < change.n ? { ...known, role, n: change.n } : null,
+      );
+    await this.log(room, entry);
   }
 
-  private blank(room: StoredRoom, user: string): StoredMember {
-    return {
-      id: memberId(room.id, user),
-      room: room.id,
-      user,
-      kind: room.kind,
-      role: "member",
-      joinedAt: timestamp(this.clock),
-      visibleFrom: 0,
-      banned: false,
-    };
-  }
-
+  /** Replaces the record unless it has seen this change, or a later one. */
   private async put(member: StoredMember): Promise<void> {
-    if (!(await this.members.update(member.id, () => member))) await this.members.insert(member);
+    const replace = () => this.members.update(member.id, known => (known.n < member.n ? member : null));
+    if (await replace()) return;
+    try {
+      await this.members.insert(member);
+    } catch (error) {
+      if (!(error instanceof DuplicateKeyError)) throw error;
+      await replace();
+    }
   }
 
   /** Returns the offset; a change that is in the log already keeps the one it got. */
@@ -189,16 +118,6 @@ export class RoomChanges {
     return answer.offset;
   }
 
-  private async clear(room: StoredRoom, done: readonly PendingChange[]): Promise<StoredRoom> {
-    const ids = new Set(done.map(change => change.id));
-    const memberCount = await this.members.count({ where: { room: room.id, banned: false } });
-    const cleared = await this.rooms.update(room.id, doc => {
-      const pending = doc.pending.filter(change => !ids.has(change.id));
-      return { ...doc, ...waiting(pending), memberCount };
-    });
-    return cleared ?? room;
-  }
-
   /** The room as its log shows it. */
   private async shown(room: StoredRoom): Promise<SharedChannel | Conversation> {
     const data =
@@ -206,3 +125,16 @@ export class RoomChanges {
     return { ...data, ...(room.deletedAt !== null && { deletedAt: room.deletedAt }) };
   }
 }
+
+/** The record a change makes, the same whoever carries it out. */
+const record = (room: StoredRoom, { user, n, since }: MemberUpdate): StoredMember => ({
+  id: memberId(room.id, user),
+  room: room.id,
+  user,
+  kind: room.kind,
+  state: "member",
+  role: "member",
+  n,
+  joinedAt: new Date(since).toISOString(),
+  visibleFrom: 0,
+});

@@ -1,18 +1,14 @@
 import type { CollectionSpec, Documents } from "../../mixins/documents";
+import type { Stage } from "../../mixins/staged-changes";
 import type { RoomAccess } from "../core/contract";
 import type { Channel, Conversation, RoomKind, SharedChannel } from "../core/model";
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
 
-/** A change of membership or settings on its way: stored in the room first, then in its log, then cleared. */
-export type PendingChange = {
-  id: string;
-  /** When it was asked for, in milliseconds since the epoch. */
-  since: number;
-} & ({ type: "member"; user: string; change: MemberChange; role?: RoomRole } | { type: "room" });
+/** What a decision about a room makes others see: each becomes one entry of the room's log. */
+export type RoomChange = { type: "member"; user: string; change: MemberChange; role?: RoomRole } | { type: "room" };
 
-export interface StoredRoom {
-  id: string;
+export interface StoredRoom extends Stage<RoomChange> {
   kind: RoomKind;
   /** Null for direct rooms. */
   name: string | null;
@@ -29,23 +25,23 @@ export interface StoredRoom {
   createdBy: string;
   createdAt: string;
   memberCount: number;
-  pending: PendingChange[];
-  /** When the oldest pending change was asked for, null without any: how the sweeper finds what was left half done. */
-  pendingSince: number | null;
   deletedAt: string | null;
 }
 
+/** Kept for ever once made: what somebody was told to do long ago must find out that it came too late. */
 export interface StoredMember {
   /** `room:user`. */
   id: string;
   room: string;
   user: string;
   kind: RoomKind;
+  /** Who is banned may not come back. */
+  state: "member" | "left" | "banned";
   role: RoomRole;
+  /** Number of the change of the room that made the record what it is. */
+  n: number;
   joinedAt: string;
   visibleFrom: number;
-  /** True keeps the record of someone who is no member and may not come back. */
-  banned: boolean;
 }
 
 export const ROOMS: CollectionSpec = {
@@ -61,22 +57,16 @@ export const ROOMS: CollectionSpec = {
 export const MEMBERS: CollectionSpec = {
   collection: "members",
   indexes: [
-    { name: "room", fields: ["room", "banned", "joinedAt"] },
-    { name: "user", fields: ["user", "banned", "kind", "joinedAt"] },
+    { name: "room", fields: ["room", "state", "joinedAt"] },
+    { name: "user", fields: ["user", "state", "kind", "joinedAt"] },
   ],
 };
 
 export const memberId = (room: string, user: string): string => `${room}:${user}`;
 
-/** What the room's record holds of its pending changes, oldest first. */
-export const waiting = (pending: PendingChange[]): Pick<StoredRoom, "pending" | "pendingSince"> => ({
-  pending,
-  pendingSince: pending[0]?.since ?? null,
-});
-
 /** Who is in a room, longest-standing first. */
 export async function peopleOf(members: Documents<StoredMember>, room: string): Promise<string[]> {
-  const found = await members.find({ where: { room, banned: false }, sort: ["joinedAt", "id"] });
+  const found = await members.find({ where: { room, state: "member" }, sort: ["joinedAt", "id"] });
   return found.map(member => member.user);
 }
 
@@ -84,15 +74,16 @@ export const directKey = (a: string, b: string): string => [a, b].sort().join(":
 
 /** The record as membership; null for strangers and the banned. */
 export const membership = (member: StoredMember | null | undefined): StoredMember | null =>
-  member && !member.banned ? member : null;
+  member?.state === "member" ? member : null;
 
 /** What a user may do, from the two records that decide it. Private rooms do not exist for strangers. */
 export function accessOf(id: string, room: StoredRoom | undefined, member: StoredMember | undefined): RoomAccess {
   const hidden: RoomAccess = { room: id, denied: "NOT_FOUND", role: null, visibleFrom: 0 };
   if (!room || room.deletedAt !== null) return hidden;
   const open = room.kind === "channel" && !room.isPrivate;
-  if (member?.banned) return open ? { ...hidden, denied: "FORBIDDEN", kind: room.kind } : hidden;
-  if (member) return { room: id, kind: room.kind, open, role: member.role, visibleFrom: member.visibleFrom };
+  if (member?.state === "banned") return open ? { ...hidden, denied: "FORBIDDEN", kind: room.kind } : hidden;
+  if (member?.state === "member")
+    return { room: id, kind: room.kind, open, role: member.role, visibleFrom: member.visibleFrom };
   return open ? { room: id, kind: room.kind, open, role: null, visibleFrom: 0 } : hidden;
 }
 

@@ -1,4 +1,5 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
+import { emptyStage } from "../../mixins/staged-changes";
 import { timestamp, type Clock } from "../core/clock";
 import type { Paging, RoomAccess } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -7,7 +8,7 @@ import type { Limits } from "../core/limits";
 import type { Channel, Conversation, Identity, Member, Page } from "../core/model";
 import { runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
-import type { NewChange, RoomChanges } from "./changes";
+import type { RoomChanges, RoomVerdict } from "./changes";
 import {
   accessOf,
   directKey,
@@ -16,7 +17,7 @@ import {
   peopleOf,
   toChannel,
   toConversation,
-  waiting,
+  type RoomChange,
   type StoredMember,
   type StoredRoom,
 } from "./room";
@@ -59,7 +60,7 @@ export class Rooms {
 
   async listChannels(user: string, paging: Paging): Promise<Page<Channel>> {
     const { page, pageSize } = pageOf(paging, this.limits);
-    const mine = await this.members.find({ where: { user, banned: false, kind: "channel" } });
+    const mine = await this.members.find({ where: { user, state: "member", kind: "channel" } });
     const roles = new Map(mine.map(member => [member.room, member.role]));
     const where = { kind: "channel", audience: { $in: ["public", ...roles.keys()] }, deletedAt: null } as const;
     const [rooms, total] = await Promise.all([
@@ -82,43 +83,43 @@ export class Rooms {
   }
 
   async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
-    return this.turn(user.id, id, async ({ room, member }) => {
+    let caller: StoredMember | null = null;
+    const after = await this.decide(user.id, id, async ({ room, member }) => {
+      caller = member;
       if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
       if (!runsRoom(member?.role) && !user.permissions.includes("channels.manage")) throw new RookeryError("FORBIDDEN");
       if (room.kind === "group" && edit.isPrivate === false)
         throw new RookeryError("INVALID", "A group is always private.");
-      if (!differs(room, edit)) return this.shown(room, member);
-      return this.shown(await this.changes.settings(id, doc => edited(doc, edit)).catch(nameTaken), member);
-    });
+      return differs(room, edit) ? { edit: edited(room, edit), changes: [{ type: "room" }] } : null;
+    }).catch(nameTaken);
+    return this.shown(after, caller);
   }
 
   async remove(user: Identity, id: string): Promise<void> {
-    await this.turn(user.id, id, async ({ room, member }) => {
+    await this.decide(user.id, id, async ({ room, member }) => {
       const may = member?.role === "owner" || user.permissions.includes("channels.manage");
       if (room.kind === "direct" || !may) throw new RookeryError("FORBIDDEN");
       const deletedAt = timestamp(this.clock);
-      await this.changes.settings(id, doc => ({ ...doc, deletedAt, nameKey: null, audience: doc.id }));
+      return { edit: { deletedAt, nameKey: null, audience: room.id }, changes: [{ type: "room" }] };
     });
   }
 
   async join(user: string, id: string): Promise<void> {
-    await this.turn(user, id, async ({ member }) => {
-      if (!member) await this.changes.change(id, [{ type: "member", user, change: "join", role: "member" }]);
-    });
+    await this.decide(user, id, async ({ member }) => (member ? null : joining(user, "member")));
   }
 
   async leave(user: string, id: string): Promise<void> {
-    await this.turn(user, id, async ({ room, member }) => {
-      if (!member) return;
+    await this.decide(user, id, async ({ room, member }) => {
+      if (!member) return null;
       if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room cannot be left.");
-      await this.takeOut(member, "leave");
+      return this.takingOut(member, "leave");
     });
   }
 
   async listMembers(user: string, id: string, paging: Paging, names: Names): Promise<Page<Member>> {
     await this.visible(user, id);
     const { page, pageSize } = pageOf(paging, this.limits);
-    const where = { room: id, banned: false } as const;
+    const where = { room: id, state: "member" } as const;
     const [members, total] = await Promise.all([
       this.members.find({ where, sort: ["joinedAt", "id"], limit: pageSize, offset: (page - 1) * pageSize }),
       this.members.count({ where }),
@@ -136,18 +137,16 @@ export class Rooms {
     // Judged before as well: strangers learn nothing of users, and the room does not wait for the users service.
     judge(await this.visible(user, id));
     if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
-    const added = await this.turn(user, id, async sight => {
+    await this.decide(user, id, async sight => {
       judge(sight);
       const current = await this.member(id, userId);
-      if (!current)
-        await this.changes.change(id, [{ type: "member", user: userId, change: "join", role: role ?? "member" }]);
-      else if (role && role !== current.role && sight.member?.role === "owner") {
-        if (current.role === "owner" && !(await this.otherOwner(id, userId)))
-          throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
-        await this.changes.change(id, [{ type: "member", user: userId, change: "role", role }]);
-      }
-      return this.member(id, userId);
+      if (!current) return joining(userId, role ?? "member");
+      if (!role || role === current.role || sight.member?.role !== "owner") return null;
+      if (current.role === "owner" && !(await this.otherOwner(id, userId)))
+        throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
+      return { changes: [{ type: "member", user: userId, change: "role", role }] };
     });
+    const added = await this.member(id, userId);
     const [shown] = added ? await named([added], names) : [];
     if (!shown) throw new RookeryError("CONFLICT", "The member was taken out meanwhile.");
     return shown;
@@ -155,24 +154,24 @@ export class Rooms {
 
   async removeMember(user: Identity, id: string, userId: string): Promise<void> {
     if (user.id === userId) return this.leave(user.id, id);
-    await this.turn(user.id, id, async ({ room, member }) => {
+    await this.decide(user.id, id, async ({ room, member }) => {
       const manages = user.permissions.includes("channels.manage");
       if (room.kind === "direct" || (!runsRoom(member?.role) && !manages)) throw new RookeryError("FORBIDDEN");
       const target = await this.member(id, userId);
-      if (!target) return;
+      if (!target) return null;
       if (runsRoom(target.role) && member?.role !== "owner" && !manages) throw new RookeryError("FORBIDDEN");
-      await this.takeOut(target, "remove");
+      return this.takingOut(target, "remove");
     });
   }
 
   async listConversations(user: string, paging: Paging): Promise<Page<Conversation>> {
     const { page, pageSize } = pageOf(paging, this.limits);
-    const where = { user, banned: false, kind: { $in: ["direct", "group"] } } as const;
+    const where = { user, state: "member", kind: { $in: ["direct", "group"] } } as const;
     const mine = await this.living(await this.members.find({ where, sort: ["joinedAt", "id"] }));
     const rooms = mine.slice((page - 1) * pageSize, page * pageSize).map(({ room }) => room);
     const ids = rooms.map(({ id }) => id);
     const all = await this.members.find({
-      where: { room: { $in: ids }, banned: false },
+      where: { room: { $in: ids }, state: "member" },
       sort: ["joinedAt", "id"],
     });
     const membersOf = new Map(rooms.map(({ id }) => [id, [] as string[]]));
@@ -194,7 +193,7 @@ export class Rooms {
     if (people.length > this.limits.group) throw new RookeryError("INVALID", `members: At most ${this.limits.group}.`);
     if ((await names(people)).length !== people.length) throw new RookeryError("NOT_FOUND", "There is no such user.");
     const role = (person: string): RoomRole => (type === "group" && person === user ? "owner" : "member");
-    const joins = people.map((person): NewChange => ({
+    const joins = people.map((person): RoomChange => ({
       type: "member",
       user: person,
       change: "join",
@@ -202,19 +201,19 @@ export class Rooms {
     }));
     const key = type === "direct" ? directKey(people[0] as string, people[1] as string) : null;
     const known = key && (await this.rooms.findOne({ directKey: key }));
-    if (known) return { conversation: toConversation(await this.finished(known.id), people), created: false };
+    if (known) return { conversation: toConversation(await this.changes.settled(known.id), people), created: false };
     try {
       const room = await this.insert({ ...this.blank(user, type), name, directKey: key, isPrivate: true }, joins);
       return { conversation: toConversation(room, people), created: true };
     } catch (error) {
       const first = error instanceof DuplicateKeyError && key && (await this.rooms.findOne({ directKey: key }));
       if (!first) throw error;
-      return { conversation: toConversation(await this.finished(first.id), people), created: false };
+      return { conversation: toConversation(await this.changes.settled(first.id), people), created: false };
     }
   }
 
   async memberships(user: string): Promise<{ room: string; visibleFrom: number }[]> {
-    const mine = await this.living(await this.members.find({ where: { user, banned: false } }));
+    const mine = await this.living(await this.members.find({ where: { user, state: "member" } }));
     return mine.map(({ room, member }) => ({ room: room.id, visibleFrom: member.visibleFrom }));
   }
 
@@ -224,12 +223,11 @@ export class Rooms {
 
   /** Takes a user out of every room he can be taken out of; direct rooms stay, as the other's memory. */
   async evict(user: string): Promise<void> {
-    const mine = await this.members.find({ where: { user, banned: false, kind: { $in: ["channel", "group"] } } });
+    const mine = await this.members.find({ where: { user, state: "member", kind: { $in: ["channel", "group"] } } });
     for (const { room } of mine)
-      await this.changes.turn(room, async () => {
-        await this.changes.finish(room);
+      await this.changes.decide(room, async () => {
         const member = await this.member(room, user);
-        if (member) await this.takeOut(member, "remove");
+        return member && this.takingOut(member, "remove");
       });
   }
 
@@ -247,31 +245,24 @@ export class Rooms {
       createdBy: user,
       createdAt: timestamp(this.clock),
       memberCount: 0,
-      ...waiting([]),
+      ...emptyStage(),
       deletedAt: null,
     };
   }
 
-  /** With the turn held from the start, so that nobody who finds the new room finishes it at the same time. */
-  private insert(room: StoredRoom, joins: readonly NewChange[]): Promise<StoredRoom> {
+  private insert(room: StoredRoom, joins: readonly RoomChange[]): Promise<StoredRoom> {
     const audience = room.isPrivate ? room.id : "public";
-    return this.changes.turn(room.id, () => this.changes.create({ ...room, audience }, joins)).catch(nameTaken);
+    return this.changes.create({ ...room, audience }, joins).catch(nameTaken);
   }
 
-  private finished(id: string): Promise<StoredRoom> {
-    return this.changes.turn(id, () => this.changes.finish(id));
-  }
-
-  /**
-   * Works on a room that the user may see with its turn held and nothing pending: what `work` is given, and the records
-   * it reads, are not changed by another request of this process.
-   */
-  private turn<T>(user: string, id: string, work: (sight: Sight) => Promise<T>): Promise<T> {
-    if (!isId(id)) return Promise.reject(new RookeryError("NOT_FOUND"));
-    return this.changes.turn(id, async () => {
-      await this.changes.finish(id);
-      return work(await this.visible(user, id));
-    });
+  /** Decides on a room that the user may see. What `judge` is given and reads stands until its verdict is stored. */
+  private async decide(
+    user: string,
+    id: string,
+    judge: (sight: Sight) => Promise<RoomVerdict | null>,
+  ): Promise<StoredRoom> {
+    if (!isId(id)) throw new RookeryError("NOT_FOUND");
+    return this.changes.decide(id, async room => judge(sight(room, await this.members.get(memberId(id, user)))));
   }
 
   private async member(room: string, user: string): Promise<StoredMember | null> {
@@ -281,9 +272,8 @@ export class Rooms {
   private async visible(user: string, id: string): Promise<Sight> {
     if (!isId(id)) throw new RookeryError("NOT_FOUND");
     const [room, member] = await Promise.all([this.rooms.get(id), this.members.get(memberId(id, user))]);
-    const { denied } = accessOf(id, room ?? undefined, member ?? undefined);
-    if (!room || denied) throw new RookeryError(denied ?? "NOT_FOUND");
-    return { room, member: membership(member) };
+    if (!room) throw new RookeryError("NOT_FOUND");
+    return sight(room, member);
   }
 
   private async shown(room: StoredRoom, member: StoredMember | null): Promise<Channel | Conversation> {
@@ -292,13 +282,10 @@ export class Rooms {
   }
 
   /** Ends a membership; where the last owner goes, the longest-standing of the highest role takes over. */
-  private async takeOut({ room, user, role }: StoredMember, change: "leave" | "remove"): Promise<void> {
-    const out: NewChange = { type: "member", user, change };
+  private async takingOut({ room, user, role }: StoredMember, change: "leave" | "remove"): Promise<RoomVerdict> {
+    const out: RoomChange = { type: "member", user, change };
     const heir = role === "owner" && !(await this.otherOwner(room, user)) ? await this.heir(room, user) : null;
-    await this.changes.change(
-      room,
-      heir ? [{ type: "member", user: heir, change: "role", role: "owner" }, out] : [out],
-    );
+    return { changes: heir ? [{ type: "member", user: heir, change: "role", role: "owner" }, out] : [out] };
   }
 
   /** Memberships with their rooms, less those of deleted ones, in the order given. */
@@ -311,12 +298,12 @@ export class Rooms {
   }
 
   private async otherOwner(room: string, user: string): Promise<boolean> {
-    return (await this.members.count({ where: { room, role: "owner", banned: false, user: { $ne: user } } })) > 0;
+    return (await this.members.count({ where: { room, role: "owner", state: "member", user: { $ne: user } } })) > 0;
   }
 
   private async heir(room: string, user: string): Promise<string | null> {
     for (const role of ["moderator", "member"] as const) {
-      const where = { room, role, banned: false, user: { $ne: user } } as const;
+      const where = { room, role, state: "member", user: { $ne: user } } as const;
       const [first] = await this.members.find({ where, sort: "joinedAt", limit: 1 });
       if (first) return first.user;
     }
@@ -329,12 +316,23 @@ const keyOf = (name: string): string => name.toLowerCase();
 const differs = (room: StoredRoom, edit: RoomEdit): boolean =>
   (["name", "isPrivate", "topic"] as const).some(field => edit[field] !== undefined && edit[field] !== room[field]);
 
-function edited(doc: StoredRoom, { name, isPrivate, topic }: RoomEdit): StoredRoom {
-  const next = { ...doc };
-  if (name !== undefined) Object.assign(next, { name, nameKey: doc.kind === "channel" ? keyOf(name) : null });
-  if (isPrivate !== undefined) Object.assign(next, { isPrivate, audience: isPrivate ? doc.id : "public" });
-  if (topic !== undefined) next.topic = topic;
-  return next;
+function edited(room: StoredRoom, { name, isPrivate, topic }: RoomEdit): Partial<StoredRoom> {
+  return {
+    ...(name !== undefined && { name, nameKey: room.kind === "channel" ? keyOf(name) : null }),
+    ...(isPrivate !== undefined && { isPrivate, audience: isPrivate ? room.id : "public" }),
+    ...(topic !== undefined && { topic }),
+  };
+}
+
+const joining = (user: string, role: RoomRole): RoomVerdict => ({
+  changes: [{ type: "member", user, change: "join", role }],
+});
+
+/** The room as a user sees it. Throws what he is told if he may not. */
+function sight(room: StoredRoom, member: StoredMember | null): Sight {
+  const { denied } = accessOf(room.id, room, member ?? undefined);
+  if (denied) throw new RookeryError(denied);
+  return { room, member: membership(member) };
 }
 
 async function named(members: readonly StoredMember[], names: Names): Promise<Member[]> {

@@ -211,7 +211,7 @@ describe("what is unique", () => {
     expect(rest).toEqual([]);
     expect(answers.filter(({ created }) => created)).toHaveLength(1);
     expect(await entries(id as string, "member")).toHaveLength(2);
-    expect(await members.count({ where: { room: id as string, banned: false } })).toBe(2);
+    expect(await members.count({ where: { room: id as string, state: "member" } })).toBe(2);
   });
 
   test("opening a direct room that is there writes nothing", async () => {
