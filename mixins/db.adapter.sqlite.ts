@@ -1,30 +1,14 @@
-import { newId } from "../services/core/ids";
-import { constraintName, prepareCollection, tableOf, type CollectionSpec } from "./sqlite/collection";
+import type { CollectionSpec } from "./collection";
+import { checkedFields, topLevel, withId, type Change, type Entity, type Filters } from "./entity";
+import type { Query } from "./query";
+import { constraintName, prepareCollection, tableOf } from "./sqlite/collection";
 import type { SqliteDatabase } from "./sqlite/database";
 import type { Param } from "./sqlite/driver";
-import { DuplicateKeyError, StatementRefusedError } from "./storage-errors";
-import { checkedField, joined, matching, orderBy, where, type Fragment, type Query, type Scalar } from "./sqlite/query";
+import { joined, matching, orderBy, where, type Fragment } from "./sqlite/query";
 import type { Row, Unit } from "./sqlite/sequence";
+import { DuplicateKeyError, StatementRefusedError } from "./storage-errors";
 
-/** A document as adapters see it: JSON values and the key `_id`. */
-export type Entity = { _id: string } & Record<string, unknown>;
-
-/** Filters of moleculer-db. */
-export interface Filters {
-  query?: Query;
-  search?: string;
-  searchFields?: string | readonly string[];
-  /** `field` or `-field`. */
-  sort?: string | readonly string[];
-  limit?: number | null;
-  offset?: number | null;
-}
-
-/** Top-level fields to write and to take away. */
-export interface Change {
-  $set?: Readonly<Record<string, unknown>>;
-  $unset?: Readonly<Record<string, unknown>>;
-}
+export type { Entity } from "./entity";
 
 interface StoredRow {
   id: string;
@@ -45,7 +29,7 @@ export class SqliteAdapter {
     private readonly spec: CollectionSpec,
     private readonly open: () => Promise<SqliteDatabase>,
   ) {
-    this.table = tableOf(spec.collection);
+    this.table = tableOf(spec);
   }
 
   /** moleculer-db hands over broker and service; nothing of them is needed. */
@@ -63,10 +47,9 @@ export class SqliteAdapter {
 
   async find(filters: Filters = {}): Promise<Entity[]> {
     const condition = this.condition(filters);
-    const sort = typeof filters.sort === "string" ? filters.sort.split(/[\s,]+/).filter(Boolean) : (filters.sort ?? []);
     const { limit, offset } = filters;
     const bounds = [limit && limit > 0 ? limit : -1, offset && offset > 0 ? offset : 0];
-    return this.rows(`${condition.sql} ${orderBy(sort)} LIMIT ? OFFSET ?`, [...condition.params, ...bounds]);
+    return this.rows(`${condition.sql} ${orderBy(filters.sort)} LIMIT ? OFFSET ?`, [...condition.params, ...bounds]);
   }
 
   async findOne(query: Query): Promise<Entity | null> {
@@ -97,9 +80,9 @@ export class SqliteAdapter {
 
   /** All or none. */
   async insertMany(entities: readonly Partial<Entity>[]): Promise<Entity[]> {
-    const stored = entities.map(entity => ({ ...entity, _id: entity._id ?? newId() }) as Entity);
+    const stored = entities.map(withId);
     const sql = `INSERT INTO ${this.table} (id, doc) VALUES (?, ?)`;
-    await this.write(stored.map(entity => ({ sql, params: [checkedId(entity._id), encode(entity)] })));
+    await this.write(stored.map(entity => ({ sql, params: [entity._id, encode(entity)] })));
     return stored;
   }
 
@@ -147,8 +130,7 @@ export class SqliteAdapter {
   }
 
   private condition({ query, search, searchFields = [] }: Filters): Fragment {
-    const fields = typeof searchFields === "string" ? searchFields.split(/[\s,]+/).filter(Boolean) : searchFields;
-    return joined([where(query), ...(search ? [matching(search, fields)] : [])], " AND ", "1");
+    return joined([where(query), ...(search ? [matching(search, searchFields)] : [])], " AND ", "1");
   }
 
   private updateStatement(query: Query, { $set = {}, $unset = {} }: Change): { sql: string; params: Param[] } {
@@ -188,16 +170,9 @@ export class SqliteAdapter {
   }
 }
 
-/** A placeholder's type tells SQLite the scalar's; ids are text. */
-function checkedId(id: Scalar | undefined): string {
-  if (typeof id !== "string" || id === "") throw new TypeError("the id of a document must be a text");
-  return id;
-}
-
 /** The id has its own column. Values are what JSON makes of them; names below the top level may be anything, they are data. */
 function encode({ _id, ...fields }: Entity): string {
-  Object.keys(fields).forEach(topLevel);
-  return JSON.stringify(fields);
+  return JSON.stringify(checkedFields(fields));
 }
 
 function decode({ id, doc }: StoredRow): Entity {
@@ -205,8 +180,3 @@ function decode({ id, doc }: StoredRow): Entity {
 }
 
 const path = (field: string): string => `'$.${topLevel(field)}'`;
-
-function topLevel(field: string): string {
-  if (field.includes(".")) throw new TypeError(`not a top-level field: ${JSON.stringify(field)}`);
-  return checkedField(field);
-}

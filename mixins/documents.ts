@@ -1,10 +1,14 @@
-import { SqliteAdapter, type Change, type Entity, type Filters } from "./db.adapter.sqlite";
-import type { CollectionSpec } from "./sqlite/collection";
+import { setTimeout as pause } from "node:timers/promises";
+import type { CollectionSpec } from "./collection";
+import { MongoAdapter } from "./db.adapter.mongo";
+import { SqliteAdapter } from "./db.adapter.sqlite";
+import type { Change, Entity, Filters } from "./entity";
+import type { MongoConnection } from "./mongo/connection";
+import { REVISION, type Condition, type Query, type Scalar } from "./query";
 import type { SqliteDatabase } from "./sqlite/database";
 import { StorageError } from "./storage-errors";
-import { REVISION, type Condition, type Query, type Scalar } from "./sqlite/query";
 
-export type { CollectionSpec, IndexSpec } from "./sqlite/collection";
+export type { CollectionSpec, IndexSpec } from "./collection";
 export { DuplicateKeyError, StorageError } from "./storage-errors";
 
 type Field<T> = keyof T & string;
@@ -78,6 +82,16 @@ export async function openDocuments<T extends { id: string }>(
   return documentsOver<T>(adapter);
 }
 
+/** Opens a collection of the cluster's store; waits for the server, however long that takes. Indexes are made as declared. */
+export async function openMongoDocuments<T extends { id: string }>(
+  connection: MongoConnection,
+  spec: CollectionSpec,
+): Promise<Documents<T>> {
+  const adapter = new MongoAdapter(spec, async () => connection);
+  await adapter.connect();
+  return documentsOver<T>(adapter);
+}
+
 /** Documents over a connected adapter. */
 export function documentsOver<T extends { id: string }>(adapter: DocumentAdapter): Documents<T> {
   return new AdapterDocuments<T>(adapter);
@@ -85,6 +99,9 @@ export function documentsOver<T extends { id: string }>(adapter: DocumentAdapter
 
 /** Times an update starts again because another process was faster. */
 const ATTEMPTS = 16;
+/** Milliseconds such an update waits at most, doubled each time: who is far from the store must win, too. */
+const PAUSE = 1;
+const LONGEST_PAUSE = 100;
 /** Updates of one collection that may wait for each other. */
 const WAITING = 1000;
 
@@ -156,6 +173,7 @@ class AdapterDocuments<T extends { id: string }> implements Documents<T> {
 
   private async replace(id: string, change: (doc: T) => T | null): Promise<T | null> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (attempt > 1) await pause(Math.random() * Math.min(PAUSE * 2 ** attempt, LONGEST_PAUSE));
       const entity = await this.adapter.findById(id);
       const before = this.own(entity);
       if (!entity || !before) return null;

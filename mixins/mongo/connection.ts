@@ -1,6 +1,12 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { MongoClient, type Db, type MongoClientOptions, type TopologyDescriptionChangedEvent } from "mongodb";
-import { StorageError } from "../storage-errors";
+import {
+  MongoClient,
+  type Db,
+  type MongoClientOptions,
+  type RunCommandOptions,
+  type TopologyDescriptionChangedEvent,
+} from "mongodb";
+import { StorageError, type StorageReason } from "../storage-errors";
 import { storageError, type Kind } from "./errors";
 
 /** What a node tells its operator of the store. */
@@ -11,8 +17,13 @@ export interface MongoLog {
 
 /** Milliseconds a read or write may take, from the call to the answer; the steps below stay under it together. */
 const TIMEOUT = 8_000;
-/** Milliseconds between attempts to find a server. */
+/** Milliseconds one preparation may take: it may build an index over a large log. */
+const PREPARE_TIMEOUT = 600_000;
+/** Milliseconds between attempts to find a server, and to prepare it. */
 const PAUSE = 250;
+const PREPARE_PAUSE = 1_000;
+/** Trouble that does not pass. */
+const PERMANENT: ReadonlySet<StorageReason> = new Set(["statement", "closed"]);
 /** Reads and writes that may wait or be under way. */
 const QUEUE = 20_000;
 /** The database when the URL names none. */
@@ -97,16 +108,35 @@ export class MongoConnection {
     return this.run("write", work, timeout);
   }
 
+  /**
+   * Work of a start that may be repeated, as making indexes: waits for the server and begins anew while the store is in
+   * trouble. `options` belong to its commands: an index over much takes longer than a request may. Rejects with
+   * DuplicateKeyError, or StorageError if it is refused for what it says or the connection is closed.
+   */
+  async prepare<T>(work: (db: Db, options: RunCommandOptions) => Promise<T>): Promise<T> {
+    const options = { socketTimeoutMS: PREPARE_TIMEOUT } as RunCommandOptions;
+    await this.found;
+    for (let told = false; ; told = true) {
+      try {
+        return await this.write(db => work(db, options), PREPARE_TIMEOUT);
+      } catch (error) {
+        if (!(error instanceof StorageError) || PERMANENT.has(error.reason)) throw error;
+        if (!told) this.log?.warn(`MongoDB is not ready for this start: ${messageOf(error.cause ?? error)}`);
+        await pause(PREPARE_PAUSE, undefined, { signal: this.ending.signal }).catch(() => undefined);
+      }
+    }
+  }
+
   /** Rejects with StorageError if no server answers. */
   async ping(): Promise<void> {
     await this.read(db => db.command({ ping: 1 }));
   }
 
-  /** Finishes what is under way, then closes the connections. May be called again. */
+  /** Gives what is under way the time of a request, then closes the connections. May be called again. */
   async close(): Promise<void> {
     this.closed = true;
     this.ending.abort();
-    await Promise.allSettled(this.underWay);
+    await Promise.race([Promise.allSettled(this.underWay), pause(TIMEOUT, undefined, { ref: false })]);
     await this.client.close();
     await this.found.catch(() => undefined);
   }
@@ -132,7 +162,7 @@ export class MongoConnection {
         await this.client.connect();
         return;
       } catch (error) {
-        this.mark(false, error instanceof Error ? error.message : String(error));
+        this.mark(false, messageOf(error));
         await pause(PAUSE, undefined, { signal: this.ending.signal }).catch(() => undefined);
       }
     }
@@ -156,6 +186,8 @@ export class MongoConnection {
     return this.client.options.srvHost ?? this.client.options.hosts.join(",");
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 function databaseIn(url: string): string {
   const path = /^mongodb(?:\+srv)?:\/\/[^/]+\/(?<path>[^?]+)/.exec(url)?.groups?.["path"];
