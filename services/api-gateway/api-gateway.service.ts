@@ -5,7 +5,6 @@ import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { TrustedProxies } from "../core/client-address";
 import { call, type Events } from "../core/contract";
-import { RookeryError } from "../core/errors";
 import { Authenticator } from "./authenticate";
 import { Cors } from "./cors";
 import { exchangeOf } from "./exchange";
@@ -163,7 +162,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
     const { config, origin } = this.platform;
     this.timer = setInterval(() => void this.revocations.compare(), COMPARE_EVERY).unref();
     if (this.handedOver) origin.serve(this.server);
-    else await listen(this.server, config.host, config.port);
+    else origin.port = await listen(this.server, config.host, config.port);
   },
 
   async stopped(this: Gateway) {

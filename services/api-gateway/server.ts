@@ -1,4 +1,5 @@
 import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 
 /** Milliseconds. */
 const HEADERS_TIMEOUT = 10_000;
@@ -27,8 +28,8 @@ export function createHttpServer(listener: RequestListener): Server {
   return server;
 }
 
-/** Rejects with an error that names the port and is `expected`, if the port cannot be had. */
-export function listen(server: Server, host: string, port: number): Promise<void> {
+/** Resolves to the port it got. Rejects with an error that names the port and is `expected`, if the port cannot be had. */
+export function listen(server: Server, host: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const onError = (error: NodeJS.ErrnoException): void => {
       const reason = error.code === "EADDRINUSE" ? "is taken" : `cannot be used (${error.code})`;
@@ -37,7 +38,7 @@ export function listen(server: Server, host: string, port: number): Promise<void
     server.once("error", onError);
     server.listen(port, host, () => {
       server.off("error", onError);
-      resolve();
+      resolve((server.address() as AddressInfo).port);
     });
   });
 }
