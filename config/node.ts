@@ -9,6 +9,7 @@ import { loggerOptions } from "./log";
 import { doorsFirst } from "./middlewares/doors-first";
 import { linkMiddleware } from "./middlewares/link";
 import { policyMiddleware } from "./middlewares/policy";
+import { streamsMiddleware } from "./middlewares/streams";
 import { telemetryMiddleware } from "./middlewares/telemetry";
 import { metricsMiddleware, metricsOptions } from "./metrics";
 import NodeService from "./node.service";
@@ -64,6 +65,7 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
     // From the handler outwards: who may call is asked before parameters are looked at, and a span holds timeouts too.
     internalMiddlewares: false,
     middlewares: [
+      streamsMiddleware(),
       ...INTERNAL_MIDDLEWARES.slice(0, VALIDATOR + 1),
       policyMiddleware,
       ...INTERNAL_MIDDLEWARES.slice(VALIDATOR + 1),

@@ -28,6 +28,7 @@ const actions = {
   save: {
     auth: "user",
     visibility: "published",
+    streams: true,
     timeout: TOTAL,
     params: {
       name: anyText,
@@ -49,6 +50,7 @@ const actions = {
     // By token or by the signature of a link; either way access is checked here.
     auth: "anyone",
     visibility: "published",
+    streams: true,
     params: { id: rules.id, expires: "string|max:20|optional", signature: "string|max:200|optional" },
     async handler(this: FilesService, ctx) {
       const { id, expires, signature } = ctx.params;
