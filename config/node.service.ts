@@ -1,6 +1,7 @@
 import type { ServiceSchema } from "moleculer";
 import type { ActionsOf } from "../services/core/contract";
 import { platformOf } from "./platform";
+import { vitals } from "./vitals";
 
 const actions = {
   health: {
@@ -11,6 +12,12 @@ const actions = {
       const { status, checks } = await platformOf(ctx.broker).health.report();
       return { status, checks };
     },
+  },
+  vitals: {
+    auth: "internal",
+    visibility: "public",
+    params: {},
+    handler: () => vitals(),
   },
 } satisfies ActionsOf<"node">;
 

@@ -6,7 +6,7 @@ import { newId } from "../core/ids";
 import type { Identity, PublicUser } from "../core/model";
 import { permissionsOf, type Role } from "../core/permissions";
 import type { AccessTokens } from "../core/tokens";
-import type { Credentials } from "./auth.store";
+import type { Credentials, Session } from "./auth.store";
 import type { Passwords } from "./passwords";
 import type { RevocationLog } from "./revocation-log";
 import type { Sessions } from "./sessions";
@@ -151,6 +151,13 @@ export class Accounts {
   private answer(user: PublicUser, identity: Identity, refreshToken: string, revision: number): SignedIn {
     const { tokens } = this.parts;
     return { user, accessToken: tokens.sign(identity, revision), refreshToken, expiresIn: tokens.ttl };
+  }
+
+  /** Ends a session at an operator's wish, and gives what it was; null if there is none. */
+  async endSession(id: string): Promise<Session | null> {
+    const session = await this.parts.sessions.get(id);
+    if (session) await this.end(session.id);
+    return session;
   }
 
   private async end(session: string): Promise<void> {

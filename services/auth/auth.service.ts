@@ -1,6 +1,6 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
-import { broadcast, call, type ActionsOf, type Caller, type Meta } from "../core/contract";
+import { broadcast, call, type ActionsOf, type Caller, type Meta, type SessionFacts } from "../core/contract";
 import { newSecret } from "../core/ids";
 import type { Identity } from "../core/model";
 import * as rules from "../core/rules";
@@ -83,6 +83,23 @@ const actions = {
       return null;
     },
   },
+  sessions: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id },
+    async handler(this: AuthService, ctx) {
+      return (await this.sessions.of(ctx.params.user)).map(factsOf);
+    },
+  },
+  endSession: {
+    auth: "internal",
+    visibility: "public",
+    params: { session: rules.id },
+    async handler(this: AuthService, ctx) {
+      const ended = await this.accounts.endSession(ctx.params.session);
+      return ended && factsOf(ended);
+    },
+  },
   revocations: {
     auth: "internal",
     visibility: "public",
@@ -149,6 +166,14 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
 };
 
 export default AuthSchema;
+
+/** Digests of tokens stay here. */
+const factsOf = ({ id, userId, createdAt, expiresAt }: Session): SessionFacts => ({
+  id,
+  user: userId,
+  createdAt,
+  expiresAt,
+});
 
 function usersOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] }): Users {
   return {

@@ -81,6 +81,17 @@ export class Sessions {
     return answer;
   }
 
+  /** Null if it has ended. */
+  get(id: string): Promise<Session | null> {
+    return isId(id) ? this.sessions.get(id) : Promise.resolve(null);
+  }
+
+  /** A user's sessions that have not expired, newest first. */
+  of(userId: string): Promise<Session[]> {
+    const where = { userId, expiresAt: { $gt: this.clock.now() } };
+    return this.sessions.find({ where, sort: ["-createdAt", "id"], limit: BATCH });
+  }
+
   async end(id: string): Promise<void> {
     await this.sessions.remove(id);
   }

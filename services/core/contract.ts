@@ -122,9 +122,87 @@ export interface NodeHealth {
   checks: Record<string, "ok" | "down">;
 }
 
+/** What a process says of itself, for operators. */
+export interface NodeVitals {
+  version: string;
+  /** Seconds. */
+  uptime: number;
+  /** Resident, and of that the JavaScript heap in use. Bytes. */
+  memory: { resident: number; heap: number };
+  /** Longest and mean delay of the event loop while it was looked at, milliseconds. */
+  lag: { max: number; mean: number };
+}
+
+/** A message as operators see it: everything about it, and of what it says only how long it is. */
+export interface MessageFacts {
+  id: string;
+  room: string;
+  offset: number;
+  seq: number;
+  sender: string;
+  clientId?: string;
+  createdAt: string;
+  editedAt?: string;
+  deletedAt?: string;
+  /** Characters. */
+  length: number;
+  attachments: number;
+  /** Others whose mark is at the message or past it; the first 20 by id. */
+  delivered: { count: number; users: string[] };
+  read: { count: number; users: string[] };
+}
+
+/** How one batch of a room's log was written. Times are milliseconds since 1970. */
+export interface BatchTrace {
+  /** Offsets of its first and last entry. */
+  from: number;
+  to: number;
+  /** When its oldest request arrived at the writer. */
+  queuedAt: number;
+  /** When it was handed to the store, was durable, and was told to the gateways. */
+  writtenAt: number;
+  committedAt: number;
+  publishedAt: number;
+}
+
+export interface WriteTraceAnswer {
+  /** What was written before is not remembered. Milliseconds since 1970, like `repeats`. */
+  since: number;
+  batch: BatchTrace | null;
+  /** When the same request came again and was answered with the same entry. */
+  repeats: number[];
+}
+
+/** A room as operators see it. */
+export interface RoomFacts {
+  id: string;
+  kind: RoomKind;
+  name: string | null;
+  isPrivate: boolean;
+  createdBy: string;
+  createdAt: string;
+  deletedAt: string | null;
+  memberCount: number;
+  /** The first 20 by id, longest-standing first. */
+  members: { user: string; role: RoomRole }[];
+  /** Changes decided and not yet carried out; `since` in milliseconds since 1970. */
+  pending: { change: string; user?: string; since: number }[];
+}
+
+/** A sign-in that has not ended; nothing of it can be used to sign in. */
+export interface SessionFacts {
+  id: string;
+  user: string;
+  createdAt: string;
+  /** Milliseconds since 1970. */
+  expiresAt: number;
+}
+
 export interface Actions {
   /** Of one node: to be called with its id. */
   "node.health": { params: Record<string, never>; returns: NodeHealth };
+  /** Of one node, for operators. Looks at its event loop for half a second. */
+  "node.vitals": { params: Record<string, never>; returns: NodeVitals };
 
   "auth.register": { params: { username: string; email: string; password: string }; returns: SignedIn };
   "auth.login": { params: { username: string; password: string }; returns: SignedIn };
@@ -132,6 +210,10 @@ export interface Actions {
   "auth.logout": { params: { refreshToken?: string }; returns: null };
   /** Ends every session of a user; `forget` also drops the credentials. */
   "auth.revoke": { params: { userId: string; forget?: boolean; keepSessions?: boolean }; returns: null };
+  /** For operators: the sessions of a user, newest first. */
+  "auth.sessions": { params: { user: string }; returns: SessionFacts[] };
+  /** For operators: ends a session and refuses its tokens. Null: there is no such session. */
+  "auth.endSession": { params: { session: string }; returns: SessionFacts | null };
   "auth.revocations": { params: { after: number }; returns: { head: number; items: Revocation[] } };
 
   "users.create": { params: { id: string; username: string; email: string; roles?: Role[] }; returns: UserRecord };
@@ -173,6 +255,8 @@ export interface Actions {
   "rooms.access": { params: { user: string; rooms: string[] }; returns: RoomAccess[] };
   "rooms.memberships": { params: { user: string }; returns: { room: string; visibleFrom: number }[] };
   "rooms.memberIds": { params: { room: string }; returns: string[] };
+  /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */
+  "rooms.inspect": { params: { room: string }; returns: RoomFacts | null };
   /** Takes a deleted user out of every room. */
   "rooms.evict": { params: { userId: string }; returns: null };
 
@@ -180,6 +264,10 @@ export interface Actions {
   "messages.append": { params: { entries: AppendRequest[] }; returns: AppendAnswer[] };
   "messages.heads": { params: { rooms: string[] }; returns: { epoch: string; heads: Record<string, LogHead> } };
   "messages.range": { params: { room: string; after: number; limit: number; maxBytes: number }; returns: LogRange };
+  /** For operators. Null: there is no such message. */
+  "messages.inspect": { params: { id: string }; returns: MessageFacts | null };
+  /** Of one node, for operators: what it remembers of writing an entry. */
+  "messages.trace": { params: { room: string; offset: number }; returns: WriteTraceAnswer };
   /** Whether a message that still stands, above one of the given offsets, shows the file. */
   "messages.shows": { params: { file: string; rooms: { room: string; visibleFrom: number }[] }; returns: boolean };
   "messages.send": { params: SendBody & { id: string }; returns: Message };

@@ -10,13 +10,16 @@ import { TokenBuckets } from "../core/token-bucket";
 import type { MessageStore } from "./message.store";
 import { SqliteMessageStore } from "./message.store.sqlite";
 import { Messages, type Rooms } from "./messages";
+import { inspect } from "./operators";
 import { RoomLog } from "./room-log";
+import { WriteTrace } from "./write-trace";
 
 interface MessagesService extends Service {
   /** Where what REST asks for goes: the writer of the room may be another node. */
   writers: RoomWriters;
   store: MessageStore;
   log: RoomLog;
+  trace: WriteTrace;
   messages: Messages;
 }
 
@@ -60,6 +63,22 @@ const actions = {
       const events = await this.store.events(room, after, limit, maxBytes);
       const head = (await this.store.heads([room])).get(room) ?? { offset: 0, seq: 0, floor: 1 };
       return { events, more: (events.at(-1)?.offset ?? head.offset) < head.offset, head };
+    },
+  },
+  inspect: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return inspect(this.store, ctx.params.id);
+    },
+  },
+  trace: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, offset: "number|integer|min:1" },
+    handler(this: MessagesService, ctx) {
+      return this.trace.of(ctx.params.room, ctx.params.offset);
     },
   },
   shows: {
@@ -197,6 +216,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     database.onCommit(ms => metrics.stored(ms / 1000));
     metrics.watchQueue("store", () => database.stats().queue);
     this.store = await SqliteMessageStore.open(database);
+    this.trace = new WriteTrace(clock);
     this.log = new RoomLog({
       store: this.store,
       bus,
@@ -214,6 +234,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       },
       report: (what, detail) => this.logger.error(what, detail),
       committed: entries => metrics.committed(entries),
+      trace: this.trace,
     });
     metrics.watchQueue("rooms", () => this.log.waiting);
     this.writers = new RoomWriters(this.broker);

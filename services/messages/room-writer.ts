@@ -10,6 +10,7 @@ import { failed, keyText, newJob, settle, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
 import { eventOf, type Entry, type MessageStore, type Repeat } from "./message.store";
 import { applyChange, known, mentionedBy, Surroundings, type Loaded } from "./surroundings";
+import type { WriteTrace } from "./write-trace";
 
 /** What a writer needs of the world; the services behind it are asked by typed calls. */
 export interface WriterDependencies {
@@ -29,6 +30,8 @@ export interface WriterDependencies {
   report(what: string, detail: Record<string, unknown>): void;
   /** Told of every commit. */
   committed?(entries: number): void;
+  /** Remembers what was written, for operators. */
+  trace?: Pick<WriteTrace, "wrote" | "repeated">;
 }
 
 /** Requests that may wait for one room. */
@@ -154,11 +157,14 @@ export class RoomWriter {
       const entries = planned.map(({ entry }) => entry);
       markReaders(entries);
       for (const { job } of planned) job.started = true;
+      const writtenAt = this.with_.clock.now();
       const stored = await this.write(
         entries,
         planned.map(({ job }) => job),
       );
+      const committedAt = this.with_.clock.now();
       this.publish(planned.slice(0, stored));
+      this.remember(planned.slice(0, stored), writtenAt, committedAt);
       jobs = planned.slice(stored).map(({ job }) => job);
       if (jobs.length > 0) jobs = await this.catchUp(jobs);
     }
@@ -256,6 +262,24 @@ export class RoomWriter {
       settle(job, { ok: true, offset: entry.offset, seq: entry.seq, data: entry.change?.data ?? entry.data ?? "null" });
   }
 
+  /** One record a batch. @param writtenAt @param committedAt milliseconds since 1970 */
+  private remember(stored: readonly { job: Job; entry: Entry }[], writtenAt: number, committedAt: number): void {
+    const { trace, clock } = this.with_;
+    const [first, last] = [stored[0], stored.at(-1)];
+    if (!trace || !first || !last) return;
+    const publishedAt = clock.now();
+    const age = clock.monotonic() - (first.job.deadline - DEADLINE);
+    trace.wrote({
+      room: this.room,
+      from: first.entry.offset,
+      to: last.entry.offset,
+      queuedAt: Math.round(publishedAt - age),
+      writtenAt,
+      committedAt,
+      publishedAt,
+    });
+  }
+
   /** Another writer, or an earlier attempt, was there first: learn what is stored, answer repeats, keep the rest. */
   private async catchUp(jobs: readonly Job[]): Promise<Job[]> {
     const { store } = this.with_;
@@ -282,6 +306,7 @@ export class RoomWriter {
     if (this.head) this.with_.bus.publish({ type: "head", room: this.room, head: this.head });
     if (repeat.hash !== job.hash)
       return failed(new RookeryError("CONFLICT", "This clientId was used for another message."));
+    this.with_.trace?.repeated(this.room, repeat.offset);
     return { ok: true, offset: repeat.offset, seq: repeat.seq, data: repeat.data, duplicate: true };
   }
 

@@ -144,6 +144,14 @@ const actions = {
       return this.rooms.access(ctx.params.user, ctx.params.rooms);
     },
   },
+  inspect: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.inspect(ctx.params.room);
+    },
+  },
   memberships: {
     auth: "internal",
     visibility: "public",

@@ -1,7 +1,7 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
 import { emptyStage } from "../../mixins/staged-changes";
 import { timestamp, type Clock } from "../core/clock";
-import type { Paging, RoomAccess } from "../core/contract";
+import type { Paging, RoomAccess, RoomFacts } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
@@ -37,6 +37,9 @@ export interface RoomEdit {
   topic?: string | null;
 }
 
+/** Members whom operators are shown by name. */
+const SHOWN_MEMBERS = 20;
+
 /** Rooms and who is in them. Every method decides by the records, deny by default. */
 export class Rooms {
   constructor(
@@ -56,6 +59,25 @@ export class Rooms {
     const roomOf = new Map(rooms.map(room => [room.id, room]));
     const memberOf = new Map(members.map(member => [member.room, member]));
     return ids.map(id => accessOf(id, roomOf.get(id), memberOf.get(id)));
+  }
+
+  /** For operators: by id, else by the name of a channel. Null if there is none; a deleted one is found by its id. */
+  async inspect(idOrName: string): Promise<RoomFacts | null> {
+    const byId = isId(idOrName) ? await this.rooms.get(idOrName) : null;
+    const room = byId ?? (await this.rooms.findOne({ nameKey: keyOf(idOrName) }));
+    if (!room) return null;
+    const where = { room: room.id, state: "member" } as const;
+    const members = await this.members.find({ where, sort: ["joinedAt", "id"], limit: SHOWN_MEMBERS });
+    const { id, kind, name, isPrivate, createdBy, createdAt, deletedAt, memberCount, pending } = room;
+    return {
+      ...{ id, kind, name, isPrivate, createdBy, createdAt, deletedAt, memberCount },
+      members: members.map(({ user, role }) => ({ user, role })),
+      pending: pending.map(change => ({
+        change: change.type === "member" ? change.change : "settings",
+        ...(change.type === "member" && { user: change.user }),
+        since: change.since,
+      })),
+    };
   }
 
   async listChannels(user: string, paging: Paging): Promise<Page<Channel>> {
