@@ -125,15 +125,16 @@ export class Cluster {
     }
   }
 
-  /** In order: no new clients, then the gateways tell theirs, then the services, then what these stand on. */
-  async stop(): Promise<void> {
+  /** In order: no new clients, then the gateways tell theirs, then the services, then what these stand on. How each node ended. */
+  async stop(): Promise<(ChildExit | undefined)[]> {
     this.stopping = true;
     await this.nginx?.stop();
     const isGateway = (node: ClusterNode): boolean => node.name.includes("gateway");
     await Promise.all(this.nodes.filter(isGateway).map(node => node.stop()));
-    await Promise.all(this.nodes.map(node => node.stop()));
+    const exits = await Promise.all(this.nodes.map(node => node.stop()));
     await this.mongo?.stop();
     await this.nats?.stop();
+    return exits;
   }
 
   private async startServers(): Promise<void> {

@@ -2,10 +2,11 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { Rest } from "../support/rest";
 import { eventually, within } from "../support/eventually";
-import { describeOwn, freePorts, isFree, ROOT, ServerProcess, startServer, type Server } from "../support/server";
+import { describeEmbedded, freePorts, isFree, ROOT, ServerProcess, startServer, type Server } from "../support/server";
 import { temporaryFolder } from "../support/temp";
 
-describeOwn("start", () => {
+// What one process says at its start; a cluster's nodes have theirs in test/integration.
+describeEmbedded("start", () => {
   let server: Server;
 
   beforeAll(async () => {

@@ -1,11 +1,18 @@
+import { createWriteStream } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Cluster } from "../../deploy/local/local-cluster";
 import { startMongo, startNats } from "../../deploy/local/servers";
+import { testSettings } from "./settings";
 
 export type ServerName = "nats" | "mongo";
 
 interface Started {
-  url: string;
+  /** The answer to who asks for it. */
+  told: string;
   stop(): Promise<void>;
 }
 
@@ -15,6 +22,17 @@ interface Started {
  */
 export class RunServers {
   private readonly started = new Map<string, Promise<Started>>();
+  private readonly starters: Record<string, () => Promise<Started>> = {
+    nats: async () => {
+      const nats = await startNats();
+      return { told: nats.url, stop: () => nats.stop() };
+    },
+    mongo: async () => {
+      const mongo = await startMongo();
+      return { told: mongo.url, stop: () => mongo.stop() };
+    },
+    cluster: () => startCluster(),
+  };
 
   private constructor(private readonly server: Server) {}
 
@@ -27,11 +45,13 @@ export class RunServers {
     const server = createServer();
     const run = new RunServers(server);
     server.on("request", (request, response) => {
-      run.urlOf(request.url?.slice(1) as ServerName).then(
-        url => response.end(url),
+      run.get(request.url?.slice(1) ?? "").then(
+        ({ told }) => response.end(told),
         (error: unknown) => response.writeHead(500).end(String(error)),
       );
     });
+    // A cluster takes longer to start than Node lets a request wait.
+    server.requestTimeout = 0;
     await new Promise<void>(resolve => server.listen(0, "127.0.0.1", resolve));
     process.env.ROOKERY_RUN_SERVERS = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     return run;
@@ -43,11 +63,35 @@ export class RunServers {
     for (const started of this.started.values()) await (await started.catch(() => null))?.stop();
   }
 
-  private async urlOf(name: ServerName): Promise<string> {
-    const start = { nats: startNats, mongo: startMongo }[name];
-    if (!start) throw new Error(`no server named ${name}`);
+  private get(name: string): Promise<Started> {
+    const start = this.starters[name];
+    if (!start) return Promise.reject(new Error(`no server named ${name}`));
     let started = this.started.get(name);
     if (!started) this.started.set(name, (started = start()));
-    return (await started).url;
+    return started;
   }
+}
+
+/** The cluster that the acceptance suite shares. `ROOKERY_CLUSTER_LOG` names a file for what its processes write. */
+async function startCluster(): Promise<Started> {
+  const dataDir = mkdtempSync(join(tmpdir(), "rookery-cluster-"));
+  const log = process.env.ROOKERY_CLUSTER_LOG ? createWriteStream(process.env.ROOKERY_CLUSTER_LOG) : null;
+  const cluster = new Cluster({
+    dataDir,
+    env: testSettings(),
+    natsUrl: process.env.NATS_URL,
+    mongoUrl: process.env.MONGO_URL,
+    onLine: (name, line) => log?.write(`${name.padEnd(13)} ${line}\n`),
+  });
+  await cluster.start();
+  const { url, gatewayUrls, adminPassword } = cluster;
+  const metricsUrls = cluster.nodes.map(node => `${node.metricsUrl}/metrics`);
+  return {
+    told: JSON.stringify({ url, gatewayUrls, adminPassword, metricsUrls }),
+    async stop() {
+      await cluster.stop();
+      log?.end();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
 }

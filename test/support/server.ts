@@ -1,15 +1,29 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { temporaryFolder } from "./temp";
+import { ownCluster, sharedCluster } from "./cluster";
 import { within } from "./eventually";
+import { ADMIN_PASSWORD, baseEnvironment, testSettings } from "./settings";
+import { temporaryFolder } from "./temp";
 
-/** The product, built, as a real process, or one that runs already: `ROOKERY_URL` and `ADMIN_PASSWORD` name it. */
+export { ADMIN_PASSWORD, baseEnvironment };
+
+/**
+ * The product, built, as a real process; with `ROOKERY_SHAPE=cluster` as many; or one that runs already, which
+ * `ROOKERY_URL` and `ADMIN_PASSWORD` name.
+ */
 export interface Server {
   readonly url: string;
+  /** Where the next socket connects to: in a cluster each gateway in turn, and the origin. */
   readonly wsUrl: string;
   readonly adminPassword: string;
-  /** Everything below is of a process of ours; with `ROOKERY_URL` it throws. */
+  /** Of every process. Empty if it was started elsewhere. */
+  readonly metricsUrls: readonly string[];
+  /** What a server of this file wrote, over all its processes. */
+  readonly output: string;
+  /** Ends a server of this file in order; the codes its processes ended with. */
+  end(): Promise<(number | null)[]>;
+  /** In the embedded shape: the one process. Throws otherwise. */
   readonly process: ServerProcess;
 }
 
@@ -37,14 +51,16 @@ export interface Exit {
 
 export const ROOT = join(__dirname, "..", "..");
 const ENTRY = ["--disable-proto=delete", join(ROOT, "dist", "config", "start.js")];
-export const ADMIN_PASSWORD = "correct-horse-battery";
 /** Milliseconds a start and a stop may take. */
 const START = 30_000;
 const STOP = 15_000;
 
-/** True if the suite runs against something that was started elsewhere: what needs a process of its own is left out. */
+/** True if the suite runs against something that was started elsewhere: what needs a server of its own is left out. */
 export const external = Boolean(process.env.ROOKERY_URL);
+const clustered = process.env.ROOKERY_SHAPE === "cluster";
 export const describeOwn = external ? describe.skip : describe;
+/** What is about the one process of the embedded shape. */
+export const describeEmbedded = external || clustered ? describe.skip : describe;
 
 const children = new Set<ServerProcess>();
 
@@ -58,6 +74,7 @@ process.on("exit", () => {
 /** Starts the product with free ports and a fixed admin password, and waits until it says that it is ready. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
   if (external) return runningServer();
+  if (clustered) return options.env ? ownCluster(options.env) : sharedCluster();
   const server = new ServerProcess(
     options.dataDir ?? temporaryFolder(),
     options.ports ?? (await freePorts()),
@@ -74,6 +91,9 @@ function runningServer(): Server {
     url,
     wsUrl: `${url.replace(/^http/, "ws")}/ws`,
     adminPassword: process.env.ADMIN_PASSWORD ?? ADMIN_PASSWORD,
+    metricsUrls: [],
+    output: "",
+    end: () => Promise.reject(new Error("This test needs a server of its own.")),
     get process(): ServerProcess {
       throw new Error("This test needs a server of its own.");
     },
@@ -103,8 +123,8 @@ export class ServerProcess {
     return `ws://127.0.0.1:${this.ports.port}/ws`;
   }
 
-  get metricsUrl(): string {
-    return `http://127.0.0.1:${this.ports.metricsPort}/metrics`;
+  get metricsUrls(): string[] {
+    return [`http://127.0.0.1:${this.ports.metricsPort}/metrics`];
   }
 
   get pid(): number {
@@ -140,20 +160,24 @@ export class ServerProcess {
       this.until(() => ready() || this.ended),
     );
     await this.kill();
-    return { ...(await this.end(START)), output: this.written.slice(from) };
+    return { ...(await this.exit(START)), output: this.written.slice(from) };
   }
 
   /** SIGTERM. */
   async stop(): Promise<Exit> {
     this.child?.kill("SIGTERM");
-    return this.end(STOP + 5_000);
+    return this.exit(STOP + 5_000);
+  }
+
+  async end(): Promise<(number | null)[]> {
+    return [(await this.stop()).code];
   }
 
   /** SIGKILL. */
   async kill(): Promise<void> {
     if (!this.child || this.ended) return;
     this.child.kill("SIGKILL");
-    await this.end(STOP);
+    await this.exit(STOP);
   }
 
   /** Starts again on the same data and ports, after SIGTERM if it still runs. */
@@ -189,21 +213,18 @@ export class ServerProcess {
     });
   }
 
-  /** Nothing of the tests' own environment but what a process needs. */
   environment(): Record<string, string> {
     return {
-      ...baseEnvironment(),
+      ...testSettings(),
       PORT: String(this.ports.port),
       WS_PORT: String(this.ports.wsPort),
       METRICS_PORT: String(this.ports.metricsPort),
       DATA_DIR: this.dataDir,
-      ADMIN_PASSWORD,
-      RATE_LIMIT: "count",
       ...this.env,
     };
   }
 
-  private async end(patience: number): Promise<Exit> {
+  private async exit(patience: number): Promise<Exit> {
     const { child } = this;
     if (!child) throw new Error("It was never started.");
     const began = performance.now();
@@ -220,11 +241,6 @@ export class ServerProcess {
     this.waiting.clear();
     for (const resolve of waiting) resolve();
   }
-}
-
-export function baseEnvironment(): Record<string, string> {
-  const names = ["PATH", "HOME", "TMPDIR", "ROOKERY_ENGINE"];
-  return Object.fromEntries(names.flatMap(name => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 
 /** Three ports that nobody listens on, below the range that outgoing connections take theirs from. */

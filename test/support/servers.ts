@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { MongoClient } from "mongodb";
 import { installed } from "../../deploy/local/servers";
+import { afterFile } from "./cleanup";
 import { RunServers, type ServerName } from "./run-servers";
 
 const isThere = (name: ServerName): boolean => Boolean(process.env[RunServers.variable(name)]) || installed[name];
@@ -21,26 +22,24 @@ export async function mongoUrl(): Promise<string> {
   const name = `test_${randomBytes(6).toString("hex")}`;
   const url = new URL(await urlOf("mongo"));
   url.pathname = `/${name}`;
-  databases.push(url.href);
+  afterFile(() => drop(url.href));
   return url.href;
 }
 
-const databases: string[] = [];
-
-afterAll(async () => {
-  for (const url of databases.splice(0)) {
-    const client = new MongoClient(url, { serverSelectionTimeoutMS: 2_000 });
-    try {
-      await client.db().dropDatabase();
-    } finally {
-      await client.close();
-    }
+async function drop(url: string): Promise<void> {
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: 2_000 });
+  try {
+    await client.db().dropDatabase();
+  } finally {
+    await client.close();
   }
-}, 30_000);
+}
 
-async function urlOf(name: ServerName): Promise<string> {
-  const outside = process.env[RunServers.variable(name)];
-  if (outside) return outside;
+const urlOf = async (name: ServerName): Promise<string> =>
+  process.env[RunServers.variable(name)] ?? (await ofRun(name));
+
+/** What the run has under a name; started if nobody asked before. */
+export async function ofRun(name: string): Promise<string> {
   const answer = await fetch(`${process.env.ROOKERY_RUN_SERVERS}/${name}`);
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${name} did not start: ${text}`);

@@ -16,6 +16,7 @@ cron.database_name = 'postgres'
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 200
+log_min_messages = warning
 CONF
   mv "$2/making" "$2/data"
 fi
