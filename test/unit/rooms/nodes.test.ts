@@ -182,6 +182,21 @@ describe("two nodes with rooms", () => {
     await expectSound(other, id);
   });
 
+  it("do not give back a role by a change that was told to be carried out long ago", async () => {
+    const barrier = new Barrier("members.update");
+    const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
+    const { id } = await other.rooms.createChannel(owner.id, "slow", false, null);
+    await other.rooms.join(ann.id, id);
+    const raising = slow.rooms.addMember(owner.id, id, ann.id, "moderator", names);
+    await barrier.arrived;
+    await other.rooms.addMember(owner.id, id, ann.id, "owner", names);
+    await other.rooms.addMember(owner.id, id, ann.id, "member", names);
+    barrier.letGo();
+    await raising;
+    expect(await roleOf(other, ann, id)).toBe("member");
+    await expectSound(other, id);
+  });
+
   it("judge again what was judged on a room that another node has changed meanwhile", async () => {
     const barrier = new Barrier("members.get done");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
