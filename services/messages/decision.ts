@@ -11,6 +11,10 @@ export interface Situation {
   /** Offset and seq the entry gets if it becomes one. */
   offset: number;
   seq: number;
+  /** Offset of the first entry of the batch. */
+  batch: number;
+  /** Under which the entry is stored; of the writer's making where the request has none. */
+  clientId: string;
   /** RFC 3339. */
   now: string;
   /** What the user may do here; undefined for the rooms service's own entries. */
@@ -37,19 +41,10 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
   switch (operation.op) {
     case "member": {
       const data = memberData(operation.user, operation.change, operation.role);
-      return {
-        entry: { ...blank(at, "member"), sender: ROOMS, clientId: operation.changeId, data: JSON.stringify(data) },
-      };
+      return { entry: { ...blank(at, "member"), sender: ROOMS, data: JSON.stringify(data) } };
     }
     case "room":
-      return {
-        entry: {
-          ...blank(at, "room"),
-          sender: ROOMS,
-          clientId: operation.changeId,
-          data: JSON.stringify(operation.room),
-        },
-      };
+      return { entry: { ...blank(at, "room"), sender: ROOMS, data: JSON.stringify(operation.room) } };
     case "send": {
       const sender = member(at, user);
       if (operation.replyTo !== undefined) replied(at);
@@ -73,7 +68,6 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
           seq: at.seq + 1,
           id: message.id,
           sender: sender.id,
-          clientId: operation.clientId ?? null,
           hash: at.hash,
           mentions: at.mentions,
           files: at.attachments.map(({ id }) => id),
@@ -128,7 +122,8 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
 }
 
 function blank(at: Situation, kind: Entry["kind"]): Omit<Entry, "sender" | "data"> {
-  return { offset: at.offset, seq: at.seq, kind, id: null, clientId: null, hash: null };
+  const { offset, seq, batch, clientId } = at;
+  return { offset, seq, kind, batch, id: null, clientId, hash: null };
 }
 
 function changed(

@@ -1,7 +1,7 @@
 import { INTERNAL } from "../core/limits";
 import type { RoomEvent } from "../core/room-bus";
-import { keyText, type Job } from "./job";
-import { eventOf, type Entry, type MessageStore } from "./message.store";
+import { byKey, keyText, type Job } from "./job";
+import type { Entry, MessageStore } from "./message.store";
 
 /** Milliseconds between attempts to settle. */
 const SETTLE_EVERY = 500;
@@ -16,12 +16,12 @@ export class Doubt {
     jobs: readonly Job[],
     private readonly store: MessageStore,
   ) {
-    this.keys = new Set(jobs.flatMap(job => (job.key ? keyText(job.key) : [])));
+    this.keys = new Set(jobs.map(job => keyText(job.key)));
   }
 
   /** Whether the outcome of this very request is what nobody knows. */
   concerns({ key }: Job): boolean {
-    return key !== null && this.keys.has(keyText(key));
+    return this.keys.has(keyText(key));
   }
 
   /**
@@ -33,7 +33,8 @@ export class Doubt {
     for (;;) {
       await new Promise(resolve => setTimeout(resolve, SETTLE_EVERY));
       try {
-        await this.writeAgain();
+        if (!(await this.writeAgain())) continue;
+        await this.store.takeOver(this.room);
         return await this.store.events(this.room, first - 1, INTERNAL.replayEntries, INTERNAL.replayBytes);
       } catch {
         // The store is still in trouble; nothing else can be said before it answers.
@@ -41,14 +42,23 @@ export class Doubt {
     }
   }
 
-  /** Ends when each entry is stored, or another writer's stands at its offset: then none after it was ever written. */
-  private async writeAgain(): Promise<void> {
-    for (let from = 0; from < this.entries.length; from++) {
-      from += (await this.store.append(this.room, this.entries.slice(from))).stored;
-      const refused = this.entries[from];
-      if (!refused) return;
-      const [found] = await this.store.events(this.room, refused.offset - 1, 1, 1);
-      if (found?.kind !== refused.kind || found.data !== eventOf(refused).data) return;
+  /**
+   * True when each entry is stored, or one is known never to be: another's stands at its offset, or its clientId stands
+   * elsewhere. None after that one was ever written, and none will be: an insert ends at the first entry that is refused.
+   */
+  private async writeAgain(): Promise<boolean> {
+    let rest = this.entries;
+    while (rest.length > 0) {
+      rest = rest.slice((await this.store.append(this.room, rest)).stored);
+      const refused = rest[0];
+      if (!refused) break;
+      const head = await this.store.takeOver(this.room);
+      const found = byKey(await this.store.repeats(this.room, rest));
+      const own = rest.findIndex(entry => found.get(keyText(entry))?.offset !== entry.offset);
+      // What refused it may not be durable yet, and then not be shown: no answer so far.
+      if (own === 0) return found.has(keyText(refused)) || head.offset >= refused.offset;
+      rest = own === -1 ? [] : rest.slice(own);
     }
+    return true;
   }
 }

@@ -1,13 +1,15 @@
 import type { AppendAnswer, AppendRequest } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
+import { newId } from "../core/ids";
 import { contentHash } from "./content";
 import { ROOMS } from "./decision";
+import type { Repeat } from "./message.store";
 
 /** One request on its way through the writer. Answered exactly once. */
 export interface Job {
   request: AppendRequest;
-  /** Who and under which id, where a repeat can be told. */
-  key: { sender: string; clientId: string } | null;
+  /** Who and under which id: what repeats are told by, and a writer's own entries from another's. */
+  key: { sender: string; clientId: string };
   hash: string | null;
   /** Already paid for in the sender's rate. */
   charged: boolean;
@@ -21,11 +23,9 @@ export interface Job {
 
 export function newJob(request: AppendRequest, deadline: number, answer: (answer: AppendAnswer) => void): Job {
   const { user, entry } = request;
-  let key: Job["key"] = null;
-  if ("changeId" in entry) key = { sender: ROOMS, clientId: entry.changeId };
-  else if (entry.op === "send" && entry.clientId !== undefined && user)
-    key = { sender: user.id, clientId: entry.clientId };
-  const hash = key && entry.op === "send" ? contentHash(entry) : null;
+  const given = "changeId" in entry ? entry.changeId : entry.op === "send" && user ? entry.clientId : undefined;
+  const key = { sender: user?.id ?? ROOMS, clientId: given ?? newId() };
+  const hash = entry.op === "send" && given !== undefined ? contentHash(entry) : null;
   return { request, key, hash, charged: false, started: false, deadline, answered: false, answer };
 }
 
@@ -39,6 +39,9 @@ export function settle(job: Job, answer: AppendAnswer): void {
 export const failed = (error: unknown): AppendAnswer => ({ ok: false, error: publicError(error) });
 
 export const keyText = ({ sender, clientId }: { sender: string; clientId: string }): string => `${sender} ${clientId}`;
+
+export const byKey = (repeats: readonly Repeat[]): Map<string, Repeat> =>
+  new Map(repeats.map(repeat => [keyText(repeat), repeat]));
 
 /** Id of the earlier message that a request names. */
 export function targetOf({ entry }: AppendRequest): string | undefined {

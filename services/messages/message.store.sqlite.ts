@@ -2,18 +2,21 @@ import type { SqliteDatabase } from "../../mixins/sqlite/database";
 import { migrate } from "../../mixins/sqlite/migrations";
 import type { Statement, Unit } from "../../mixins/sqlite/sequence";
 import type { LogHead } from "../core/contract";
-import type { EntryKind, RoomEvent } from "../core/room-bus";
+import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
 import { migrations } from "./message.migrations";
-import { memberOf } from "./member-entry";
-import type {
-  AppendResult,
-  Entry,
-  Marks,
-  MessageStore,
-  Repeat,
-  StoredMessage,
-  UnreadRow,
-  Window,
+import {
+  eventOf,
+  readMarks,
+  withinBytes,
+  type AppendResult,
+  type Entry,
+  type Marks,
+  type MessageStore,
+  type ReadMark,
+  type Repeat,
+  type StoredMessage,
+  type UnreadRow,
+  type Window,
 } from "./message.store";
 
 const INSERT = `INSERT INTO entries (room, offset, seq, kind, id, sender, client_id, hash, target, state, data)
@@ -33,9 +36,10 @@ const HEADS = `SELECT r.value AS room,
 const EVENTS = `SELECT e.offset, e.seq, e.kind, e.data, e.target, t.data AS now
   FROM entries e LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target
   WHERE e.room = ? AND e.offset > ? ORDER BY e.offset LIMIT ?`;
-const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash, e.data
+const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash, COALESCE(t.data, e.data) AS data
   FROM json_each(?2) k JOIN entries e
-    ON e.room = ?1 AND e.sender = k.value ->> 0 AND e.client_id = k.value ->> 1`;
+    ON e.room = ?1 AND e.sender = k.value ->> 0 AND e.client_id = k.value ->> 1
+  LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target`;
 const BY_IDS = `SELECT e.room, e.id, e.offset, e.seq, e.sender, e.hash, e.deleted, e.data
   FROM json_each(?) k JOIN entries e ON e.id = k.value`;
 const AFTER = `SELECT seq, data FROM entries
@@ -82,9 +86,17 @@ export class SqliteMessageStore implements MessageStore {
   }
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
-    const { applied, failure } = await this.database.write(entries.map(entry => unitOf(room, entry)));
+    const marks = readMarks(entries);
+    const units = entries.map(entry => unitOf(room, entry, marks.get(entry)));
+    const { applied, failure } = await this.database.write(units);
     if (failure && failure.kind !== "unique") throw new Error(`The log refused an entry: ${failure.message}`);
     return { stored: applied };
+  }
+
+  /** A batch and what it changes are one commit here: nothing is ever left. */
+  async takeOver(room: string): Promise<RoomHead> {
+    const { offset = 0, seq = 0 } = (await this.heads([room])).get(room) ?? {};
+    return { offset, seq };
   }
 
   async heads(rooms: readonly string[]): Promise<Map<string, LogHead>> {
@@ -101,15 +113,10 @@ export class SqliteMessageStore implements MessageStore {
 
   async events(room: string, after: number, limit: number, maxBytes: number): Promise<RoomEvent[]> {
     const rows = await this.database.all<EventRow>(EVENTS, [room, after, limit]);
-    const events: RoomEvent[] = [];
-    let bytes = 0;
-    for (const row of rows) {
-      const event = eventOf(row);
-      bytes += event.data.length;
-      if (events.length > 0 && bytes > maxBytes) break;
-      events.push(event);
-    }
-    return events;
+    const events = rows.map(({ target, now, ...entry }) =>
+      eventOf(entry, target !== null && now !== null ? { offset: target, data: now } : undefined),
+    );
+    return withinBytes(events, maxBytes);
   }
 
   async repeats(room: string, keys: readonly { sender: string; clientId: string }[]): Promise<Repeat[]> {
@@ -178,6 +185,9 @@ export class SqliteMessageStore implements MessageStore {
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     return this.database.all(UNREAD, [user, JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]))]);
   }
+
+  /** The file is the platform's. */
+  async close(): Promise<void> {}
 }
 
 interface EventRow {
@@ -189,20 +199,13 @@ interface EventRow {
   now: string | null;
 }
 
-function eventOf({ offset, seq, kind, data, target, now }: EventRow): RoomEvent {
-  const event: RoomEvent = { offset, seq, kind, data: data ?? now ?? "null" };
-  if (target !== null && now !== null) event.target = { offset: target, data: now };
-  if (kind === "member") event.member = memberOf(event.data);
-  return event;
-}
-
-function unitOf(room: string, entry: Entry): Unit {
+function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
   const { offset, seq, kind, id, sender, clientId, hash, data, change } = entry;
   const insert: Statement = {
     sql: INSERT,
     params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
   };
-  const { mark, mentions = [], files = [] } = entry;
+  const { mentions = [], files = [] } = entry;
   const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
   const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
   const shown = files.map((file): Statement => ({ sql: ATTACH, params: [file, room, offset], sure: true }));

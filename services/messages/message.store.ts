@@ -1,5 +1,5 @@
 import type { LogHead } from "../core/contract";
-import type { EntryKind, RoomEvent } from "../core/room-bus";
+import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
 import { memberOf } from "./member-entry";
 
 /** One line of a room's log as it is stored. The entry is the commit; everything else is derived from it. */
@@ -12,16 +12,16 @@ export interface Entry {
   id: string | null;
   /** Who caused it; `rooms` for membership and settings. */
   sender: string;
-  /** (room, sender, clientId) is unique for ever. */
-  clientId: string | null;
+  /** (room, sender, clientId) is unique for ever; one of the writer's making where the request has none. */
+  clientId: string;
   /** Digest of the content as first sent, kept through edits and deletion. */
   hash: string | null;
   /** The event's data as JSON text. Null for edits and deletions: they show their message as it is now. */
   data: string | null;
-  /** What the entry does to an earlier message. Applied in the same commit. */
+  /** Offset of the first entry of its batch. */
+  batch: number;
+  /** What the entry does to an earlier message. */
   change?: MessageChange;
-  /** Whose read mark moves with it. */
-  mark?: { user: string; read: number };
   /** Users it names. */
   mentions?: readonly string[];
   /** Ids of its attachments. */
@@ -49,7 +49,7 @@ export interface StoredMessage {
   data: string;
 }
 
-/** What an earlier send under the same clientId has become. */
+/** What an earlier send under the same clientId has become; for a change, the message it changed. */
 export interface Repeat {
   sender: string;
   clientId: string;
@@ -86,12 +86,18 @@ export interface Marks {
 export interface MessageStore {
   /** Changes only when the store is restored from a backup. */
   readonly epoch: string;
-  /** Stores entries in order, durable when it resolves. An entry and its change are stored together. */
+  /**
+   * Stores entries in order, durable when it resolves, and then also what they change: messages, reactions, read marks.
+   * An entry once stored is never lost; what it changes is made good by whoever takes the room over, or a second later.
+   */
   append(room: string, entries: readonly Entry[]): Promise<AppendResult>;
+  /** Finishes what another writer, or a crash, left of the room's last batch, and resolves to the head. */
+  takeOver(room: string): Promise<RoomHead>;
   /** Heads of the rooms asked; an empty log has head 0 and floor 1. */
   heads(rooms: readonly string[]): Promise<Map<string, LogHead>>;
   /** Entries after an offset as they are shown now: at most `limit`, at least one, about `maxBytes` of data. */
   events(room: string, after: number, limit: number, maxBytes: number): Promise<RoomEvent[]>;
+  /** What stands under these keys, wherever in the room. */
   repeats(room: string, keys: readonly { sender: string; clientId: string }[]): Promise<Repeat[]>;
   byIds(ids: readonly string[]): Promise<StoredMessage[]>;
   /** First users per emoji in the order they reacted. */
@@ -107,6 +113,8 @@ export interface MessageStore {
   marks(room: string): Promise<Marks[]>;
   /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted, or name him. */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
+  /** Ends what the store does by itself. */
+  close(): Promise<void>;
 }
 
 export interface UnreadRow {
@@ -117,10 +125,40 @@ export interface UnreadRow {
   readSeq: number;
 }
 
-/** An entry as readers get it. */
-export function eventOf({ offset, seq, kind, data, change }: Entry): RoomEvent {
-  const event: RoomEvent = { offset, seq, kind, data: data ?? change?.data ?? "null" };
-  if (change) event.target = { offset: change.offset, data: change.data };
+/** An entry as readers get it: a change shows its message as it is `now`. */
+export function eventOf(entry: Pick<Entry, "offset" | "seq" | "kind" | "data">, now?: Target): RoomEvent {
+  const { offset, seq, kind, data } = entry;
+  const event: RoomEvent = { offset, seq, kind, data: data ?? now?.data ?? "null" };
+  if (now) event.target = { offset: now.offset, data: now.data };
   if (kind === "member") event.member = memberOf(event.data);
   return event;
+}
+
+type Target = NonNullable<RoomEvent["target"]>;
+
+/** The first events, at least one, whose data is together at most so long. */
+export function withinBytes(events: readonly RoomEvent[], maxBytes: number): RoomEvent[] {
+  let bytes = 0;
+  const end = events.findIndex(({ data }, index) => (bytes += data.length) > maxBytes && index > 0);
+  return end === -1 ? [...events] : events.slice(0, end);
+}
+
+export interface ReadMark {
+  user: string;
+  read: number;
+}
+
+/** One's own message and one's joining move the read mark; of a batch, the last such entry of each user is enough. */
+export function readMarks(entries: readonly Entry[]): Map<Entry, ReadMark> {
+  const last = new Map<string, Entry>();
+  for (const entry of entries) {
+    const user = entry.kind === "message" ? entry.sender : joined(entry);
+    if (user !== undefined) last.set(user, entry);
+  }
+  return new Map([...last].map(([user, entry]) => [entry, { user, read: entry.seq }]));
+}
+
+function joined({ kind, data }: Entry): string | undefined {
+  const member = kind === "member" && data !== null ? memberOf(data) : undefined;
+  return member?.change === "join" ? member.user : undefined;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { timestamp, type Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomAccess } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
@@ -6,8 +7,7 @@ import type { Attachment } from "../core/model";
 import type { RoomBus, RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
 import { Doubt } from "./doubt";
-import { failed, keyText, newJob, settle, targetOf, type Job } from "./job";
-import { memberOf } from "./member-entry";
+import { byKey, failed, keyText, newJob, settle, targetOf, type Job } from "./job";
 import { eventOf, type Entry, type MessageStore, type Repeat } from "./message.store";
 import { applyChange, known, mentionedBy, Surroundings, type Loaded } from "./surroundings";
 import type { WriteTrace } from "./write-trace";
@@ -38,8 +38,8 @@ export interface WriterDependencies {
 const QUEUE = 4_096;
 /** Milliseconds within which every request is answered, whatever the store does. */
 const DEADLINE = 4_800;
-/** Times a batch starts again because another writer was faster. */
-const ATTEMPTS = 8;
+/** Milliseconds at most that a writer waits before it tries again what another was faster with. */
+const BACKOFF = 32;
 
 /**
  * The writer of one room: gives offsets, commits batch after batch, publishes, acknowledges, in this order. While one
@@ -131,48 +131,46 @@ export class RoomWriter {
     let bytes = 0;
     for (const job of this.queue) {
       if (job.answered) continue;
-      const key = job.key && keyText(job.key);
+      const key = keyText(job.key);
       bytes += "text" in job.request.entry ? job.request.entry.text.length : 0;
       const full = batch.length >= INTERNAL.appendEntries || (bytes > INTERNAL.appendBytes && batch.length > 0);
-      if (full || rest.length > 0 || (key && seen.has(key))) rest.push(job);
+      if (full || rest.length > 0 || seen.has(key)) rest.push(job);
       else {
         batch.push(job);
-        if (key) seen.add(key);
+        seen.add(key);
       }
     }
     this.queue = rest;
     return batch;
   }
 
+  /** Ends when every job is answered: as long as others are faster it tries again, until the jobs expire. */
   private async commit(batch: Job[]): Promise<void> {
-    let jobs = batch;
-    for (let attempt = 0; jobs.length > 0; attempt++) {
-      if (attempt === ATTEMPTS) throw new RookeryError("UNAVAILABLE", "The room is busy.");
-      const head = (this.head ??= await this.readHead());
+    let jobs: readonly Job[] = batch;
+    for (let lost = 0; ; lost++) {
+      const head = (this.head ??= await this.with_.store.takeOver(this.room));
       const loaded = await this.surroundings.load(jobs);
       const { planned, refused } = this.plan(jobs, head, loaded);
       // A repeat is answered as the first time, even if the same request would be refused today.
       if (refused.length > 0) await this.answerRefused(refused);
       if (planned.length === 0) return;
-      const entries = planned.map(({ entry }) => entry);
-      markReaders(entries);
       for (const { job } of planned) job.started = true;
       const writtenAt = this.with_.clock.now();
       const stored = await this.write(
-        entries,
+        planned.map(({ entry }) => entry),
         planned.map(({ job }) => job),
       );
       const committedAt = this.with_.clock.now();
       this.publish(planned.slice(0, stored));
       this.remember(planned.slice(0, stored), writtenAt, committedAt);
+      if (stored === planned.length) return;
       jobs = planned.slice(stored).map(({ job }) => job);
-      if (jobs.length > 0) jobs = await this.catchUp(jobs);
+      for (const job of jobs) job.started = false;
+      // The first time it may be no more than a repeat. Two writers at the same pace must not meet for ever.
+      if (lost > 0) await pause(Math.random() * Math.min(2 ** lost, BACKOFF));
+      jobs = await this.catchUp(jobs);
+      this.expire();
     }
-  }
-
-  private async readHead(): Promise<RoomHead> {
-    const head = (await this.with_.store.heads([this.room])).get(this.room);
-    return { offset: head?.offset ?? 0, seq: head?.seq ?? 0 };
   }
 
   /** Decides in order, each job at the offset it would get and in the state the ones before it leave. */
@@ -190,6 +188,8 @@ export class RoomWriter {
         const decision = decide(request, {
           offset: offset + 1,
           seq,
+          batch: head.offset + 1,
+          clientId: job.key.clientId,
           now: timestamp(this.with_.clock),
           access,
           target,
@@ -225,10 +225,10 @@ export class RoomWriter {
   }
 
   private async answerRefused(refused: readonly { job: Job; error: unknown }[]): Promise<void> {
-    const keys = refused.flatMap(({ job }) => job.key ?? []);
+    const keys = refused.map(({ job }) => job.key);
     const repeats = byKey(await this.with_.store.repeats(this.room, keys));
     for (const { job, error } of refused) {
-      const repeat = job.key && repeats.get(keyText(job.key));
+      const repeat = repeats.get(keyText(job.key));
       settle(job, repeat ? this.repeated(job, repeat) : failed(error));
     }
   }
@@ -257,7 +257,11 @@ export class RoomWriter {
     this.untold = true;
     this.with_.committed?.(stored.length);
     for (const { entry } of stored) this.surroundings.follow(entry.kind, entry.data);
-    this.with_.bus.publish({ type: "events", room: this.room, events: stored.map(({ entry }) => eventOf(entry)) });
+    this.with_.bus.publish({
+      type: "events",
+      room: this.room,
+      events: stored.map(({ entry }) => eventOf(entry, entry.change)),
+    });
     for (const { job, entry } of stored)
       settle(job, { ok: true, offset: entry.offset, seq: entry.seq, data: entry.change?.data ?? entry.data ?? "null" });
   }
@@ -282,21 +286,17 @@ export class RoomWriter {
 
   /** Another writer, or an earlier attempt, was there first: learn what is stored, answer repeats, keep the rest. */
   private async catchUp(jobs: readonly Job[]): Promise<Job[]> {
-    const { store } = this.with_;
-    const before = this.head as RoomHead;
-    const keys = jobs.flatMap(job => job.key ?? []);
-    const [events, repeats] = await Promise.all([
-      store.events(this.room, before.offset, INTERNAL.replayEntries, INTERNAL.replayBytes),
-      store.repeats(this.room, keys).then(byKey),
-    ]);
-    const last = events.at(-1);
-    for (const event of events) this.surroundings.follow(event.kind, event.data);
-    if (last) {
-      this.head = { offset: last.offset, seq: last.seq };
-      this.with_.bus.publish({ type: "head", room: this.room, head: this.head });
+    const { store, bus } = this.with_;
+    const keys = jobs.map(job => job.key);
+    const [head, repeats] = await Promise.all([store.takeOver(this.room), store.repeats(this.room, keys).then(byKey)]);
+    if (head.offset !== this.head?.offset) {
+      // Entries of others: who belongs to the room must be asked again.
+      this.forget();
+      bus.publish({ type: "head", room: this.room, head });
     }
+    this.head = head;
     return jobs.filter(job => {
-      const repeat = job.key && repeats.get(keyText(job.key));
+      const repeat = repeats.get(keyText(job.key));
       if (repeat) settle(job, this.repeated(job, repeat));
       return !repeat;
     });
@@ -323,22 +323,3 @@ export class RoomWriter {
     this.surroundings.forget();
   }
 }
-
-/** One's own message and one's joining move the read mark; the last such entry of a batch is enough. */
-function markReaders(entries: readonly Entry[]): void {
-  const marked = new Set<string>();
-  for (const entry of entries.toReversed()) {
-    const user = entry.kind === "message" ? entry.sender : joined(entry);
-    if (user === undefined || marked.has(user)) continue;
-    marked.add(user);
-    entry.mark = { user, read: entry.seq };
-  }
-}
-
-function joined({ kind, data }: Entry): string | undefined {
-  const member = kind === "member" && data !== null ? memberOf(data) : undefined;
-  return member?.change === "join" ? member.user : undefined;
-}
-
-const byKey = (repeats: readonly Repeat[]): Map<string, Repeat> =>
-  new Map(repeats.map(repeat => [keyText(repeat), repeat]));

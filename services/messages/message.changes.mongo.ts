@@ -1,0 +1,133 @@
+import type { AnyBulkWriteOperation, Collection } from "mongodb";
+import type { MongoConnection } from "../../mixins/mongo/connection";
+import { entryId, entryOf, type EntryDocument } from "./message.entries.mongo";
+import { upserted } from "./message.marks.mongo";
+import type { Entry, MessageChange } from "./message.store";
+
+/** Who reacted with what, as the last entry about it says. Kept when taken back, so that a late repeat brings nothing back. */
+interface ReactionDocument {
+  /** Room, offset of the message, user and emoji. */
+  _id: string;
+  emoji: string;
+  user: string;
+  /** Twice the offset of that entry, and one more if it is there. Grows only: `$max` decides, and its order is theirs. */
+  state: number;
+}
+
+type Changing = Entry & { change: MessageChange };
+
+/** Milliseconds between looks for changes that nobody finished. */
+const SWEEP = 1_000;
+/** Changes finished by one look. */
+const SWEPT = 256;
+
+/**
+ * What entries do to earlier messages. The entry is the commit; this is derived from it, stands in it as pending until it is
+ * applied, and may be applied twice, late or by two nodes at once: the message keeps the offset of its last change.
+ */
+export class MongoChanges {
+  private timer: NodeJS.Timeout | undefined;
+  private looking: Promise<void> | null = null;
+  private seen = new Set<string>();
+
+  constructor(private readonly connection: MongoConnection) {}
+
+  /** Finishes, from now on, what stays pending from one look to the next. */
+  sweepAlways(): void {
+    this.timer = setInterval(() => {
+      // The next look is soon, and reads do not depend on it.
+      this.looking ??= this.sweep()
+        .catch(() => undefined)
+        .finally(() => (this.looking = null));
+    }, SWEEP).unref();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await this.looking;
+  }
+
+  /** Resolves when the messages show what the entries did to them, and the entries no longer hold it. */
+  async apply(room: string, entries: readonly Entry[]): Promise<void> {
+    const changing = entries.filter((entry): entry is Changing => entry.change !== undefined);
+    if (changing.length === 0) return;
+    await this.react(room, changing);
+    const messages = changing.map(({ offset, change }) => updateOf(room, offset, change));
+    const applied = changing.map(({ offset }): AnyBulkWriteOperation<EntryDocument> => ({
+      updateOne: { filter: { _id: entryId(room, offset) }, update: { $unset: { pending: 1 } } },
+    }));
+    await this.connection.write(db => entriesIn(db).bulkWrite([...messages, ...applied], { ordered: true }));
+  }
+
+  /** Users per emoji of a message, in the order they came. */
+  async reactions(room: string, offset: number): Promise<{ emoji: string; user: string }[]> {
+    const found = await this.connection.read(db =>
+      reactionsIn(db)
+        .find({ _id: reactionsTo(room, offset) })
+        .toArray(),
+    );
+    return found
+      .filter(({ state }) => state % 2 === 1)
+      .sort((one, other) => one.state - other.state)
+      .map(({ emoji, user }) => ({ emoji, user }));
+  }
+
+  /** One look: what was pending at the last one too is finished. Others are still at the rest. */
+  async sweep(): Promise<void> {
+    const found = await this.connection.read(db =>
+      entriesIn(db)
+        .find({ pending: { $exists: true } })
+        .hint("pending")
+        .limit(SWEPT)
+        .toArray(),
+    );
+    const left = found.filter(({ _id }) => this.seen.has(_id));
+    this.seen = new Set(found.map(({ _id }) => _id));
+    for (const [room, documents] of roomsOf(left))
+      await this.apply(
+        room,
+        documents.map(entryOf).sort((one, other) => one.offset - other.offset),
+      );
+  }
+
+  private async react(room: string, entries: readonly Changing[]): Promise<void> {
+    const operations = entries.flatMap(({ offset, change }): AnyBulkWriteOperation<ReactionDocument>[] => {
+      const { reaction, deleted, offset: target } = change;
+      if (deleted) return [{ deleteMany: { filter: { _id: reactionsTo(room, target) } } }];
+      if (!reaction) return [];
+      const { emoji, user, on } = reaction;
+      const update = { $max: { state: 2 * offset + (on ? 1 : 0) }, $setOnInsert: { emoji, user } };
+      const filter = { _id: `${entryId(room, target)}:${user}:${emoji}` };
+      return [{ updateOne: { filter, update, upsert: true } }];
+    });
+    if (operations.length === 0) return;
+    await upserted(async () => {
+      await this.connection.write(db => reactionsIn(db).bulkWrite(operations, { ordered: true }));
+    });
+  }
+}
+
+/** Only forward: a change that is applied again, or after a later one, meets no message. */
+function updateOf(room: string, state: number, change: MessageChange): AnyBulkWriteOperation<EntryDocument> {
+  const { offset, data, deleted = false } = change;
+  return {
+    updateOne: {
+      filter: { _id: entryId(room, offset), state: { $lt: state } },
+      update: { $set: { data, state, deleted }, ...(deleted && { $unset: { mentions: 1, files: 1 } }) },
+    },
+  };
+}
+
+function roomsOf(documents: readonly EntryDocument[]): Map<string, EntryDocument[]> {
+  const rooms = new Map<string, EntryDocument[]>();
+  for (const document of documents) rooms.set(document.room, [...(rooms.get(document.room) ?? []), document]);
+  return rooms;
+}
+
+const reactionsTo = (room: string, offset: number) => ({
+  $gt: `${entryId(room, offset)}:`,
+  $lt: `${entryId(room, offset)};`,
+});
+
+const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection("entries");
+const reactionsIn = (db: MongoConnection["db"]): Collection<ReactionDocument> => db.collection("reactions");

@@ -1,0 +1,84 @@
+import type { IndexDescription } from "mongodb";
+import type { EntryKind } from "../core/room-bus";
+import { keyText } from "./job";
+import type { Entry, MessageChange, StoredMessage } from "./message.store";
+
+/** One line of a room's log as MongoDB holds it. The row of a message also carries what the message is now. */
+export interface EntryDocument {
+  /** Room and offset: sorts as they do and is their uniqueness. */
+  _id: string;
+  room: string;
+  offset: number;
+  seq: number;
+  kind: EntryKind;
+  batch: number;
+  id?: string;
+  sender: string;
+  /** Sender and clientId in one text: unique in the room, and many are looked up by one list. */
+  key: string;
+  hash?: string;
+  data: string | null;
+  /** Offset of the message that the entry changes. */
+  target?: number;
+  /** What it changes, until that is applied: no text that was edited away or deleted may stay here. */
+  pending?: Omit<MessageChange, "offset">;
+  /** Offset of the last change applied to the message. */
+  state: number;
+  deleted: boolean;
+  mentions?: string[];
+  files?: string[];
+}
+
+/** Name and promise of each index; the uniqueness of (room, offset) is that of `_id`. */
+export const ENTRY_INDEXES: IndexDescription[] = [
+  { name: "seq", key: { room: 1, seq: 1 }, unique: true, partialFilterExpression: { kind: "message" } },
+  { name: "key", key: { room: 1, key: 1 }, unique: true },
+  { name: "id", key: { id: 1 }, unique: true, partialFilterExpression: { id: { $exists: true } } },
+  { name: "files", key: { files: 1 }, partialFilterExpression: { files: { $exists: true } } },
+  { name: "pending", key: { target: 1 }, partialFilterExpression: { pending: { $exists: true } } },
+];
+
+/** Characters of an offset in base 36: enough for every safe integer. */
+const WIDTH = 11;
+
+/** `_id` of the entry at an offset. */
+export const entryId = (room: string, offset: number): string => `${room}:${offset.toString(36).padStart(WIDTH, "0")}`;
+
+/** `_id`s of what belongs to a room and follows `after`; with 0, of all of it. */
+export const idsAfter = (room: string, after: number) => ({ $gt: entryId(room, after), $lt: `${room};` });
+
+export function documentOf(room: string, entry: Entry): EntryDocument {
+  const { offset, seq, kind, batch, id, sender, hash, data, change, mentions = [], files = [] } = entry;
+  const { offset: target, ...pending } = change ?? {};
+  return {
+    _id: entryId(room, offset),
+    room,
+    offset,
+    seq,
+    kind,
+    batch,
+    ...(id !== null && { id }),
+    sender,
+    key: keyText(entry),
+    ...(hash !== null && { hash }),
+    data,
+    ...(change && { target: target as number, pending: pending as Omit<MessageChange, "offset"> }),
+    state: offset,
+    deleted: false,
+    ...(mentions.length > 0 && { mentions: [...mentions] }),
+    ...(files.length > 0 && { files: [...files] }),
+  };
+}
+
+/** The entry as it was written; what was applied already is no longer in it. */
+export function entryOf(document: EntryDocument): Entry {
+  const { offset, seq, kind, batch, id = null, sender, key, hash = null, data, target, pending } = document;
+  const clientId = key.slice(sender.length + 1);
+  const entry: Entry = { offset, seq, kind, batch, id, sender, clientId, hash, data };
+  if (target !== undefined && pending) entry.change = { offset: target, ...pending };
+  return entry;
+}
+
+export function messageOf({ room, id, offset, seq, sender, hash, deleted, data }: EntryDocument): StoredMessage {
+  return { room, id: id ?? "", offset, seq, sender, hash: hash ?? null, deleted, data: data ?? "null" };
+}

@@ -1,0 +1,186 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { MongoBulkWriteError, type Collection } from "mongodb";
+import type { MongoConnection } from "../../mixins/mongo/connection";
+import { StorageError } from "../../mixins/storage-errors";
+import type { LogHead } from "../core/contract";
+import type { RoomEvent, RoomHead } from "../core/room-bus";
+import { MongoChanges } from "./message.changes.mongo";
+import { documentOf, ENTRY_INDEXES, entryOf, type EntryDocument } from "./message.entries.mongo";
+import { MongoMarks, upserted } from "./message.marks.mongo";
+import { MongoQueries } from "./message.queries.mongo";
+import {
+  readMarks,
+  type AppendResult,
+  type Entry,
+  type Marks,
+  type MessageStore,
+  type Repeat,
+  type StoredMessage,
+  type UnreadRow,
+  type Window,
+} from "./message.store";
+
+/** Milliseconds an insert may take: within the time in which the writer answers. */
+const INSERT_TIMEOUT = 4_000;
+/** Milliseconds between attempts to prepare the collections. */
+const PREPARE_EVERY = 500;
+const DUPLICATE_KEY = 11000;
+
+/**
+ * The room logs in MongoDB, written by many nodes. An insert of entries in order is the commit; messages, reactions and marks
+ * follow from it, and follow again if the node died in between. Needs no transaction, collation or change stream.
+ */
+export class MongoMessageStore implements MessageStore {
+  private readonly queries: MongoQueries;
+  private readonly changes: MongoChanges;
+  private readonly readers: MongoMarks;
+
+  private constructor(
+    private readonly connection: MongoConnection,
+    readonly epoch: string,
+  ) {
+    this.queries = new MongoQueries(connection);
+    this.changes = new MongoChanges(connection);
+    this.readers = new MongoMarks(connection);
+    this.changes.sweepAlways();
+  }
+
+  /** Resolves once the database is there, however long that takes. Any number of nodes may open it at once. */
+  static async open(connection: MongoConnection): Promise<MongoMessageStore> {
+    for (;;) {
+      await connection.whenFound();
+      try {
+        return new MongoMessageStore(connection, await prepare(connection));
+      } catch (error) {
+        if (!(error instanceof StorageError) || error.reason === "closed" || error.reason === "statement") throw error;
+        await pause(PREPARE_EVERY);
+      }
+    }
+  }
+
+  async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
+    const result = await this.insert(room, entries);
+    try {
+      await this.apply(room, entries.slice(0, result.stored));
+    } catch (error) {
+      // The entries are in the log, whatever kept us from doing the rest.
+      throw error instanceof StorageError ? new StorageError("unknown", error.reason, error) : error;
+    }
+    return result;
+  }
+
+  /** The commit, the first half of `append`. */
+  async insert(room: string, entries: readonly Entry[]): Promise<AppendResult> {
+    const documents = entries.map(entry => documentOf(room, entry));
+    return this.connection.write(async db => {
+      try {
+        await entriesIn(db).insertMany(documents, { ordered: true });
+        return { stored: entries.length };
+      } catch (error) {
+        return { stored: refusedAt(error) };
+      }
+    }, INSERT_TIMEOUT);
+  }
+
+  /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */
+  async apply(room: string, entries: readonly Entry[]): Promise<void> {
+    const marks = [...readMarks(entries).values()].map(({ user, read }) => ({ room, user, read, delivered: read }));
+    await Promise.all([this.readers.advance(marks), this.changes.apply(room, entries)]);
+  }
+
+  async takeOver(room: string): Promise<RoomHead> {
+    const batch = (await this.queries.lastBatch(room)).map(entryOf);
+    await this.apply(room, batch);
+    const { offset = 0, seq = 0 } = batch.at(-1) ?? {};
+    return { offset, seq };
+  }
+
+  heads(rooms: readonly string[]): Promise<Map<string, LogHead>> {
+    return this.queries.heads(rooms);
+  }
+
+  events(room: string, after: number, limit: number, maxBytes: number): Promise<RoomEvent[]> {
+    return this.queries.events(room, after, limit, maxBytes);
+  }
+
+  repeats(room: string, keys: readonly { sender: string; clientId: string }[]): Promise<Repeat[]> {
+    return this.queries.repeats(room, keys);
+  }
+
+  byIds(ids: readonly string[]): Promise<StoredMessage[]> {
+    return this.queries.byIds(ids);
+  }
+
+  reactions(room: string, offset: number): Promise<{ emoji: string; user: string }[]> {
+    return this.changes.reactions(room, offset);
+  }
+
+  window(room: string, window: Window): Promise<{ seq: number; data: string }[]> {
+    return this.queries.window(room, window);
+  }
+
+  page(room: string, skip: number, limit: number, visibleFrom: number): Promise<{ items: string[]; total: number }> {
+    return this.queries.page(room, skip, limit, visibleFrom);
+  }
+
+  shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean> {
+    return this.queries.shows(file, rooms);
+  }
+
+  mark(
+    room: string,
+    user: string,
+    { read = 0, delivered = 0 }: { read?: number; delivered?: number },
+  ): Promise<boolean> {
+    return this.readers.move({ room, user, read, delivered });
+  }
+
+  marks(room: string): Promise<Marks[]> {
+    return this.readers.ofRoom(room);
+  }
+
+  async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
+    const ids = rooms.map(({ room }) => room);
+    const [heads, read] = await Promise.all([this.queries.heads(ids), this.readers.readBy(user, ids)]);
+    const rows = rooms.map(({ room, visibleFrom }) => {
+      const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, read.get(room) ?? 0];
+      return { room, visibleFrom, lastSeq, readSeq, after: readSeq };
+    });
+    const counts = await this.queries.unread(
+      user,
+      rows.filter(({ lastSeq, readSeq }) => lastSeq > readSeq),
+    );
+    return rows.map(({ room, lastSeq, readSeq }) => {
+      const { unread = 0, mentions = 0 } = counts.get(room) ?? {};
+      return { room, unread, mentions, lastSeq, readSeq };
+    });
+  }
+
+  close(): Promise<void> {
+    return this.changes.close();
+  }
+}
+
+/** Index of the entry that a unique key refused: all before it are stored, none after it. Throws every other error. */
+function refusedAt(error: unknown): number {
+  if (!(error instanceof MongoBulkWriteError) || error.code !== DUPLICATE_KEY) throw error;
+  const refused = [error.writeErrors].flat()[0]?.index;
+  if (refused === undefined || error.result.getWriteConcernError()) throw error;
+  return refused;
+}
+
+/** Indexes, and the epoch of the store, which the first node gives it. */
+async function prepare(connection: MongoConnection): Promise<string> {
+  await connection.write(db => entriesIn(db).createIndexes(ENTRY_INDEXES));
+  const log = (db: MongoConnection["db"]) => db.collection<{ _id: "log"; epoch: string }>("log");
+  const epoch = randomBytes(16).toString("hex");
+  await upserted(async () => {
+    await connection.write(db => log(db).updateOne({ _id: "log" }, { $setOnInsert: { epoch } }, { upsert: true }));
+  });
+  const found = await connection.read(db => log(db).findOne({ _id: "log" }));
+  if (!found) throw new Error("The message log has no epoch");
+  return found.epoch;
+}
+
+const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection("entries");
