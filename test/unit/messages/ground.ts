@@ -1,6 +1,3 @@
-import { join } from "node:path";
-import { SqliteDatabase } from "../../../mixins/sqlite/database";
-import { StorageError } from "../../../mixins/storage-errors";
 import { systemClock } from "../../../services/core/clock";
 import type { AppendAnswer, RoomAccess, UserOperation } from "../../../services/core/contract";
 import { newId } from "../../../services/core/ids";
@@ -8,39 +5,14 @@ import { LIMITS } from "../../../services/core/limits";
 import type { Identity, Message } from "../../../services/core/model";
 import { MemoryRoomBus, type RoomEvent } from "../../../services/core/room-bus";
 import type { MessageStore } from "../../../services/messages/message.store";
-import { SqliteMessageStore } from "../../../services/messages/message.store.sqlite";
 import { RoomLog } from "../../../services/messages/room-log";
 import type { WriterDependencies } from "../../../services/messages/room-writer";
 import { identity } from "../../support/broker";
-import { temporaryFolder } from "../../support/temp";
 
-export type FaultyStore = MessageStore & {
-  /** What the next appends do instead of storing, first in first out. */
-  faults: ("failed" | "unknown-not-stored" | "unknown-stored")[];
-};
-
-/** A store of its own file, with faults that a test plants in front of it. */
-export async function openStore(): Promise<FaultyStore> {
-  const database = await SqliteDatabase.open(join(temporaryFolder(), "log.db"));
-  opened.push(database);
-  const store = (await SqliteMessageStore.open(database)) as unknown as FaultyStore;
-  const append = store.append.bind(store);
-  store.faults = [];
-  store.append = async (room, entries) => {
-    const fault = store.faults.shift();
-    if (fault === "unknown-stored") await append(room, entries);
-    if (fault) throw new StorageError(fault === "failed" ? "failed" : "unknown", "io");
-    return append(room, entries);
-  };
-  return store;
-}
-
-const opened: SqliteDatabase[] = [];
 const logs: RoomLog[] = [];
 
-afterAll(async () => {
+afterAll(() => {
   for (const log of logs) log.close();
-  for (const database of opened) await database.close();
 });
 
 export interface Ground {

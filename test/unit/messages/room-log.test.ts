@@ -1,9 +1,13 @@
 import { newId } from "../../../services/core/ids";
 import type { Message } from "../../../services/core/model";
 import { eventually } from "../../support/eventually";
-import { codeOf, ground, message, openStore, person } from "./ground";
+import { codeOf, ground, message, person } from "./ground";
+import { faulty, once, stores } from "./stores";
 
-describe("the room log", () => {
+describe.each(stores)("the room log in %s", (_name, open) => {
+  const opened = once(open);
+  const openStore = async () => faulty((await opened()).store);
+
   it("gives messages offsets 1, 2, 3 without holes and publishes them in that order", async () => {
     const { send, seen } = ground(await openStore());
     const user = person();
@@ -234,50 +238,50 @@ describe("the room log", () => {
     expect(codeOf(await waiting)).toBe("UNAVAILABLE");
     release();
   });
-});
 
-it("never stores what it has told to be surely not stored", async () => {
-  const store = await openStore();
-  let now = 0;
-  let release = (): void => undefined;
-  const asked = new Promise<void>(resolve => (release = resolve));
-  const { send, room, log } = ground(store, newId(), {
-    clock: { now: () => Date.now(), monotonic: () => now },
-    access: async (_user, id) => {
-      await asked;
-      return { room: id, role: "member", visibleFrom: 0 };
-    },
-  });
-  const late = send(person(), "late", { clientId: "late" });
-  now = 5_000;
-  expect(codeOf(await late)).toBe("UNAVAILABLE");
-  release();
-  await eventually("the writer is done with it", () => log.quiet);
-  expect(await store.window(room, { limit: 10, visibleFrom: 0 })).toEqual([]);
-});
-
-describe("mentions", () => {
-  it("names members of the room, ignoring case, and counts them unread until read or deleted", async () => {
+  it("never stores what it has told to be surely not stored", async () => {
     const store = await openStore();
-    const [ann, bob, stranger] = [person(), person(), person()];
-    const people = [
-      { id: ann.id, username: "ann" },
-      { id: bob.id, username: "Bob.Smith" },
-      { id: stranger.id, username: "stranger" },
-    ];
-    const { send, op, room, access } = ground(store, newId(), {
-      named: async names => people.filter(({ username }) => names.includes(username.toLowerCase())),
+    let now = 0;
+    let release = (): void => undefined;
+    const asked = new Promise<void>(resolve => (release = resolve));
+    const { send, room, log } = ground(store, newId(), {
+      clock: { now: () => Date.now(), monotonic: () => now },
+      access: async (_user, id) => {
+        await asked;
+        return { room: id, role: "member", visibleFrom: 0 };
+      },
     });
-    access.set(stranger.id, { role: null });
-    const text = "@BOB.smith. and @stranger, not me@ann.org, not @nobody, @bob.smith again";
-    const first = message(await send(ann, text));
-    expect(first.mentions).toEqual([bob.id]);
-    await send(ann, "nothing to see");
-    const unread = async () => (await store.unread(bob.id, [{ room, visibleFrom: 0 }]))[0];
-    expect(await unread()).toMatchObject({ unread: 2, mentions: 1, lastSeq: 2, readSeq: 0 });
-    await op(ann, { op: "delete", id: first.id });
-    expect(await unread()).toMatchObject({ unread: 1, mentions: 0 });
-    await store.mark(room, bob.id, { read: 2 });
-    expect(await unread()).toMatchObject({ unread: 0, mentions: 0, readSeq: 2 });
+    const late = send(person(), "late", { clientId: "late" });
+    now = 5_000;
+    expect(codeOf(await late)).toBe("UNAVAILABLE");
+    release();
+    await eventually("the writer is done with it", () => log.quiet);
+    expect(await store.window(room, { limit: 10, visibleFrom: 0 })).toEqual([]);
+  });
+
+  describe("mentions", () => {
+    it("names members of the room, ignoring case, and counts them unread until read or deleted", async () => {
+      const store = await openStore();
+      const [ann, bob, stranger] = [person(), person(), person()];
+      const people = [
+        { id: ann.id, username: "ann" },
+        { id: bob.id, username: "Bob.Smith" },
+        { id: stranger.id, username: "stranger" },
+      ];
+      const { send, op, room, access } = ground(store, newId(), {
+        named: async names => people.filter(({ username }) => names.includes(username.toLowerCase())),
+      });
+      access.set(stranger.id, { role: null });
+      const text = "@BOB.smith. and @stranger, not me@ann.org, not @nobody, @bob.smith again";
+      const first = message(await send(ann, text));
+      expect(first.mentions).toEqual([bob.id]);
+      await send(ann, "nothing to see");
+      const unread = async () => (await store.unread(bob.id, [{ room, visibleFrom: 0 }]))[0];
+      expect(await unread()).toMatchObject({ unread: 2, mentions: 1, lastSeq: 2, readSeq: 0 });
+      await op(ann, { op: "delete", id: first.id });
+      expect(await unread()).toMatchObject({ unread: 1, mentions: 0 });
+      await store.mark(room, bob.id, { read: 2 });
+      expect(await unread()).toMatchObject({ unread: 0, mentions: 0, readSeq: 2 });
+    });
   });
 });
