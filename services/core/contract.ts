@@ -122,6 +122,35 @@ export interface NodeHealth {
   checks: Record<string, "ok" | "down">;
 }
 
+/** An open socket of a gateway, as operators see it. */
+export interface GatewaySocket {
+  /** Null before hello. */
+  user: string | null;
+  username: string | null;
+  session: string | null;
+  /** Milliseconds since 1970. */
+  since: number;
+  rooms: number;
+  address: string;
+  /** Bytes the client has not taken yet. */
+  backlog: number;
+}
+
+/** A room as one gateway follows it. */
+export interface GatewayRoom {
+  subscribers: number;
+  /** Subscribers that are still catching up. */
+  replaying: number;
+  /** The last entry passed on here; null while the head is not known. */
+  offset: number | null;
+  /** Entries are known of that were not passed on yet. */
+  behind: boolean;
+  /** Entries in memory, and their bytes. */
+  ring: { entries: number; bytes: number };
+  /** When the last entry was passed on, milliseconds since 1970; null if that is not in memory. */
+  tookAt: number | null;
+}
+
 /** What a process says of itself, for operators. */
 export interface NodeVitals {
   version: string;
@@ -291,6 +320,20 @@ export interface Actions {
     returns: { known: boolean };
   };
   "presence.of": { params: { users: string[] }; returns: Record<string, PresenceStatus> };
+
+  /** One gateway, for operators: to be called with its node. Its open sockets, or those of one user, the oldest first. */
+  "ws-gateway.sockets": {
+    params: { user?: string; limit?: number };
+    returns: { total: number; items: GatewaySocket[] };
+  };
+  /** Null if nobody there follows the room. */
+  "ws-gateway.room": { params: { room: string }; returns: GatewayRoom | null };
+  /** Whether that gateway has passed an entry on, and when (milliseconds since 1970; null: not in memory any more). */
+  "ws-gateway.took": { params: { room: string; offset: number }; returns: { took: boolean; at: number | null } };
+  /** Closes the sockets of a session there. */
+  "ws-gateway.kick": { params: { session: string }; returns: { closed: number } };
+  /** Takes no new sockets any more; sends those that are open elsewhere, spread over `seconds`. */
+  "ws-gateway.drain": { params: { seconds?: number }; returns: { sockets: number; seconds: number } };
 
   "files.save": { params: UploadFields; returns: FileRecord };
   "files.open": { params: { id: string; expires?: string; signature?: string }; returns: NodeJS.ReadableStream };

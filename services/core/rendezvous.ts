@@ -1,3 +1,5 @@
+const { imul } = Math;
+
 /**
  * Rendezvous (highest random weight) hashing: each key belongs to the node whose weight for it is the highest. Everybody
  * who knows the same nodes finds the same one, and a node that joins or leaves moves only what it gets or had.
@@ -39,14 +41,14 @@ export class Rendezvous {
 /** FNV-1a over UTF-16 units, then mixed: keys that differ in one character differ in every bit. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
-  for (let n = 0; n < text.length; n++) hash = Math.imul(hash ^ text.charCodeAt(n), 0x01000193);
+  for (let n = 0; n < text.length; n++) hash = imul(hash ^ text.charCodeAt(n), 0x01000193);
   return mix(hash);
 }
 
 /** The finalizer of MurmurHash3: a bijection of 32 bits in which every bit of the input moves half of the output. */
 function mix(value: number): number {
   let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  hash = imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = imul(hash ^ (hash >>> 13), 0xc2b2ae35);
   return (hash ^ (hash >>> 16)) >>> 0;
 }

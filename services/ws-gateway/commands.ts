@@ -1,15 +1,16 @@
 import type { Clock } from "../core/clock";
-import type { AppendRequest, PresenceChange, UserOperation } from "../core/contract";
-import { publicError, RookeryError } from "../core/errors";
+import type { AppendAnswer, AppendRequest, UserOperation } from "../core/contract";
+import { publicError, RookeryError, type PublicError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
 import { isMethod, type MethodName } from "../core/methods";
 import type { HistoryWindow, Identity } from "../core/model";
 import { answer, encode, errorAnswer, sentFrame, welcomeUser, type ClientFrame, type FrameOf } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
-import type { SendBatcher } from "./batcher";
 import type { Connection } from "./connection";
+import { within } from "./deadline";
 import type { Hub } from "./hub";
+import type { Watchers } from "./watchers";
 
 /** The services, called as a user. */
 export interface Services {
@@ -17,13 +18,18 @@ export interface Services {
   history(user: Identity, room: string, query: object): Promise<HistoryWindow>;
   mark(user: Identity, type: "read" | "delivered", room: string, seq: number): Promise<void>;
   isMember(user: Identity, room: string): Promise<boolean>;
-  presence(users: string[]): Promise<PresenceChange[]>;
   call(user: Identity, method: MethodName, params: object): Promise<unknown>;
+}
+
+/** Takes entries to the writers of their rooms; each is answered exactly once. */
+export interface Writers {
+  add(request: AppendRequest, answered: (answer: AppendAnswer) => void): void;
 }
 
 export interface CommandDependencies {
   hub: Hub;
-  batcher: SendBatcher;
+  watchers: Watchers;
+  writers: Writers;
   bus: RoomBus;
   services: Services;
   limits: Limits;
@@ -41,13 +47,14 @@ type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping
 const PENDING = 256;
 /** Changes of subscriptions of one connection that may wait. */
 const TURNS = 100;
+/** Milliseconds within which a change of subscriptions is answered, its turn included. */
+const ANSWER = 9_000;
 /** Milliseconds after which typing ends by itself, and for which a repeat is not told again. */
 const TYPING = 6_000;
 const TYPING_REPEAT = 3_000;
 
 /** What each frame of a signed-in client does. Answers exactly once where it was asked to. */
 export class Commands {
-  private readonly watchers = new Map<string, Set<Connection>>();
   /** Writes under way by user: one who floods waits for himself, not others for him. */
   private readonly pending = new Map<string, number>();
   private readonly typing = new Map<string, { room: string; user: string; toldAt: number; endsAt: number }>();
@@ -56,9 +63,11 @@ export class Commands {
 
   hello(connection: Connection, { rooms = {}, epoch }: FrameOf<"hello">, i: number | undefined): void {
     const { services, publicLimits } = this.with_;
-    this.inTurn(connection, i, async () => {
-      const current = await services.epoch();
-      await this.subscribe(connection, Object.keys(rooms), rooms, epoch === undefined || epoch === current, states => {
+    const refused = (): void => void (connection.greeted = false);
+    const greet = async (deadline: number): Promise<void> => {
+      const current = await this.before(deadline, services.epoch());
+      const sameEpoch = epoch === undefined || epoch === current;
+      await this.subscribe(connection, deadline, Object.keys(rooms), rooms, sameEpoch, states => {
         if (i === undefined) return null;
         const { identity } = (connection as Authenticated).token;
         return answer("welcome", i, {
@@ -70,7 +79,8 @@ export class Commands {
           rooms: states,
         });
       });
-    });
+    };
+    this.inTurn(connection, i, greet, refused);
   }
 
   run(connection: Connection, frame: Answered, i: number | undefined): void {
@@ -90,8 +100,8 @@ export class Commands {
           i,
         );
       case "sub":
-        return this.inTurn(connection, i, () =>
-          this.subscribe(connection, frame.rooms, frame.from ?? {}, true, rooms =>
+        return this.inTurn(connection, i, deadline =>
+          this.subscribe(connection, deadline, frame.rooms, frame.from ?? {}, true, rooms =>
             i === undefined ? null : answer("ok", i, { rooms }),
           ),
         );
@@ -102,7 +112,7 @@ export class Commands {
         });
       case "history": {
         const { t: _t, i: _i, room, before, after, around, limit } = frame;
-        return this.later(connection, i, async () => {
+        return this.read(connection, i, async () => {
           const query = { before, after, around, limit: limit ?? this.with_.limits.pageDefault };
           const { items, hasBefore, hasAfter } = await this.with_.services.history(identity, room, query);
           this.done(connection, i, { items, hasBefore, hasAfter });
@@ -115,15 +125,14 @@ export class Commands {
           this.done(connection, i);
         });
       case "typing":
-        return this.later(connection, i, async () => {
+        return this.read(connection, i, async () => {
           await this.type(connection, identity, frame.room, frame.on ?? true);
           this.done(connection, i);
         });
       case "watch":
-        return this.later(connection, i, async () => {
+        return this.read(connection, i, async () => {
           if (frame.users.length > this.with_.limits.watch) throw tooMany("users", this.with_.limits.watch);
-          this.watch(connection, frame.users);
-          const changes = await this.with_.services.presence([...connection.watched]);
+          const changes = await this.with_.watchers.watch(connection, frame.users);
           this.done(connection, i);
           if (changes.length > 0) connection.reply(encode({ t: "presence", changes }));
         });
@@ -137,20 +146,8 @@ export class Commands {
     }
   }
 
-  /** Changes of presence, to those who watch. */
-  presence(changes: readonly PresenceChange[]): void {
-    const told = new Map<Connection, PresenceChange[]>();
-    for (const change of changes)
-      for (const connection of this.watchers.get(change.user) ?? []) {
-        const list = told.get(connection) ?? [];
-        told.set(connection, list);
-        list.push(change);
-      }
-    for (const [connection, list] of told) connection.reply(encode({ t: "presence", changes: list }));
-  }
-
   closed(connection: Connection): void {
-    this.watch(connection, []);
+    this.with_.watchers.forget(connection);
     const { user } = connection;
     if (user !== undefined && this.typing.size > 0)
       for (const room of connection.rooms.keys()) this.endTyping(room, user);
@@ -168,6 +165,7 @@ export class Commands {
 
   private async subscribe(
     connection: Connection,
+    deadline: number,
     rooms: readonly string[],
     from: Record<string, number | null>,
     sameEpoch: boolean,
@@ -177,8 +175,15 @@ export class Commands {
     const wanted = [...new Set(rooms)];
     if (new Set([...connection.rooms.keys(), ...wanted]).size > limits.rooms) throw tooMany("rooms", limits.rooms);
     const offsets = new Map(wanted.map(room => [room, Object.hasOwn(from, room) ? (from[room] ?? null) : null]));
-    const allowed = await hub.prepare(connection, connection.user ?? "", wanted);
-    await hub.reach(new Map([...offsets].filter((entry): entry is [string, number] => entry[1] !== null)));
+    const prepare = async () => {
+      const rights = await hub.prepare(connection, connection.user ?? "", wanted);
+      await hub.reach(new Map([...offsets].filter((entry): entry is [string, number] => entry[1] !== null)));
+      return rights;
+    };
+    const allowed = await this.before(deadline, prepare()).catch((error: unknown) => {
+      hub.abandon(connection, wanted);
+      throw error;
+    });
     if (connection.closed) return;
     // From here to `run` in one go: the answer comes first, the next event is the one after the offset it names.
     const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch);
@@ -197,7 +202,7 @@ export class Commands {
     if (pending >= PENDING && this.with_.overLimit("pending"))
       throw new RookeryError("RATE_LIMITED", "Too many messages on their way.", { retryAfterMs: 100 });
     this.pending.set(user.id, pending + 1);
-    this.with_.batcher.add(request, result => {
+    this.with_.writers.add(request, result => {
       this.settled(user.id);
       this.with_.sent(result.ok ? "ok" : result.error.code);
       if (i === undefined || connection.closed) return;
@@ -231,39 +236,54 @@ export class Commands {
     this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user, on: false } });
   }
 
-  private watch(connection: Connection, users: readonly string[]): void {
-    for (const user of connection.watched) {
-      const watchers = this.watchers.get(user);
-      watchers?.delete(connection);
-      if (watchers?.size === 0) this.watchers.delete(user);
-    }
-    connection.watched = new Set(users);
-    for (const user of connection.watched)
-      this.watchers.set(user, (this.watchers.get(user) ?? new Set()).add(connection));
-  }
-
   private done(connection: Connection, i: number | undefined, fields: Record<string, unknown> = {}): void {
     if (i !== undefined && !connection.closed) connection.reply(answer("ok", i, fields));
   }
 
-  /** Like `later`, after what the connection asked for before of this kind. */
-  private inTurn(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
+  /**
+   * Like `later`, after what the connection asked for before of this kind.
+   * @param work is told by when (monotonic) it must be done
+   */
+  private inTurn(
+    connection: Connection,
+    i: number | undefined,
+    work: (deadline: number) => Promise<void>,
+    refused?: () => void,
+  ): void {
     if (connection.waiting >= TURNS) throw new RookeryError("RATE_LIMITED", "Too many subscriptions at once.");
     connection.waiting++;
+    const deadline = this.with_.clock.monotonic() + ANSWER;
     connection.turn = connection.turn.then(async () => {
       connection.waiting--;
       if (connection.closed) return;
-      await work().catch(error => {
-        if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, publicError(error)));
+      await work(deadline).catch((error: unknown) => {
+        refused?.();
+        this.refuse(connection, i, readError(error));
       });
     });
   }
 
   private later(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
-    work().catch(error => {
-      if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, publicError(error)));
-    });
+    work().catch((error: unknown) => this.refuse(connection, i, publicError(error)));
   }
+
+  private read(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
+    work().catch((error: unknown) => this.refuse(connection, i, readError(error)));
+  }
+
+  private refuse(connection: Connection, i: number | undefined, error: PublicError): void {
+    if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, error));
+  }
+
+  private before<T>(deadline: number, work: Promise<T>): Promise<T> {
+    return within(deadline - this.with_.clock.monotonic(), work);
+  }
+}
+
+/** What was only read has no outcome that could be unknown. */
+function readError(error: unknown): PublicError {
+  const told = publicError(error);
+  return told.code === "UNKNOWN_OUTCOME" ? publicError(new RookeryError("UNAVAILABLE")) : told;
 }
 
 const tooMany = (field: string, limit: number): RookeryError =>

@@ -40,6 +40,12 @@ export class Connection {
   watched: ReadonlySet<string> = new Set();
   /** Told that the token is about to expire. */
   warned = false;
+  /** Hello was said and is answered, or not refused yet. */
+  greeted = false;
+  /** Hello was refused because we could not tell who it is: he may try again. */
+  putOff = false;
+  /** Monotonic milliseconds at which a gateway that is drained closes it. */
+  leaveAt = Infinity;
   private outbox: string[] = [];
 
   constructor(

@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock";
 import { CLOSES, type Close } from "../core/closes";
 import type { Revocation } from "../core/contract";
-import { ERRORS, publicError, RookeryError } from "../core/errors";
+import { ERRORS, hasCode, publicError, RookeryError } from "../core/errors";
 import type { Limits, RateLimitMode } from "../core/limits";
 import { answer, checkFrame, encode, errorAnswer, splitFrames, SUBPROTOCOL, type RawFrame } from "../core/protocol";
 import { TokenBuckets } from "../core/token-bucket";
@@ -25,6 +25,8 @@ export interface GatewayDependencies {
   commands: Commands;
   tokens: AccessTokens;
   revocations: Pick<RevocationFeed, "refuses">;
+  /** Whether it is known which tokens were revoked; while it is not, nobody new is let in. */
+  trusted(): boolean;
   clock: Clock;
   limits: Limits;
   rateLimit: RateLimitMode;
@@ -39,6 +41,8 @@ export interface GatewayDependencies {
 
 /** Milliseconds until hello. */
 const HELLO = 5_000;
+/** Milliseconds for one who said hello and could not be let in, to try again; then he is sent to look elsewhere. */
+const PUT_OFF = 30_000;
 /** Milliseconds before its end at which a token's holder is told. */
 const WARN = 60_000;
 /** Milliseconds a socket outlives its token, for the new one to arrive. */
@@ -47,12 +51,14 @@ const PATH = "/ws";
 
 /** The native door: sockets from upgrade to close, and who they are. What frames mean is in `Commands`. */
 export class Gateway implements EngineHandlers {
-  private readonly connections = new Set<Connection>();
+  /** Open sockets, the oldest first. */
+  readonly connections = new Set<Connection>();
   private readonly addresses = new Map<string, { sockets: number; strangers: number }>();
   private readonly frames: TokenBuckets;
   private dirty: Connection[] = [];
-  /** Nobody is let in before it is known which tokens were revoked, nor after the stop has begun. */
-  private accepting = false;
+  private phase: "starting" | "open" | "draining" = "starting";
+  /** Out of reach of the other nodes: a revocation would not be heard of here. */
+  private cutOff = false;
 
   constructor(private readonly with_: GatewayDependencies) {
     const { limits, clock } = with_;
@@ -61,12 +67,24 @@ export class Gateway implements EngineHandlers {
     );
   }
 
-  get size(): number {
-    return this.connections.size;
+  /** Sends clients elsewhere: it is drained, or cut off. */
+  get shut(): boolean {
+    return this.phase === "draining" || this.cutOff;
   }
 
+  /** Begins to take sockets. */
   accept(): void {
-    this.accepting = true;
+    if (this.phase === "starting") this.phase = "open";
+  }
+
+  /** Fails closed while this node is out of reach of the others: closes every socket, to come back elsewhere, and takes none. */
+  isolate(cutOff: boolean): void {
+    this.cutOff = cutOff;
+    if (cutOff) this.closeAll(CLOSES.GOING_AWAY);
+  }
+
+  private get accepting(): boolean {
+    return this.phase === "open" && !this.cutOff;
   }
 
   upgrade(request: UpgradeRequest): Accept | Reply {
@@ -91,6 +109,7 @@ export class Gateway implements EngineHandlers {
       const { code, reason } = CLOSES.VERSION;
       return socket.end(code, reason);
     }
+    if (!this.accepting) return socket.end(CLOSES.GOING_AWAY.code, CLOSES.GOING_AWAY.reason);
     const connection = new Connection(socket, this.with_.clock.monotonic(), dirty => this.flushLater(dirty));
     socket.data = connection;
     this.connections.add(connection);
@@ -158,8 +177,11 @@ export class Gateway implements EngineHandlers {
     const warn = Math.min(WARN, (this.with_.tokens.ttl * 1000) / 2);
     for (const connection of this.connections) {
       const { token } = connection;
-      if (!token) {
-        if (monotonic - connection.openedAt >= HELLO) connection.end(CLOSES.NO_HELLO);
+      if (connection.leaveAt <= monotonic) connection.end(CLOSES.GOING_AWAY);
+      else if (!token) {
+        const silent = monotonic - connection.openedAt;
+        if (connection.putOff ? silent >= PUT_OFF : silent >= HELLO)
+          connection.end(connection.putOff ? CLOSES.BUSY : CLOSES.NO_HELLO);
       } else if (now > token.expiresAt + GRACE) connection.end(CLOSES.TOKEN_EXPIRED);
       else if (!connection.warned && token.expiresAt - now < warn) {
         connection.warned = true;
@@ -170,21 +192,27 @@ export class Gateway implements EngineHandlers {
     this.with_.commands.sweep();
   }
 
-  /** Takes no new sockets and tells each open one when to come back, spread over `spreadMs`. */
-  drainAll(spreadMs: number): void {
-    this.accepting = false;
-    for (const connection of this.connections)
-      connection.reply(encode({ t: "reconnect", afterMs: Math.round(Math.random() * spreadMs) }));
+  /** Takes no new sockets, tells each open one when to come back, spread over `spreadMs`, and closes it then. Returns how many. */
+  drainAll(spreadMs: number): number {
+    this.phase = "draining";
+    const now = this.with_.clock.monotonic();
+    for (const connection of this.connections) {
+      const afterMs = Math.round(Math.random() * spreadMs);
+      connection.leaveAt = now + afterMs;
+      connection.reply(encode({ t: "reconnect", afterMs }));
+    }
+    return this.connections.size;
   }
 
   closeAll(reason: Close): void {
     for (const connection of [...this.connections]) connection.end(reason);
   }
 
-  /** Makes a verified token the connection's own. Throws UNAUTHENTICATED, FORBIDDEN or RATE_LIMITED. */
+  /** Makes a verified token the connection's own. Throws UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED or UNAVAILABLE. */
   authenticate(connection: Connection, text: string): VerifiedToken {
     const { tokens, revocations, hub, limits, rateLimit } = this.with_;
     const token = tokens.verify(text);
+    if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE");
     if (revocations.refuses(token)) throw new RookeryError("UNAUTHENTICATED", "The token was revoked.");
     const user = token.identity.id;
     if (connection.token && connection.user !== user)
@@ -233,16 +261,19 @@ export class Gateway implements EngineHandlers {
   }
 
   private hello(connection: Connection, frame: Parameters<Commands["hello"]>[1], i: number | undefined): void {
-    if (connection.token) throw new RookeryError("CONFLICT", "Hello was said before; use auth for a new token.");
+    if (connection.greeted) throw new RookeryError("CONFLICT", "Hello was said before; use auth for a new token.");
     if (Object.keys(frame.rooms ?? {}).length > this.with_.limits.rooms)
       throw new RookeryError("INVALID", `rooms: At most ${this.with_.limits.rooms}.`);
     try {
       this.authenticate(connection, frame.token);
     } catch (error) {
       if (i !== undefined) connection.reply(errorAnswer(i, publicError(error)));
+      connection.putOff = hasCode(error, "UNAVAILABLE");
+      if (connection.putOff) return;
       return connection.end(error instanceof TooManyError ? CLOSES.TOO_MANY : CLOSES.TOKEN_EXPIRED);
     }
     this.with_.commands.hello(connection, frame, i);
+    connection.greeted = true;
   }
 
   private throttle(connection: Connection): void {

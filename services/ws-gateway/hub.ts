@@ -6,6 +6,7 @@ import { encode, eventFrame, type RoomState } from "../core/protocol";
 import { endsMembership, type RoomBus, type RoomEvent, type RoomSignal } from "../core/room-bus";
 import type { Connection, Joining, Subscription } from "./connection";
 import { RoomFeed } from "./feed";
+import { Lanes } from "./lanes";
 import { Replayer } from "./replay";
 
 /** What the hub needs of the rest of the house. */
@@ -16,7 +17,10 @@ export interface HubDependencies {
   access(user: string, rooms: string[]): Promise<RoomAccess[]>;
   heads(room: string): Promise<LogHead>;
   range(room: string, after: number, maxBytes: number): Promise<LogRange>;
+  /** Milliseconds, monotonic. */
   now(): number;
+  /** Milliseconds since 1970. */
+  time(): number;
   delivered(count: number): void;
   replayed(outcome: "live" | "replayed" | "reset"): void;
 }
@@ -34,6 +38,8 @@ interface Room {
 
 /** Milliseconds a room without readers is kept: reconnects then cost no read of the log. */
 const LINGER = 60_000;
+/** Gaps that are healed, and users whose rights are looked at again, at once: after an outage every room may have some. */
+const HEALS = 32;
 /** Longest joined frame; above it the engine would leave its batching. */
 const FRAME = 15 * 1024;
 
@@ -44,6 +50,7 @@ export class Hub {
   private readonly joiners = new Map<string, Set<Connection>>();
 
   private readonly replayer: Replayer;
+  private readonly lanes = new Lanes(HEALS);
 
   constructor(private readonly with_: HubDependencies) {
     this.replayer = new Replayer({
@@ -55,6 +62,21 @@ export class Hub {
 
   get size(): number {
     return this.rooms.size;
+  }
+
+  /** The rooms that are followed here, with or without readers. */
+  feeds(): RoomFeed[] {
+    return Array.from(this.rooms.values(), ({ feed }) => feed);
+  }
+
+  feed(room: string): RoomFeed | undefined {
+    return this.rooms.get(room)?.feed;
+  }
+
+  /** Readers of a room, and how many of them are still catching up. */
+  readers(room: string): { readers: number; replaying: number } {
+    const { readers, replaying } = this.rooms.get(room) ?? {};
+    return { readers: readers?.size ?? 0, replaying: replaying?.size ?? 0 };
   }
 
   /**
@@ -75,6 +97,11 @@ export class Hub {
     // What was not followed while access was asked for is asked again: nothing may slip between the two.
     if (fresh.length > 0) for (const [room, access] of await this.ask(user, fresh)) allowed.set(room, access);
     return allowed;
+  }
+
+  /** Ends a preparation that took too long: nothing is registered. */
+  abandon(connection: Connection, rooms: readonly string[]): void {
+    for (const room of rooms) this.joined(connection, room);
   }
 
   /** For readers that know of offsets we do not: looks whether the log is that far. */
@@ -156,7 +183,7 @@ export class Hub {
     for (const [id, room] of this.rooms) {
       if (room.emptySince === null || now - room.emptySince < LINGER) continue;
       this.rooms.delete(id);
-      void room.leave.then(leave => leave());
+      room.leave.then(leave => leave(), ignore);
     }
   }
 
@@ -187,14 +214,16 @@ export class Hub {
       range: (name, after, maxBytes) => this.with_.range(name, after, maxBytes),
       entries: events => this.entries(room, events),
       skipped: head => this.skipped(room, head),
+      heal: work => this.lanes.run(work),
       now,
+      time: this.with_.time,
     });
     const room: Room = { feed, leave, readers: new Set(), replaying: new Set(), emptySince: now() };
     this.rooms.set(id, room);
     feed.ready.catch(() => {
       // Without a head there is no order to keep: whoever comes next tries anew.
       if (this.rooms.get(id) === room) this.rooms.delete(id);
-      void leave.then(end => end());
+      leave.then(end => end(), ignore);
     });
     return room;
   }
@@ -312,6 +341,21 @@ export class Hub {
       connection.socket.subscribe(id);
     }
     this.with_.publish(id, encode({ t: "reset", room: id, offset }));
+    // Somebody may have lost his rights in what was skipped, and no entry will cut him any more.
+    for (const user of new Set(Array.from(room.readers, ({ user = "" }) => user)))
+      void this.lanes.run(() => this.recheck(room, user));
+  }
+
+  /** Cuts a user who may not read a room any more, or of whom that is not known. */
+  private async recheck(room: Room, user: string): Promise<void> {
+    const id = room.feed.room;
+    const access = (await this.ask(user, [id])).get(id);
+    for (const connection of this.connectionsOf(user)) {
+      const subscription = connection.rooms.get(id);
+      if (!subscription) continue;
+      if (!access || access.denied) this.cut(connection, id, access?.denied ?? "NOT_FOUND");
+      else Object.assign(subscription, { member: access.role !== null, open: access.open === true });
+    }
   }
 
   private signal(id: string, signal: RoomSignal): void {
@@ -334,3 +378,5 @@ export class Hub {
   /** Connections by user, kept by the gateway. */
   readonly users = new Map<string, Set<Connection>>();
 }
+
+const ignore = (): void => undefined;

@@ -1,38 +1,50 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { RoomWriters } from "../../mixins/writers";
 import { metricsOf, type Outcome } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { CLOSES } from "../core/closes";
-import { call, type Events, type LogHead, type ParamsOf } from "../core/contract";
+import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
 import { RevocationFeed } from "../core/revocation-feed";
-import { SendBatcher } from "./batcher";
+import * as rules from "../core/rules";
 import { Commands, type Services } from "./commands";
 import { createEngine, type Engine } from "./engine";
 import { Gateway } from "./gateway";
 import { HttpHandover } from "./handover";
 import { HeadReader } from "./head-reader";
+import { HeadWatch } from "./head-watch";
 import { Hub } from "./hub";
+import { Operators } from "./operators";
 import { PresenceReport } from "./presence-report";
+import { Watchers } from "./watchers";
 
 interface GatewayService extends Service {
   engine: Engine;
   gateway: Gateway;
-  commands: Commands;
-  batcher: SendBatcher;
+  operators: Operators;
+  watchers: Watchers;
+  writers: RoomWriters;
   revocations: RevocationFeed;
+  /** It is known which tokens were revoked. */
+  trusted: boolean;
   presence: PresenceReport;
   sweeper: NodeJS.Timeout;
 }
 
 /** Milliseconds between looks at tokens, late hellos and the revocation log. */
 const SWEEP = 1_000;
-/** Milliseconds an append may take in all: its writer answers within 5 s. */
-const APPEND_TIMEOUT = 6_000;
+/** Milliseconds without NATS after which a gateway counts as cut off: revocations must reach open sockets or close them. */
+const CUT_OFF = 10_000;
 /** Milliseconds given to sends and requests under way when the gateway stops. */
 const SETTLE = 5_000;
 /** Milliseconds over which clients are told to come back after a stop. */
 const SPREAD = 10_000;
+/** Seconds over which a drain is spread unless the operator says otherwise, and at most. */
+const DRAIN = 30;
+const DRAIN_MOST = 3_600;
+/** Sockets that an operator is shown unless he asks for fewer. */
+const SHOWN = 100;
 /** Bytes of the largest frame an answer of ours may be waiting with before the socket counts as slow. */
 const BACKPRESSURE = 512 * 1024;
 /** Seconds of silence, unanswered pings included, after which a socket is closed. */
@@ -40,8 +52,53 @@ const IDLE = 60;
 /** A lifetime of tokens is kept in the revocation copy, and some for clocks that differ. Milliseconds. */
 const SKEW = 60_000;
 
+const actions = {
+  sockets: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: `${rules.id}|optional`, limit: { ...rules.whole(1), max: SHOWN, optional: true } },
+    handler(this: GatewayService, ctx) {
+      return this.operators.sockets(ctx.params.user, ctx.params.limit ?? SHOWN);
+    },
+  },
+  room: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id },
+    handler(this: GatewayService, ctx) {
+      return this.operators.room(ctx.params.room);
+    },
+  },
+  took: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, offset: rules.whole(1) },
+    handler(this: GatewayService, ctx) {
+      return this.operators.took(ctx.params.room, ctx.params.offset);
+    },
+  },
+  kick: {
+    auth: "internal",
+    visibility: "public",
+    params: { session: rules.id },
+    handler(this: GatewayService, ctx) {
+      return { closed: this.operators.kick(ctx.params.session) };
+    },
+  },
+  drain: {
+    auth: "internal",
+    visibility: "public",
+    params: { seconds: { ...rules.whole(0), max: DRAIN_MOST, optional: true } },
+    handler(this: GatewayService, ctx) {
+      const { seconds = DRAIN } = ctx.params;
+      return { sockets: this.gateway.drainAll(seconds * 1_000), seconds };
+    },
+  },
+} satisfies ActionsOf<"ws-gateway">;
+
 const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, GatewayService> = {
   name: "ws-gateway",
+  actions,
 
   events: {
     "auth.revoked": {
@@ -51,14 +108,14 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     },
     "presence.changed": {
       handler(this: GatewayService, ctx: Context<Events["presence.changed"]>) {
-        this.commands?.presence(ctx.params.changes);
+        this.watchers?.changed(ctx.params);
       },
     },
   },
 
   async started(this: GatewayService) {
     const platform = platformOf(this.broker);
-    const { config, clock, limits, tokens, bus, origin } = platform;
+    const { config, clock, limits, tokens, bus, origin, link, health } = platform;
     const metrics = metricsOf(this.broker);
     const via = this.broker;
     const heads = new HeadReader(rooms => call(via, "messages.heads", { rooms }));
@@ -69,14 +126,20 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       heads: async room => (await heads.read(room)) ?? EMPTY,
       range: (room, after, maxBytes) => call(via, "messages.range", { room, after, limit: RANGE, maxBytes }),
       now: () => clock.monotonic(),
+      time: () => clock.now(),
       delivered: count => metrics.delivered(count),
       replayed: state => metrics.subscribed(state),
     });
-    this.batcher = new SendBatcher(entries => call(via, "messages.append", { entries }, { timeout: APPEND_TIMEOUT }));
-    metrics.watchQueue("sends", () => this.batcher.size);
-    this.commands = new Commands({
+    this.writers = new RoomWriters(via);
+    metrics.watchQueue("sends", () => this.writers.size);
+    this.watchers = new Watchers(async users => {
+      const statuses = users.length > 0 ? await call(via, "presence.of", { users }) : {};
+      return Object.entries(statuses).map(([user, status]) => ({ user, status }));
+    });
+    const commands = new Commands({
       hub,
-      batcher: this.batcher,
+      watchers: this.watchers,
+      writers: this.writers,
       bus,
       clock,
       limits,
@@ -96,7 +159,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       fetch: after => call(via, "auth.revocations", { after }),
       clock,
       keepFor: tokens.ttl * 1000 + SKEW,
-      lossy: config.cluster !== null,
+      lossy: link !== null,
       revoked: items => this.gateway.revoked(items),
     });
     this.presence = new PresenceReport(
@@ -107,9 +170,10 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     const handover = new HttpHandover(() => origin.server);
     this.gateway = new Gateway({
       hub,
-      commands: this.commands,
+      commands,
       tokens,
       revocations: this.revocations,
+      trusted: () => this.trusted,
       clock,
       limits,
       rateLimit: config.rateLimit,
@@ -132,13 +196,40 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     const { name, fallback } = this.engine;
     this.logger.info(`engine ${name}${fallback ? ` (${fallback})` : ""}`);
     await listen(this.engine, platform);
+    this.operators = new Operators({ connections: this.gateway.connections, hub, clock });
+    const watch =
+      link &&
+      new HeadWatch({ feeds: () => hub.feeds(), heads: rooms => heads.readAll(rooms), now: () => clock.monotonic() });
+    link?.onUp(() => {
+      watch?.all();
+      this.watchers.refresh();
+    });
+    this.writers.onChange((before, now) => watch?.lost(room => !now.has(before.of(room) ?? "")));
+    const believe = async (): Promise<void> => {
+      await this.revocations.compare();
+      await this.revocations.ready().then(
+        () => (this.trusted = true),
+        () => (this.trusted = false),
+      );
+    };
     this.sweeper = setInterval(() => {
+      if (link) this.gateway.isolate(link.downFor >= CUT_OFF);
       this.gateway.sweep();
-      void this.revocations.compare();
+      watch?.tick();
+      void this.watchers.settle();
+      void believe();
     }, SWEEP).unref();
-    // Auth may start after this service; a cluster's gateway does not wait for it.
+    health.need("sockets", () => {
+      if (this.gateway.shut) throw new Error("no sockets are taken");
+    });
+    if (link)
+      health.need("auth", () => {
+        if (!this.trusted) throw new Error("it is not known which tokens were revoked");
+      });
+    // In one process everybody can be let in as soon as it is ready; in a cluster auth may come at any time.
     platform.afterStart.push(async () => {
-      await this.revocations.ready();
+      if (link) void believe();
+      else await this.revocations.ready().then(() => (this.trusted = true));
       this.gateway.accept();
     });
   },
@@ -149,11 +240,12 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     clearInterval(this.sweeper);
     this.engine.stopListening();
     this.gateway.drainAll(SPREAD);
-    const settled = Promise.all([this.batcher.settled(), this.engine.settled()]);
+    const settled = Promise.all([this.writers.settled(), this.engine.settled()]);
     await Promise.race([settled, new Promise(resolve => setTimeout(resolve, SETTLE).unref())]);
     // Answers of the last sends leave with the tick that follows them.
     await new Promise(resolve => setImmediate(resolve));
     this.gateway.closeAll(CLOSES.GOING_AWAY);
+    this.writers.close();
     await this.presence.close();
     await this.engine.close();
   },
@@ -196,11 +288,6 @@ function servicesOf(service: GatewayService, heads: HeadReader): Services {
       const [access] = await call(via, "rooms.access", { user: user.id, rooms: [room] });
       if (!access || access.denied) throw new RookeryError(access?.denied ?? "NOT_FOUND");
       return access.role !== null;
-    },
-    async presence(users) {
-      if (users.length === 0) return [];
-      const statuses = await call(via, "presence.of", { users });
-      return Object.entries(statuses).map(([user, status]) => ({ user, status }));
     },
     // The names are checked; the action checks its own parameters.
     call: (user, method, params) => call(via, method, params as ParamsOf<typeof method>, as(user)),

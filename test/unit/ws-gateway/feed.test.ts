@@ -25,7 +25,9 @@ async function ground(size: number, faults: { reads?: number } = {}) {
     },
     entries: events => passed.push(...events.map(({ offset }) => offset)),
     skipped: ({ offset }) => skipped.push(offset),
+    heal: work => work(),
     now: () => now,
+    time: () => 1_000_000 + now,
   });
   await feed.ready;
   const receive = (...events: RoomEvent[]): void => feed.receive({ type: "events", room: "room", events });

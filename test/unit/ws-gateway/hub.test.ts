@@ -71,6 +71,7 @@ function ground(entries = 0) {
     heads: async () => head(),
     range: async (_room, after) => ({ events: log.slice(after, after + 10), more: true, head: head() }),
     now: () => performance.now(),
+    time: () => Date.now(),
     delivered: () => undefined,
     replayed: () => undefined,
   });
