@@ -5,6 +5,7 @@ import { RookeryError } from "../core/errors";
 import { isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
 import { ROLES, type Role } from "../core/permissions";
+import { Admins, type AdminChange, type AdminStage } from "./admins";
 
 /** A user as stored. Of a removed one only id, name and times are left: the name is never given to somebody else. */
 export interface StoredUser {
@@ -20,14 +21,21 @@ export interface StoredUser {
   roles: Role[];
   /** Set for holders of the role Admin, so that they can be counted. */
   admin?: true;
+  /** Number of the last change among the Admins that this record has seen. */
+  adminChange?: number;
   createdAt: string;
   removedAt?: string;
   /** What other services have still to be told. */
   pending?: Pending;
+  /** Milliseconds since the epoch; tells one pending change from the next of the same kind. */
+  pendingSince?: number;
 }
 
-/** A change of roles: tokens must be renewed. A removal: rooms must be left, sessions ended. */
-export type Pending = "roles" | "removal";
+/**
+ * What a change still needs. Of roles: tokens must be renewed. A removal: rooms must be left, sessions ended. Someone made
+ * as Admin becomes one in a second step, among the Admins.
+ */
+export type Pending = "roles" | "removal" | "admin";
 
 export const USERS: CollectionSpec = {
   collection: "users",
@@ -54,38 +62,40 @@ export interface ProfileChange {
 const TAKEN = "The user name or e-mail is taken.";
 /** Users whose consequences are repeated in one go. */
 const BATCH = 100;
+/** Milliseconds for which a change counts as being followed up by the node that made it. */
+const UNDER_WAY = 3_000;
+/** Times a change is made anew because the user became an Admin or ceased to be one meanwhile. */
+const ATTEMPTS = 8;
 
 /** Who there is. Rules of names, roles and removal. */
 export class Directory {
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly admins: Admins;
 
   constructor(
     private readonly users: Documents<StoredUser>,
+    stages: Documents<AdminStage>,
     private readonly clock: Clock,
     /** Told why consequences have to wait. */
     private readonly delayed: (error: unknown) => void,
-  ) {}
+  ) {
+    this.admins = new Admins(stages, (change, n) => this.carryOut(change, n), clock);
+  }
 
   /** Makes a user; the same again under the same id is harmless. Throws CONFLICT if name or e-mail is taken. */
   async create(wanted: { id: string; username: string; email: string; roles?: Role[] }): Promise<UserRecord> {
     const email = wanted.email.trim();
+    const roles = wanted.roles ?? ["User"];
     const user: StoredUser = {
       id: wanted.id,
       username: wanted.username,
       usernameKey: keyOf(wanted.username),
       email,
       emailKey: keyOf(email),
-      ...rolesOf(wanted.roles ?? ["User"]),
+      ...rolesOf(roles.filter(role => role !== "Admin")),
       createdAt: timestamp(this.clock),
     };
-    try {
-      return toRecord(await this.users.insert(user));
-    } catch (error) {
-      if (!(error instanceof DuplicateKeyError)) throw error;
-      const known = await this.find(wanted.id);
-      if (known && known.usernameKey === user.usernameKey && known.emailKey === user.emailKey) return toRecord(known);
-      throw new RookeryError("CONFLICT", TAKEN);
-    }
+    const stored = await this.insert(roles.includes("Admin") ? this.waiting(user, "admin") : user);
+    return toRecord(stored.pending === "admin" ? await this.promote(stored) : stored);
   }
 
   /** By user name or e-mail, ignoring case. A user name has no "@", so the two never meet. */
@@ -145,13 +155,13 @@ export class Directory {
     roles?: readonly Role[],
   ): Promise<StoredUser> {
     if (!roles) return this.change(id, user => withProfile(user, profile));
-    const user = await this.inTurn(async () => {
-      if (!roles.includes("Admin")) await this.keepAnAdmin(id);
-      return this.change(id, known => {
-        const next = { ...withoutRoles(withProfile(known, profile)), ...rolesOf(roles) };
-        return sameRoles(known.roles, next.roles) ? next : { ...next, pending: "roles" };
-      });
-    });
+    const isAdmin = roles.includes("Admin");
+    const user = await this.changeRoles(
+      id,
+      isAdmin,
+      known => this.withRoles(known, profile, roles),
+      () => ({ user: id, kind: "roles", roles: [...roles], ...profile }),
+    );
     await this.follow(consequences, user);
     return user;
   }
@@ -163,26 +173,35 @@ export class Directory {
   async remove(consequences: Consequences, id: string, caller: Identity): Promise<void> {
     await this.get(id);
     if (caller.id !== id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
-    const user = await this.inTurn(async () => {
-      await this.keepAnAdmin(id);
-      return this.change(id, ({ username, usernameKey, createdAt }) => ({
-        id,
-        username,
-        usernameKey,
-        roles: [],
-        createdAt,
-        removedAt: timestamp(this.clock),
-        pending: "removal",
-      }));
-    });
+    const removedAt = timestamp(this.clock);
+    const user = await this.changeRoles(
+      id,
+      false,
+      known => this.removed(known, removedAt),
+      () => ({ user: id, kind: "removal", removedAt }),
+    );
     await this.follow(consequences, user);
   }
 
   /** Repeats, for a bounded number of users, what a crash or an absent service left undone. Returns how many it tried. */
   async resume(consequences: Consequences): Promise<number> {
-    const unfinished = await this.users.find({ where: { pending: { $in: ["roles", "removal"] } }, limit: BATCH });
-    for (const user of unfinished) await this.follow(consequences, user);
-    return unfinished.length;
+    await this.admins.sweep(this.delayed);
+    const where = { pending: { $in: ["roles", "removal", "admin"] } };
+    const unfinished = await this.users.find({ where, limit: BATCH });
+    const left = unfinished.filter(({ pendingSince = 0 }) => pendingSince <= this.clock.now() - UNDER_WAY);
+    for (const user of left) await this.follow(consequences, user);
+    return left.length;
+  }
+
+  private async insert(user: StoredUser): Promise<StoredUser> {
+    try {
+      return await this.users.insert(user);
+    } catch (error) {
+      if (!(error instanceof DuplicateKeyError)) throw error;
+      const known = await this.find(user.id);
+      if (known && known.usernameKey === user.usernameKey && known.emailKey === user.emailKey) return known;
+      throw new RookeryError("CONFLICT", TAKEN);
+    }
   }
 
   private async find(id: string): Promise<StoredUser | null> {
@@ -190,7 +209,7 @@ export class Directory {
     return user && !user.removedAt ? user : null;
   }
 
-  private async change(id: string, to: (user: StoredUser) => StoredUser): Promise<StoredUser> {
+  private async change(id: string, to: (user: StoredUser) => StoredUser | null): Promise<StoredUser> {
     if (!isId(id)) throw new RookeryError("NOT_FOUND");
     let gone = false;
     const user = await this.users.update(id, known => {
@@ -201,30 +220,82 @@ export class Directory {
     return user;
   }
 
+  /**
+   * Changes a user by `to` if he is no Admin before and after, else by a change among the Admins. Which of the two is
+   * decided anew on the record as it is stored.
+   */
+  private async changeRoles(
+    id: string,
+    becomesAdmin: boolean,
+    to: (user: StoredUser) => StoredUser,
+    inside: () => AdminChange,
+  ): Promise<StoredUser> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if (becomesAdmin || (await this.get(id)).admin) return this.amongAdmins(inside());
+      let wasAdmin = false;
+      const user = await this.change(id, known => {
+        wasAdmin = known.admin === true;
+        return wasAdmin ? null : to(known);
+      });
+      if (!wasAdmin) return user;
+    }
+    throw new RookeryError("UNAVAILABLE");
+  }
+
+  private async amongAdmins(change: AdminChange): Promise<StoredUser> {
+    await this.admins.decide(async () => {
+      const user = await this.get(change.user);
+      const stays = change.kind === "roles" && change.roles.includes("Admin");
+      if (user.admin && !stays && (await this.users.count({ where: { admin: true } })) < 2)
+        throw new RookeryError("CONFLICT", "This is the last Admin.");
+      return { changes: [change] };
+    });
+    return (await this.users.get(change.user)) as StoredUser;
+  }
+
+  private async carryOut(change: AdminChange, n: number): Promise<void> {
+    await this.users.update(change.user, known => {
+      if (known.removedAt !== undefined || (known.adminChange ?? 0) >= n) return null;
+      if (change.kind === "removal") return this.removed(known, change.removedAt);
+      return { ...this.withRoles(known, change, change.roles), adminChange: n };
+    });
+  }
+
+  private promote({ id, roles }: StoredUser): Promise<StoredUser> {
+    return this.amongAdmins({ user: id, kind: "roles", roles: [...roles, "Admin"] });
+  }
+
+  private withRoles(known: StoredUser, profile: ProfileChange, roles: readonly Role[]): StoredUser {
+    const next = { ...withoutRoles(withProfile(known, profile)), ...rolesOf(roles) };
+    // Nobody has a token of an Admin who is just being made.
+    if (known.pending === "admin") return withoutPending(next);
+    return sameRoles(known.roles, next.roles) ? next : this.waiting(next, "roles");
+  }
+
+  /** Of a removed user only this is left. */
+  private removed({ id, username, usernameKey, createdAt, pendingSince }: StoredUser, removedAt: string): StoredUser {
+    const user = { id, username, usernameKey, roles: [], createdAt, removedAt };
+    return this.waiting({ ...user, pendingSince }, "removal");
+  }
+
+  private waiting(user: StoredUser, pending: Pending): StoredUser {
+    return { ...user, pending, pendingSince: Math.max(this.clock.now(), (user.pendingSince ?? 0) + 1) };
+  }
+
   /** The change is stored and stands; what follows from it is tried now and, if that fails, again by `resume`. */
-  private async follow(consequences: Consequences, { id, pending }: StoredUser): Promise<void> {
+  private async follow(consequences: Consequences, user: StoredUser): Promise<void> {
+    const { id, pending, pendingSince } = user;
     if (!pending) return;
     try {
+      if (pending === "admin") return void (await this.promote(user));
       if (pending === "roles") await consequences.rolesChanged(id);
       else await consequences.removed(id);
-      await this.users.update(id, user => (user.pending === pending ? withoutPending(user) : null));
+      await this.users.update(id, known =>
+        known.pending === pending && known.pendingSince === pendingSince ? withoutPending(known) : null,
+      );
     } catch (error) {
       this.delayed(error);
     }
-  }
-
-  private async keepAnAdmin(id: string): Promise<void> {
-    const user = await this.find(id);
-    if (!user?.admin) return;
-    if ((await this.users.count({ where: { admin: true } })) < 2)
-      throw new RookeryError("CONFLICT", "This is the last Admin.");
-  }
-
-  /** Changes that may take the last Admin away wait for each other: two admins could otherwise demote one another. */
-  private inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.turn.then(work);
-    this.turn = turn.catch(() => undefined);
-    return turn;
   }
 }
 

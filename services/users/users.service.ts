@@ -5,6 +5,7 @@ import type { PresenceStatus, PublicUser } from "../core/model";
 import { ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
+import { ADMINS, type AdminStage } from "./admins";
 import { Directory, USERS, type Consequences, type StoredUser } from "./directory";
 import { avatarUrlRule, displayNameRule, toPublic } from "./profile";
 
@@ -142,7 +143,8 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
   async started(this: UsersService) {
     const platform = platformOf(this.broker);
     const users = await platform.documents<StoredUser>(USERS);
-    this.directory = new Directory(users, platform.clock, error =>
+    const admins = await platform.documents<AdminStage>(ADMINS);
+    this.directory = new Directory(users, admins, platform.clock, error =>
       this.logger.warn("other services are told of a change later", { error: String(error) }),
     );
     const consequences = consequencesVia(this.broker);
