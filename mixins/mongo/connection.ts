@@ -21,7 +21,9 @@ const TIMEOUT = 8_000;
 const PREPARE_TIMEOUT = 600_000;
 /** Milliseconds between attempts to find a server, and to prepare it. */
 const PAUSE = 250;
-const PREPARE_PAUSE = 1_000;
+const PREPARE_PAUSE = 500;
+/** Times a server may fail at a preparation, which is other than being away. */
+const ATTEMPTS = 6;
 /** Trouble that does not pass. */
 const PERMANENT: ReadonlySet<StorageReason> = new Set(["statement", "closed"]);
 /** Reads and writes that may wait or be under way. */
@@ -41,12 +43,14 @@ const OPTIONS: MongoClientOptions = {
   waitQueueTimeoutMS: 2_000,
   socketTimeoutMS: 5_000,
   heartbeatFrequencyMS: 2_000,
-  writeConcern: { w: "majority", journal: true, wtimeoutMS: 4_000 },
-  readConcern: { level: "majority" },
-  readPreference: "primary",
   retryWrites: false,
   retryReads: false,
   ignoreUndefined: true,
+};
+const PROMISES: DbOptions = {
+  writeConcern: { w: "majority", journal: true, wtimeoutMS: 4_000 },
+  readConcern: { level: "majority" },
+  readPreference: "primary",
 };
 
 /**
@@ -67,7 +71,7 @@ export class MongoConnection {
     name: string,
     private readonly log: MongoLog | null,
   ) {
-    this.db = client.db(name);
+    this.db = client.db(name, PROMISES);
     client.on("topologyDescriptionChanged", ({ newDescription }: TopologyDescriptionChangedEvent) => {
       const servers = [...newDescription.servers.values()];
       this.mark(
@@ -111,17 +115,18 @@ export class MongoConnection {
   /**
    * Work of a start that may be repeated, as making indexes: waits for the server and begins anew while the store is in
    * trouble. `options` belong to its commands: an index over much takes longer than a request may. Rejects with
-   * DuplicateKeyError, or StorageError if it is refused for what it says or the connection is closed.
+   * DuplicateKeyError, or StorageError if it is refused for what it says, fails again and again, or the connection is closed.
    */
   async prepare<T>(work: (db: Db, options: RunCommandOptions) => Promise<T>): Promise<T> {
     const options = { socketTimeoutMS: PREPARE_TIMEOUT } as RunCommandOptions;
     await this.found;
-    for (let told = false; ; told = true) {
+    for (let attempt = 1; ; attempt++) {
       try {
         return await this.write(db => work(db, options), PREPARE_TIMEOUT);
       } catch (error) {
         if (!(error instanceof StorageError) || PERMANENT.has(error.reason)) throw error;
-        if (!told) this.log?.warn(`MongoDB is not ready for this start: ${messageOf(error.cause ?? error)}`);
+        if (error.reason === "io" && attempt >= ATTEMPTS) throw error;
+        if (attempt === 1) this.log?.warn(`MongoDB is not ready for this start: ${messageOf(error.cause ?? error)}`);
         await pause(PREPARE_PAUSE, undefined, { signal: this.ending.signal }).catch(() => undefined);
       }
     }
