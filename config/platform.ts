@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import { join } from "node:path";
 import type { ServiceBroker } from "moleculer";
-import { openDocuments, type CollectionSpec, type Documents } from "../mixins/documents";
+import { openDocuments, openMongoDocuments, type CollectionSpec, type Documents } from "../mixins/documents";
 import { MongoConnection, type MongoLog } from "../mixins/mongo/connection";
 import { NatsLink } from "../mixins/nats/link";
 import { NatsRoomBus } from "../mixins/nats/room-bus.nats";
@@ -70,7 +70,9 @@ export class Platform {
 
   /** A collection in the store of this shape. */
   async documents<T extends { id: string }>(spec: CollectionSpec): Promise<Documents<T>> {
-    return openDocuments<T>(await this.database(), spec);
+    return this.config.cluster
+      ? openMongoDocuments<T>(await this.mongo(), spec)
+      : openDocuments<T>(await this.database(), spec);
   }
 
   /** The embedded store of this process, opened and locked by the first service that asks. */
