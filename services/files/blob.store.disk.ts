@@ -1,19 +1,20 @@
-import { mkdir, open, readdir, rename, rm, type FileHandle } from "node:fs/promises";
+import { access, constants, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { RookeryError } from "../core/errors";
-import type { BlobStore } from "./blob.store";
+import { checkedKey, isKey, type BlobStore } from "./blob.store";
 
-const KEY = /^[0-9a-f-]{36}$/;
-
-/** Blobs as files in a folder of this machine, two levels deep. What is staged stands beside them and is moved in. */
+/**
+ * Blobs as files in a folder, two levels deep. What is staged stands beside them and is moved in. Nodes on several machines
+ * need a folder that all of them mount.
+ */
 export class DiskBlobStore implements BlobStore {
   private constructor(
     private readonly root: string,
     private readonly staging: string,
   ) {}
 
-  /** @param root made if need be; one process at a time may use it */
+  /** @param root made if need be */
   static async open(root: string): Promise<DiskBlobStore> {
     const staging = join(root, "staged");
     await mkdir(staging, { recursive: true, mode: 0o700 });
@@ -41,7 +42,8 @@ export class DiskBlobStore implements BlobStore {
     try {
       await rename(this.staged(key), target);
     } catch (error) {
-      if (!isMissing(error) || !(await exists(target))) throw error;
+      if (!isMissing(error)) throw isOfDisk(error) ? new RookeryError("UNAVAILABLE") : error;
+      if (!(await exists(target))) throw new RookeryError("NOT_FOUND");
     }
     // The new names are durable only with the folders that hold them.
     for (const dir of [folder, dirname(folder), this.root]) await syncFolder(dir);
@@ -51,8 +53,14 @@ export class DiskBlobStore implements BlobStore {
     await rm(this.staged(key), { force: true });
   }
 
-  async leftovers(): Promise<string[]> {
-    return (await readdir(this.staging)).filter(name => KEY.test(name));
+  async leftovers(age: number): Promise<string[]> {
+    const found: string[] = [];
+    for (const key of (await readdir(this.staging)).filter(isKey)) {
+      // Another process may just have moved it.
+      const touched = await stat(this.staged(key)).catch(() => null);
+      if (touched && Date.now() - touched.mtimeMs >= age) found.push(key);
+    }
+    return found;
   }
 
   async open(key: string): Promise<Readable | null> {
@@ -64,20 +72,20 @@ export class DiskBlobStore implements BlobStore {
     }
   }
 
+  async check(): Promise<void> {
+    await access(this.staging, constants.W_OK);
+  }
+
+  close(): void {}
+
   private staged(key: string): string {
-    return join(this.staging, checked(key));
+    return join(this.staging, checkedKey(key));
   }
 
   /** By the end of the key: its beginning is the time it was made, and would fill one folder after another. */
   private committed(key: string): string {
-    return join(this.root, checked(key).slice(-4, -2), key.slice(-2), key);
+    return join(this.root, checkedKey(key).slice(-4, -2), key.slice(-2), key);
   }
-}
-
-/** Keys become paths, so nothing else than a key passes. */
-function checked(key: string): string {
-  if (!KEY.test(key)) throw new TypeError("not a blob key");
-  return key;
 }
 
 async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {

@@ -6,7 +6,9 @@ import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
+import type { BlobStore } from "./blob.store";
 import { DiskBlobStore } from "./blob.store.disk";
+import { S3BlobStore } from "./blob.store.s3";
 import { contentDisposition } from "./file-name";
 import { FILES, Library, type Rooms, type StoredFile } from "./library";
 import { LINK_TTL, Links } from "./links";
@@ -16,11 +18,16 @@ interface FilesService extends Service {
   library: Library;
   links: Links;
   types: MediaTypes;
+  blobs: BlobStore;
+  sweeper: NodeJS.Timeout;
 }
 
 /** Milliseconds without a byte after which an upload is given up, and what it may take as a whole. */
 const IDLE = 30_000;
 const TOTAL = 600_000;
+/** Milliseconds after which what is staged belongs to no upload of any process, and between looks for such. */
+const ABANDONED = TOTAL + 300_000;
+const SWEEP_EVERY = 300_000;
 
 const anyText = "string|max:4096|optional";
 
@@ -99,16 +106,25 @@ const FilesSchema: ServiceSchema<ServiceSettingSchema, never, never, FilesServic
     const platform = platformOf(this.broker);
     const { clock, config, limits } = platform;
     const files = await platform.documents<StoredFile>(FILES);
-    const blobs = await DiskBlobStore.open(join(config.dataDir, "files"));
+    this.blobs = config.s3
+      ? S3BlobStore.open(config.s3, this.logger)
+      : await DiskBlobStore.open(join(config.dataDir, "files"));
+    if (config.s3) platform.health.need("blobs", () => this.blobs.check());
     this.types = new MediaTypes();
     const bounds = { size: limits.file, attachments: limits.attachments, idle: IDLE, total: TOTAL };
-    this.library = new Library(files, blobs, this.types, clock, bounds);
+    this.library = new Library(files, this.blobs, this.types, clock, bounds);
     this.links = new Links(config.jwt.secret, clock);
-    await this.library.recover();
+    const recover = (age: number): Promise<void> =>
+      this.library.recover(age).catch(error => this.logger.warn("leftovers of uploads stay for now", error));
+    // Alone, nobody else can be at it.
+    await recover(config.cluster ? ABANDONED : 0);
+    this.sweeper = setInterval(() => void recover(ABANDONED), SWEEP_EVERY).unref();
   },
 
   async stopped(this: FilesService) {
+    clearInterval(this.sweeper);
     await this.types?.close();
+    this.blobs?.close();
   },
 };
 

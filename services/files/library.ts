@@ -43,9 +43,12 @@ export class Library {
     private readonly limits: IntakeLimits & { attachments: number },
   ) {}
 
-  /** Finishes or takes back what was being saved when the process ended. */
-  async recover(): Promise<void> {
-    for (const key of await this.blobs.leftovers())
+  /**
+   * Finishes or takes back what a process that is gone was saving.
+   * @param age milliseconds since it was touched last; long enough that no process of the cluster is still at it
+   */
+  async recover(age: number): Promise<void> {
+    for (const key of await this.blobs.leftovers(age))
       await ((await this.files.get(key)) ? this.blobs.commit(key) : this.blobs.discard(key));
   }
 
@@ -69,7 +72,7 @@ export class Library {
       await this.blobs.commit(id);
       return toAttachment(file);
     } catch (error) {
-      // With a record the blob is finished by the next start; without one it is taken back.
+      // With a record the blob is finished by its first reader or by `recover`; without one it is taken back.
       if (!(await this.files.get(id).catch(() => true))) await this.blobs.discard(id);
       throw error;
     }
@@ -94,8 +97,12 @@ export class Library {
   /** The bytes of a file from `visible`. */
   async read(file: OpenFile): Promise<Readable> {
     const stream = await this.blobs.open(file.key);
-    if (!stream) throw new RookeryError("NOT_FOUND");
-    return stream;
+    if (stream) return stream;
+    // It has a record, so its bytes are whole: whoever saved it ended before the last step.
+    await this.blobs.commit(file.key);
+    const finished = await this.blobs.open(file.key);
+    if (!finished) throw new RookeryError("NOT_FOUND");
+    return finished;
   }
 
   /**
