@@ -39,6 +39,7 @@ export class MongoMessageStore implements MessageStore {
   private constructor(
     private readonly connection: MongoConnection,
     readonly epoch: string,
+    private readonly onCommit: (ms: number) => void,
   ) {
     this.queries = new MongoQueries(connection);
     this.changes = new MongoChanges(connection);
@@ -46,12 +47,18 @@ export class MongoMessageStore implements MessageStore {
     this.changes.sweepAlways();
   }
 
-  /** Resolves once the database is there, however long that takes. Any number of nodes may open it at once. */
-  static async open(connection: MongoConnection): Promise<MongoMessageStore> {
+  /**
+   * Resolves once the database is there, however long that takes. Any number of nodes may open it at once.
+   * @param onCommit told of the milliseconds that each insert took
+   */
+  static async open(
+    connection: MongoConnection,
+    onCommit: (ms: number) => void = () => undefined,
+  ): Promise<MongoMessageStore> {
     for (;;) {
       await connection.whenFound();
       try {
-        return new MongoMessageStore(connection, await prepare(connection));
+        return new MongoMessageStore(connection, await prepare(connection), onCommit);
       } catch (error) {
         if (!(error instanceof StorageError) || error.reason === "closed" || error.reason === "statement") throw error;
         await pause(PREPARE_EVERY);
@@ -73,7 +80,8 @@ export class MongoMessageStore implements MessageStore {
   /** The commit, the first half of `append`. */
   async insert(room: string, entries: readonly Entry[]): Promise<AppendResult> {
     const documents = entries.map(entry => documentOf(room, entry));
-    return this.connection.write(async db => {
+    const began = performance.now();
+    const result = await this.connection.write(async db => {
       try {
         await entriesIn(db).insertMany(documents, { ordered: true });
         return { stored: entries.length };
@@ -81,6 +89,8 @@ export class MongoMessageStore implements MessageStore {
         return { stored: refusedAt(error) };
       }
     }, INSERT_TIMEOUT);
+    this.onCommit(performance.now() - began);
+    return result;
   }
 
   /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */

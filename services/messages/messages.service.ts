@@ -1,13 +1,15 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
-import { metricsOf } from "../../config/metrics";
-import { platformOf } from "../../config/platform";
+import { metricsOf, type RookeryMetrics } from "../../config/metrics";
+import { platformOf, type Platform } from "../../config/platform";
 import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type Caller, type Meta, type ParamsOf } from "../core/contract";
+import { RookeryError } from "../core/errors";
 import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
 import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
 import type { MessageStore } from "./message.store";
+import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
 import { Messages, type Rooms } from "./messages";
 import { inspect } from "./operators";
@@ -19,6 +21,7 @@ interface MessagesService extends Service {
   writers: RoomWriters;
   store: MessageStore;
   log: RoomLog;
+  unwatch: (() => void) | undefined;
   trace: WriteTrace;
   messages: Messages;
 }
@@ -212,10 +215,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const rate = { burst: limits.sendBurst, perSecond: limits.sendsPerSecond };
     const buckets = new TokenBuckets(rate, () => clock.monotonic());
     const rooms = roomsOf(this.broker);
-    const database = await platform.database();
-    database.onCommit(ms => metrics.stored(ms / 1000));
-    metrics.watchQueue("store", () => database.stats().queue);
-    this.store = await SqliteMessageStore.open(database);
+    this.store = await openStore(platform, metrics);
     this.trace = new WriteTrace(clock);
     this.log = new RoomLog({
       store: this.store,
@@ -232,10 +232,12 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
         if (wait > 0) metrics.rateLimited("send", config.rateLimit === "on");
         return config.rateLimit === "on" ? wait : 0;
       },
+      reachable: () => platform.link?.up ?? true,
       report: (what, detail) => this.logger.error(what, detail),
       committed: entries => metrics.committed(entries),
       trace: this.trace,
     });
+    this.unwatch = platform.link?.onUp(() => this.log.tellHeads());
     metrics.watchQueue("rooms", () => this.log.waiting);
     this.writers = new RoomWriters(this.broker);
     this.messages = new Messages(this.store, this.writers, bus, limits);
@@ -243,11 +245,22 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
 
   async stopped(this: MessagesService) {
     this.writers?.close();
+    this.unwatch?.();
     this.log?.close();
+    await this.store?.close();
   },
 };
 
 export default MessagesSchema;
+
+async function openStore(platform: Platform, metrics: RookeryMetrics): Promise<MessageStore> {
+  const stored = (ms: number) => metrics.stored(ms / 1000);
+  if (platform.config.cluster) return MongoMessageStore.open(await platform.mongo(), stored);
+  const database = await platform.database();
+  database.onCommit(stored);
+  metrics.watchQueue("store", () => database.stats().queue);
+  return SqliteMessageStore.open(database);
+}
 
 function roomsOf(via: Caller): Rooms {
   return {
@@ -258,6 +271,7 @@ function roomsOf(via: Caller): Rooms {
 }
 
 async function mark(messages: Messages, ctx: Mark, type: "read" | "delivered"): Promise<null> {
+  if (platformOf(ctx.broker).link?.up === false) throw new RookeryError("UNAVAILABLE");
   await messages.mark(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, type, ctx.params.seq);
   return null;
 }

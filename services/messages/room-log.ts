@@ -36,11 +36,17 @@ export class RoomLog {
     return Promise.all(requests.map(request => this.one(request)));
   }
 
+  /** Tells the heads of the rooms written lately, after a time in which what was told may have been lost. */
+  tellHeads(): void {
+    for (const writer of this.writers.values()) writer.tellHeadNow();
+  }
+
   close(): void {
     clearInterval(this.timer);
   }
 
   private async one(request: AppendRequest): Promise<AppendAnswer> {
+    if (!this.reachable) return failed(new RookeryError("UNAVAILABLE"));
     if (this.pending >= WAITING) return failed(new RookeryError("UNAVAILABLE", "Too much waits."));
     this.pending++;
     try {
@@ -53,6 +59,10 @@ export class RoomLog {
     }
   }
 
+  private get reachable(): boolean {
+    return this.with_.reachable?.() ?? true;
+  }
+
   private writer(room: string): RoomWriter {
     let writer = this.writers.get(room);
     if (!writer) this.writers.set(room, (writer = new RoomWriter(room, this.with_)));
@@ -63,6 +73,8 @@ export class RoomLog {
     const now = this.with_.clock.monotonic();
     for (const [room, writer] of this.writers) {
       writer.expire();
+      // What was written last must still be told once somebody can be.
+      if (!this.reachable) continue;
       writer.tellHead();
       if (writer.idle && now - writer.usedAt > IDLE) this.writers.delete(room);
     }

@@ -26,6 +26,8 @@ export interface WriterDependencies {
   named(usernames: string[]): Promise<{ id: string; username: string }[]>;
   /** Milliseconds until the user may send again, 0 if now. */
   throttle(user: string): number;
+  /** False while nobody could be told of what is written: then nothing is accepted. */
+  reachable?(): boolean;
   /** Told of what surprised us; for the log. */
   report(what: string, detail: Record<string, unknown>): void;
   /** Told of every commit. */
@@ -91,8 +93,12 @@ export class RoomWriter {
 
   /** Tells the head again once the room has been quiet for a second: a lost last event shows no gap by itself. */
   tellHead(): void {
-    if (!this.untold || this.running || !this.head) return;
-    if (this.with_.clock.monotonic() - this.usedAt < 1_000) return;
+    if (!this.untold || this.with_.clock.monotonic() - this.usedAt < 1_000) return;
+    this.tellHeadNow();
+  }
+
+  tellHeadNow(): void {
+    if (this.running || !this.head) return;
     this.untold = false;
     this.with_.bus.publish({ type: "head", room: this.room, head: this.head });
   }

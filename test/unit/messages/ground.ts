@@ -9,6 +9,8 @@ import { RoomLog } from "../../../services/messages/room-log";
 import type { WriterDependencies } from "../../../services/messages/room-writer";
 import { identity } from "../../support/broker";
 
+export { openStore, type FaultyStore } from "./stores";
+
 const logs: RoomLog[] = [];
 
 afterAll(() => {

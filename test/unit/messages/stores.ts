@@ -40,6 +40,9 @@ export async function openMongo(url: string): Promise<MongoMessageStore> {
   return store;
 }
 
+/** An embedded store of its own. */
+export const openStore = async (): Promise<FaultyStore> => (await sqlite()).store;
+
 async function sqlite(): Promise<StoreOfTests> {
   const database = await SqliteDatabase.open(join(temporaryFolder(), "log.db"));
   afterFile(() => database.close());
