@@ -1,5 +1,5 @@
 # One image for every service: SERVICES says what a container runs. Without TRANSPORTER and MONGO_URL it runs all of them
-# as one process, with its data under /data.
+# as one process, with its data under /data: mount a volume there.
 #
 #   docker build -t rookery:local .                  the official uWebSockets.js, taken from its home
 #   docker build --build-arg UWS= -t rookery:local . the packaged build of it from npm: no other host than the registry
@@ -37,7 +37,6 @@ COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
 COPY clients/web clients/web
 USER node
-VOLUME /data
 EXPOSE 3000 3001 3030
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:'+(process.env.METRICS_PORT||3030)+'/health/ready').then(r=>process.exit(r.ok?0:1),()=>process.exit(1))"]
