@@ -32,13 +32,21 @@ const CHUNK = 256 * 1024;
 
 const VALIDATOR = INTERNAL_MIDDLEWARES.indexOf("Validator");
 
+/** What nodes must have in common to see each other; also of those that run no service of ours. */
+export const CLUSTER = {
+  namespace: "rookery",
+  heartbeatInterval: HEARTBEAT_INTERVAL,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  transit: { maxQueueSize: PENDING, maxChunkSize: CHUNK },
+} as const;
+
 /** Broker options of one node: what is the same in every process, in tests too. */
 export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerOptions {
   const health = new Health(() => clock.monotonic());
   const platform = new Platform(config, clock, health);
   const nodeID = nodeIdOf(config);
   return {
-    namespace: "rookery",
+    ...CLUSTER,
     nodeID,
     ...(config.cluster && {
       transporter: new NatsTransporter(
@@ -47,10 +55,7 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
         connection => platform.link?.follow(connection) ?? (() => undefined),
       ),
     }),
-    heartbeatInterval: HEARTBEAT_INTERVAL,
-    heartbeatTimeout: HEARTBEAT_TIMEOUT,
     registry: { stopDelay: config.cluster ? STOP_DELAY : 0 },
-    transit: { maxQueueSize: PENDING, maxChunkSize: CHUNK },
     logger: loggerOptions(config),
     requestTimeout: REQUEST_TIMEOUT,
     maxCallLevel: 20,
