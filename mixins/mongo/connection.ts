@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import {
   MongoClient,
   type Db,
+  type DbOptions,
   type MongoClientOptions,
   type RunCommandOptions,
   type TopologyDescriptionChangedEvent,

@@ -13,6 +13,8 @@ export class TcpProxy {
   private upstream: Traffic = "pass";
   /** From the server to the client. */
   private downstream: Traffic = "pass";
+  /** What becomes of the bytes that come back from the server, chunk by chunk. */
+  rewrite: (bytes: Buffer) => Buffer = bytes => bytes;
   private readonly pairs = new Set<Pair>();
   private server: Server | null = null;
   /** Bytes that reached the server, and that came back from it. */
@@ -76,7 +78,7 @@ export class TcpProxy {
   }
 
   private accept(client: Socket): void {
-    const pair = new Pair(client, connect(this.target), this.passed, () => this.pairs.delete(pair));
+    const pair = new Pair(client, connect(this.target), this, () => this.pairs.delete(pair));
     this.pairs.add(pair);
     pair.flow(this.upstream, this.downstream);
   }
@@ -89,7 +91,7 @@ class Pair {
   constructor(
     private readonly client: Socket,
     private readonly server: Socket,
-    passed: { up: number; down: number },
+    proxy: TcpProxy,
     private readonly onEnd: () => void,
   ) {
     for (const socket of [client, server]) {
@@ -98,13 +100,13 @@ class Pair {
     }
     client.on("data", bytes => {
       if (this.up === "cut") return this.end();
-      passed.up += bytes.length;
+      proxy.passed.up += bytes.length;
       server.write(bytes);
     });
     server.on("data", bytes => {
       if (this.down === "cut") return this.end();
-      passed.down += bytes.length;
-      client.write(bytes);
+      proxy.passed.down += bytes.length;
+      client.write(proxy.rewrite(bytes));
     });
   }
 
