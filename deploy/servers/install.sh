@@ -23,7 +23,7 @@ need() {
   [ "$(id -u)" = 0 ] || return 1
   [ -n "$apt_updated" ] || apt-get update -qq >>"$log" 2>&1
   apt_updated=yes
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1
 }
 
 # A Go program: NAME MODULE VERSION PACKAGE. Its version is looked up in the build information inside the binary.

@@ -10,6 +10,9 @@ export interface Said {
   message: Body | null;
 }
 
+/** Milliseconds between two tries of somebody who comes back. */
+const BREATH = 100;
+
 /** Sends one message after the other until it is stopped or the server is gone. Keeps what was acknowledged and what is open. */
 export class Sender {
   readonly said: Said[] = [];
@@ -21,6 +24,8 @@ export class Sender {
     readonly room: string,
     readonly name: string,
     private readonly door: "rest" | "socket",
+    /** Milliseconds between an answer and the next message. */
+    private readonly pace = 0,
   ) {}
 
   get acknowledged(): Said[] {
@@ -37,7 +42,6 @@ export class Sender {
 
   /** Resolves when it was stopped or nobody answers any more. Throws for an answer that is neither stored nor unknown. */
   async run(): Promise<void> {
-    this.stopped = false;
     let socket: SocketClient | null = null;
     try {
       if (this.door === "socket") socket = await this.client.socket();
@@ -45,11 +49,29 @@ export class Sender {
         const one: Said = { clientId: `${this.name}-${++this.n}`, text: `${this.name} says ${this.n}`, message: null };
         this.said.push(one);
         if (!(await this.say(one, socket))) return;
+        if (this.pace > 0) await new Promise(resolve => setTimeout(resolve, this.pace));
       }
     } catch (error) {
       if (!isLost(error)) throw error;
     } finally {
       socket?.cut();
+    }
+  }
+
+  /** Like `run`, but comes back after every break and says again what is open, until it is stopped. */
+  async keepOn(): Promise<void> {
+    for (this.ended = false; !this.ended;) {
+      await this.run();
+      if (this.ended) return;
+      await new Promise(resolve => setTimeout(resolve, BREATH));
+      for (const one of this.open) {
+        try {
+          if (!(await this.say(one, null))) break;
+        } catch (error) {
+          if (!isLost(error)) throw error;
+          break;
+        }
+      }
     }
   }
 
@@ -83,11 +105,12 @@ export class Sender {
   }
 }
 
-/** Whether this is what a client sees when the server goes. */
-function isLost(error: unknown): boolean {
+/** Whether this is what a client sees when the server goes, or a part of it. */
+export function isLost(error: unknown): boolean {
   const { message, cause } = error as { message?: string; cause?: { code?: string } };
   const lost = /ECONNRE|EPIPE|UND_ERR|fetch failed|other side closed/;
-  return lost.test(`${cause?.code} ${message}`) || /^closed with|^upgrade refused/.test(message ?? "");
+  const away = /^closed with|^upgrade refused|^no welcome: .*"(UNAVAILABLE|UNKNOWN_OUTCOME)"/;
+  return lost.test(`${cause?.code} ${message}`) || away.test(message ?? "");
 }
 
 /** Every message of a room, oldest first. */

@@ -16,7 +16,9 @@ cron.database_name = 'postgres'
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 max_connections = 200
-log_min_messages = warning
+log_min_messages = fatal
+cron.log_statement = off
+cron.log_run = off
 CONF
   mv "$2/making" "$2/data"
 fi

@@ -1,0 +1,125 @@
+import type { Cluster } from "../../deploy/local/local-cluster";
+import { addressesOf, serverOf, startCluster } from "../support/cluster";
+import { Stage, type Client } from "../support/client";
+import { eventually } from "../support/eventually";
+import { describeCluster } from "../support/servers";
+import { Follower } from "./follower";
+import { judge, Sender, wholeHistory } from "./traffic";
+
+/** Acknowledged messages there must be before, and after: a fault without traffic proves nothing. */
+const FLOOR = 40;
+const ROOMS = 3;
+/** Milliseconds between messages of one: who is away for ten seconds must find less than is ever replayed. */
+const PACE = 25;
+
+interface Fault {
+  /** Of whom there is a second one: the conversation goes on without it. Else the health is red until it is back. */
+  twin?: boolean;
+  kill(cluster: Cluster): Promise<unknown>;
+  back(cluster: Cluster): Promise<unknown>;
+  /** Milliseconds it stays away. */
+  away?: number;
+}
+
+const node = (name: string, twin = false): [string, Fault] => [
+  name,
+  { twin, kill: cluster => cluster.node(name).kill9(), back: cluster => cluster.node(name).start() },
+];
+
+const SERVERS: [string, Fault][] = [
+  ["nats-server", { kill: ({ nats }) => nats!.kill9(), back: ({ nats }) => nats!.start(), away: 5_000 }],
+  ["the database's gateway", { kill: ({ mongo }) => mongo!.killGateway(), back: ({ mongo }) => mongo!.startGateway() }],
+  ["the database's postmaster", { kill: ({ mongo }) => mongo!.killStore(), back: ({ mongo }) => mongo!.startStore() }],
+];
+
+const LAYOUTS: { layout: string; each: boolean; faults: [string, Fault][] }[] = [
+  {
+    layout: "of gateways and two processes with all services",
+    each: false,
+    faults: [node("ws-gateway-1", true), node("api-gateway"), node("services-1", true), ...SERVERS],
+  },
+  {
+    layout: "with every service in a process of its own",
+    each: true,
+    faults: [node("messages-1", true), ...["rooms", "auth", "users", "presence", "files"].map(name => node(name))],
+  },
+];
+
+describeCluster.each(LAYOUTS)("kill -9 in the middle of a conversation, in a cluster $layout", ({ each, faults }) => {
+  let cluster: Cluster;
+  let stage: Stage;
+  let people: Client[];
+
+  beforeAll(async () => {
+    ({ cluster } = await startCluster({ each, restart: false }));
+    stage = await Stage.on(serverOf(addressesOf(cluster), { output: "", end: async () => [] }));
+    people = await stage.users("a", "b", "c", "d", "e", "f");
+  }, 120_000);
+
+  test.each(faults)(
+    "%s: what was acknowledged is there once, in one order for all, and nobody misses an entry",
+    async (_, { kill, back, twin, away }) => {
+      const rooms: string[] = [];
+      for (let n = 0; n < ROOMS; n += 1) rooms.push(await stage.channel(people));
+      const senders = people.map(
+        (client, n) => new Sender(client, rooms[n % ROOMS] as string, `s${n}`, n % 2 ? "socket" : "rest", PACE),
+      );
+      const followers = cluster.gatewayUrls.map((url, n) => new Follower(people[n] as Client, url, rooms));
+      for (const follower of followers) await follower.start();
+      const talk = senders.map(sender => sender.keepOn());
+      const traffic = async (what: string): Promise<void> => {
+        const before = count(senders);
+        const more = eventually(
+          what,
+          () => count(senders) - before,
+          n => n >= FLOOR,
+          60_000,
+        );
+        await Promise.race([more, Promise.all(talk)]);
+      };
+      try {
+        await traffic("traffic before the fault");
+        await kill(cluster);
+        if (twin) await traffic("traffic while one of two is away");
+        else
+          await eventually(
+            "red health",
+            () => cluster.health(),
+            ({ status }) => status !== 200,
+            20_000,
+          );
+        if (away) await new Promise(resolve => setTimeout(resolve, away));
+        await back(cluster);
+        await cluster.untilHealthy();
+        await traffic("traffic afterwards");
+      } finally {
+        for (const sender of senders) sender.stop();
+      }
+      await Promise.all(talk);
+
+      for (const sender of senders) await sender.settle();
+      const histories = new Map<string, Awaited<ReturnType<typeof wholeHistory>>>();
+      for (const room of rooms) {
+        const history = await wholeHistory(people[0] as Client, room);
+        judge(
+          senders.filter(sender => sender.room === room),
+          history,
+        );
+        histories.set(room, history);
+      }
+      for (const follower of followers) {
+        for (const [room, history] of histories) await follower.reaches(room, history.at(-1)?.offset);
+        await follower.stop();
+        for (const [room, history] of histories) {
+          const seen = follower.seen.get(room) ?? [];
+          expect(seen.map(event => event.offset)).toEqual(seen.map((_event, n) => (seen[0]?.offset as number) + n));
+          expect(seen.filter(event => event.kind === "message").map(event => event.data)).toEqual(history);
+        }
+      }
+    },
+    180_000,
+  );
+});
+
+const count = (senders: readonly Sender[]): number =>
+  senders.reduce((sum, sender) => sum + sender.acknowledged.length, 0);
