@@ -31,11 +31,16 @@ interface Item {
   answered: Answered;
 }
 
-/** Where the entries of a room go while any is under way. */
-interface Route {
+/** What one call takes to a writer. */
+interface Batch {
   node: string;
+  items: Item[];
+}
+
+/** A room that has another writer now, while entries are under way to the former one. */
+interface Move {
   underWay: number;
-  /** Entries that wait for those, because the room has another writer now. */
+  /** Entries that wait for those. */
   held: Item[];
   timer: NodeJS.Timeout | undefined;
 }
@@ -47,10 +52,11 @@ interface Route {
  */
 export class RoomWriters {
   private live: Rendezvous;
-  /** Rooms with entries under way. */
-  private readonly routes = new Map<string, Route>();
   /** What leaves at the end of the tick, by writer. */
   private outgoing = new Map<string, Item[]>();
+  private readonly underWay = new Set<Batch>();
+  /** All that is under way of a room goes to its writer, but for these. Empty unless the writers have just changed. */
+  private readonly moves = new Map<string, Move>();
   private pending = 0;
   private idle: (() => void)[] = [];
   private readonly listeners = new Set<WritersChanged>();
@@ -110,70 +116,69 @@ export class RoomWriters {
 
   private route(item: Item): void {
     const { room } = item.request;
+    const move = this.moves.size > 0 && this.moves.get(room);
+    if (move) return this.hold(move, item);
     const node = this.live.of(room);
-    let route = this.routes.get(room);
-    if (route && (route.node !== node || route.held.length > 0)) return this.hold(route, item);
     if (node === undefined) return this.settle(item, refused("UNAVAILABLE"));
-    if (!route) this.routes.set(room, (route = { node, underWay: 0, held: [], timer: undefined }));
-    route.underWay++;
     if (this.outgoing.size === 0) setImmediate(() => this.flush());
-    const batch = this.outgoing.get(node);
-    if (batch) batch.push(item);
+    const items = this.outgoing.get(node);
+    if (items) items.push(item);
     else this.outgoing.set(node, [item]);
   }
 
   /** Its turn comes when everything before it is answered; if that takes too long it is surely not sent. */
-  private hold(route: Route, item: Item): void {
-    route.held.push(item);
-    route.timer ??= setTimeout(() => {
-      route.timer = undefined;
-      for (const late of route.held.splice(0)) this.settle(late, refused("UNAVAILABLE"));
+  private hold(move: Move, item: Item): void {
+    move.held.push(item);
+    move.timer ??= setTimeout(() => {
+      move.timer = undefined;
+      for (const late of move.held.splice(0)) this.settle(late, refused("UNAVAILABLE"));
     }, HOLD);
   }
 
   private flush(): void {
     const { outgoing } = this;
     this.outgoing = new Map();
-    for (const [node, items] of outgoing) {
-      let batch: Item[] = [];
+    for (const [node, all] of outgoing) {
+      let items: Item[] = [];
       let bytes = 0;
-      for (const item of items) {
+      for (const item of all) {
         const size = bytesOf(item.request);
-        if (batch.length === INTERNAL.appendEntries || (batch.length > 0 && bytes + size > CALL_BYTES)) {
-          void this.send(node, batch);
-          batch = [];
+        if (items.length === INTERNAL.appendEntries || (items.length > 0 && bytes + size > CALL_BYTES)) {
+          void this.send({ node, items });
+          items = [];
           bytes = 0;
         }
-        batch.push(item);
+        items.push(item);
         bytes += size;
       }
-      void this.send(node, batch);
+      void this.send({ node, items });
     }
   }
 
-  private async send(nodeID: string, batch: readonly Item[]): Promise<void> {
+  private async send(batch: Batch): Promise<void> {
+    const { node, items } = batch;
     let answers: AppendAnswer[] = [];
     let failure: ErrorCode = "UNKNOWN_OUTCOME";
+    this.underWay.add(batch);
     try {
-      const entries = batch.map(({ request }) => request);
-      answers = await call(this.broker, "messages.append", { entries }, { nodeID, timeout: TIMEOUT });
+      const entries = items.map(({ request }) => request);
+      answers = await call(this.broker, "messages.append", { entries }, { nodeID: node, timeout: TIMEOUT });
     } catch (error) {
       const { code } = publicError(error);
       failure = code === "INTERNAL" ? "UNKNOWN_OUTCOME" : code;
     }
-    batch.forEach((item, index) => {
-      this.leave(item.request.room);
-      this.settle(item, answers[index] ?? refused(failure));
-    });
+    this.underWay.delete(batch);
+    items.forEach((item, index) => this.settle(item, answers[index] ?? refused(failure)));
+    if (this.moves.size > 0) for (const { request } of items) this.leave(request.room);
   }
 
-  /** One entry of the room less under way; after the last one those that were held go to the writer of now. */
+  /** One entry of a room that moves less under way; after the last one those that were held go to the writer of now. */
   private leave(room: string): void {
-    const route = this.routes.get(room);
-    if (!route || --route.underWay > 0) return;
-    this.routes.delete(room);
-    clearTimeout(route.timer);
-    for (const item of route.held) this.route(item);
+    const move = this.moves.get(room);
+    if (!move || --move.underWay > 0) return;
+    this.moves.delete(room);
+    clearTimeout(move.timer);
+    for (const item of move.held) this.route(item);
   }
 
   private settle({ answered }: Item, answer: AppendAnswer): void {
@@ -186,7 +191,19 @@ export class RoomWriters {
     const before = this.live;
     const now = new Rendezvous(writersOf(this.broker));
     if (now.nodes.join() === before.nodes.join()) return;
+    this.flush();
     this.live = now;
+    // Of a room that moves already everything under way is counted, and nothing new leaves.
+    const moving = new Map<string, Move>();
+    for (const { node, items } of this.underWay)
+      for (const { request } of items) {
+        const { room } = request;
+        if (this.moves.has(room) || now.of(room) === node) continue;
+        const move = moving.get(room);
+        if (move) move.underWay++;
+        else moving.set(room, { underWay: 1, held: [], timer: undefined });
+      }
+    for (const [room, move] of moving) this.moves.set(room, move);
     for (const listener of this.listeners) listener(before, now);
   }
 }

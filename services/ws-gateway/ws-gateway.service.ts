@@ -114,6 +114,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
   },
 
   async started(this: GatewayService) {
+    this.trusted = false;
     const platform = platformOf(this.broker);
     const { config, clock, limits, tokens, bus, origin, link, health } = platform;
     const metrics = metricsOf(this.broker);
