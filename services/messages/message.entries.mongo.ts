@@ -34,7 +34,7 @@ export const ENTRY_INDEXES: IndexDescription[] = [
   { name: "seq", key: { room: 1, seq: 1 }, unique: true, partialFilterExpression: { kind: "message" } },
   { name: "key", key: { room: 1, key: 1 }, unique: true },
   { name: "id", key: { id: 1 }, unique: true, partialFilterExpression: { id: { $exists: true } } },
-  { name: "files", key: { files: 1 }, partialFilterExpression: { files: { $exists: true } } },
+  { name: "files", key: { files: 1, room: 1, offset: 1 }, partialFilterExpression: { files: { $exists: true } } },
   { name: "pending", key: { target: 1 }, partialFilterExpression: { pending: { $exists: true } } },
 ];
 

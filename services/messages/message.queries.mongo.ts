@@ -96,10 +96,13 @@ export class MongoQueries {
   }
 
   async shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean> {
-    const visible = new Map(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]));
     // A deleted message has no files any more.
-    const found = await this.find({ files: file, room: { $in: [...visible.keys()] } });
-    return found.some(({ room, offset }) => offset > (visible.get(room) ?? Infinity));
+    const shown = await inGroups(rooms, ROOMS_AT_ONCE, group => {
+      const places = group.map(({ room, visibleFrom }) => ({ room, offset: { $gt: visibleFrom } }));
+      const options = { hint: "files", limit: 1, projection: { _id: 1 } };
+      return this.connection.read(db => entriesIn(db).find({ files: file, $or: places }, options).toArray());
+    });
+    return shown.length > 0;
   }
 
   /** Messages after a seq and an offset that are neither the user's nor deleted, and how many of them name him. */

@@ -1,0 +1,238 @@
+import { newId } from "../../../services/core/ids";
+import type { Entry } from "../../../services/messages/message.store";
+import { changeEntry, messageEntries, messageEntry } from "./entries";
+import { once, stores } from "./stores";
+
+describe.each(stores)("the message store in %s", (_name, open) => {
+  const opened = once(open);
+  const texts = (rows: readonly { data: string }[]) =>
+    rows.map(({ data }) => (JSON.parse(data) as { text: string }).text);
+  const numbered = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => `text ${from + n}`);
+
+  it.each<[string, (first: Entry) => Partial<Entry>]>([
+    ["offset", () => ({ offset: 1 })],
+    ["seq", () => ({ seq: 1 })],
+    ["clientId of its sender", ({ sender, clientId }) => ({ sender, clientId })],
+    ["message id", ({ id }) => ({ id })],
+  ])("stores a batch up to the entry whose %s is taken, and nothing after it", async (_what, taken) => {
+    const { store } = await opened();
+    const room = newId();
+    const first = messageEntry({ offset: 1, seq: 1 });
+    expect(await store.append(room, [first])).toEqual({ stored: 1 });
+    const batch = [2, 3, 4, 5].map(n => messageEntry({ offset: n, seq: n, batch: 2 }));
+    Object.assign(batch[2] as Entry, taken(first));
+    expect(await store.append(room, batch)).toEqual({ stored: 2 });
+    expect((await store.events(room, 0, 10, 10_000)).map(({ offset }) => offset)).toEqual([1, 2, 3]);
+    expect((await store.heads([room])).get(room)).toEqual({ offset: 3, seq: 3, floor: 1 });
+  });
+
+  it("takes the same clientId from another sender and in another room", async () => {
+    const { store } = await opened();
+    const [room, other] = [newId(), newId()];
+    const first = messageEntry({ offset: 1, seq: 1, clientId: "same" });
+    await store.append(room, [first]);
+    const ofBob = messageEntry({ offset: 2, seq: 2, sender: "bob", clientId: "same" });
+    expect(await store.append(room, [ofBob])).toEqual({ stored: 1 });
+    expect(await store.append(other, [{ ...first, id: newId() }])).toEqual({ stored: 1 });
+    const keys = [first, ofBob].map(({ sender, clientId }) => ({ sender, clientId }));
+    const repeats = await store.repeats(room, [...keys, { sender: "bob", clientId: "unknown" }]);
+    expect(repeats.map(({ sender, offset }) => [sender, offset]).sort()).toEqual([
+      ["ann", 1],
+      ["bob", 2],
+    ]);
+  });
+
+  it("gives the heads of many rooms, also of empty ones", async () => {
+    const { store } = await opened();
+    const rooms = Array.from({ length: 40 }, () => newId());
+    await Promise.all(rooms.slice(1).map((room, n) => store.append(room, messageEntries(n + 1))));
+    const heads = await store.heads(rooms);
+    expect(heads.get(rooms[0] as string)).toEqual({ offset: 0, seq: 0, floor: 1 });
+    for (const [n, room] of rooms.entries()) expect(heads.get(room)).toMatchObject({ offset: n, seq: n });
+    expect(await store.takeOver(rooms[7] as string)).toEqual({ offset: 7, seq: 7 });
+    expect(await store.takeOver(newId())).toEqual({ offset: 0, seq: 0 });
+  });
+
+  it("shows windows and pages of messages, cut where the reader may see nothing older", async () => {
+    const { store } = await opened();
+    const room = newId();
+    // Entries that are no messages stand between them: offsets and seqs differ.
+    const entries = Array.from({ length: 20 }, (_, n) => [
+      { ...messageEntry({ offset: 2 * n + 1, seq: n + 1 }, `text ${n + 1}`), batch: 1 },
+      { ...messageEntry({ offset: 2 * n + 2, seq: n + 1 }), kind: "room" as const, id: null, batch: 1 },
+    ]).flat();
+    await store.append(room, entries);
+    const window = async (bounds: object, visibleFrom = 0) =>
+      texts(await store.window(room, { limit: 5, visibleFrom, ...bounds }));
+    expect(await window({})).toEqual(numbered(16, 20));
+    expect(await window({ before: 9 })).toEqual(numbered(4, 8));
+    expect(await window({ before: 3 })).toEqual(numbered(1, 2));
+    expect(await window({ before: 1 })).toEqual([]);
+    expect(await window({ before: 1_000 })).toEqual(numbered(16, 20));
+    expect(await window({ after: 9 })).toEqual(numbered(10, 14));
+    expect(await window({ after: 18 })).toEqual(numbered(19, 20));
+    expect(await window({ after: 0 }, 10)).toEqual(numbered(6, 10));
+    expect(await window({ before: 8 }, 10)).toEqual(numbered(6, 7));
+    expect(await window({ before: 8 }, 11)).toEqual(numbered(7, 7));
+    expect(await window({}, 40)).toEqual([]);
+    const page = async (skip: number, visibleFrom = 0) => {
+      const { items, total } = await store.page(room, skip, 5, visibleFrom);
+      return [texts(items.map(data => ({ data }))), total];
+    };
+    expect(await page(0)).toEqual([numbered(16, 20), 20]);
+    expect(await page(18)).toEqual([numbered(1, 2), 20]);
+    expect(await page(25)).toEqual([[], 20]);
+    expect(await page(10, 12)).toEqual([numbered(7, 10), 14]);
+    expect(await page(0, 40)).toEqual([[], 0]);
+    expect(await store.page(newId(), 0, 5, 0)).toEqual({ items: [], total: 0 });
+  });
+
+  it("replays at least one event, then as many as fit into the bytes and the limit", async () => {
+    const { store } = await opened();
+    const room = newId();
+    await store.append(room, messageEntries(10, { data: "x".repeat(100) }));
+    const offsets = async (...bounds: [after: number, limit: number, bytes: number]) =>
+      (await store.events(room, ...bounds)).map(({ offset }) => offset);
+    expect(await offsets(3, 4, 10_000)).toEqual([4, 5, 6, 7]);
+    expect(await offsets(3, 4, 250)).toEqual([4, 5]);
+    expect(await offsets(0, 10, 1)).toEqual([1]);
+    expect(await offsets(10, 10, 10_000)).toEqual([]);
+  });
+
+  it("shows an edited or deleted message as it is now, wherever it is read", async () => {
+    const { store } = await opened();
+    const room = newId();
+    const message = messageEntry({ offset: 1, seq: 1 }, "first");
+    const id = message.id as string;
+    await store.append(room, [message]);
+    const edit = changeEntry("edit", { offset: 2, seq: 1 }, { offset: 1, data: '{"text":"second"}' });
+    await store.append(room, [edit]);
+    const [shown] = await store.byIds([id]);
+    expect(shown).toMatchObject({ room, offset: 1, seq: 1, sender: "ann", deleted: false, data: '{"text":"second"}' });
+    const gone = { offset: 1, data: '{"text":""}', deleted: true } as const;
+    await store.append(room, [changeEntry("delete", { offset: 3, seq: 1 }, gone)]);
+    expect((await store.byIds([id]))[0]).toMatchObject({ deleted: true, data: '{"text":""}' });
+    expect(texts(await store.window(room, { limit: 5, visibleFrom: 0 }))).toEqual([""]);
+    const target = { offset: 1, data: '{"text":""}' };
+    expect(await store.events(room, 0, 10, 10_000)).toEqual([
+      { offset: 1, seq: 1, kind: "message", data: '{"text":""}' },
+      { offset: 2, seq: 1, kind: "edit", data: '{"text":""}', target },
+      { offset: 3, seq: 1, kind: "delete", data: '{"text":""}', target },
+    ]);
+    // The own earlier entry, found again, answers with the message it changed.
+    expect(await store.repeats(room, [edit])).toMatchObject([{ offset: 2, data: '{"text":""}' }]);
+  });
+
+  it("keeps reactions in the order they came, each once", async () => {
+    const { store } = await opened();
+    const room = newId();
+    let offset = 1;
+    await store.append(room, [messageEntry({ offset, seq: 1 })]);
+    const react = (user: string, emoji: string, on = true) => {
+      const change = { offset: 1, data: "{}", reaction: { emoji, user, on } };
+      return store.append(room, [changeEntry("reaction", { offset: ++offset, seq: 1 }, change, "{}")]);
+    };
+    await react("bob", "👍");
+    await react("ann", "🎉");
+    await react("ann", "👍");
+    await react("bob", "👍", false);
+    await react("bob", "👍");
+    expect(await store.reactions(room, 1)).toEqual([
+      { user: "ann", emoji: "🎉" },
+      { user: "ann", emoji: "👍" },
+      { user: "bob", emoji: "👍" },
+    ]);
+    await store.append(room, [
+      changeEntry("delete", { offset: ++offset, seq: 1 }, { offset: 1, data: "{}", deleted: true }),
+    ]);
+    expect(await store.reactions(room, 1)).toEqual([]);
+  });
+
+  it("moves marks forward only, and tells who moved one", async () => {
+    const { store } = await opened();
+    const room = newId();
+    expect(await store.mark(room, "ann", { read: 5, delivered: 5 })).toBe(true);
+    expect(await store.mark(room, "ann", { read: 3 })).toBe(false);
+    expect(await store.mark(room, "ann", { delivered: 8 })).toBe(true);
+    expect(await store.mark(room, "ann", { delivered: 8 })).toBe(false);
+    await Promise.all(Array.from({ length: 60 }, (_, n) => store.mark(room, `user ${n % 20}`, { read: n + 1 })));
+    const marks = await store.marks(room);
+    expect(marks).toContainEqual({ user: "ann", read: 5, delivered: 8 });
+    expect(
+      marks
+        .filter(({ user }) => user !== "ann")
+        .map(({ read }) => read)
+        .sort((a, b) => a - b),
+    ).toEqual(Array.from({ length: 20 }, (_, n) => 41 + n));
+    expect(await store.marks(newId())).toEqual([]);
+  });
+
+  it("moves the read mark of who sends and of who joins", async () => {
+    const { store } = await opened();
+    const room = newId();
+    const joined = { kind: "member", id: null, data: JSON.stringify({ userId: "eve", change: "join" }) } as const;
+    await store.append(room, [
+      messageEntry({ offset: 1, seq: 1, batch: 1, sender: "ann" }),
+      messageEntry({ offset: 2, seq: 2, batch: 1, sender: "bob" }),
+      { ...messageEntry({ offset: 3, seq: 2, batch: 1, sender: "rooms" }), ...joined },
+      messageEntry({ offset: 4, seq: 3, batch: 1, sender: "ann" }),
+    ]);
+    expect((await store.marks(room)).map(({ user, read }) => [user, read]).sort()).toEqual([
+      ["ann", 3],
+      ["bob", 2],
+      ["eve", 2],
+    ]);
+  });
+
+  it("counts unread messages and mentions of all rooms of a user", async () => {
+    const { store } = await opened();
+    const [busy, empty, joined] = [newId(), newId(), newId()];
+    const user = newId();
+    for (const room of [busy, joined]) {
+      const entries = messageEntries(6);
+      Object.assign(entries[1] as Entry, { mentions: [user, "bob"] });
+      Object.assign(entries[4] as Entry, { mentions: [user] });
+      await store.append(room, entries);
+    }
+    await store.append(busy, [
+      changeEntry("delete", { offset: 7, seq: 6 }, { offset: 5, data: "{}", deleted: true }),
+      messageEntry({ offset: 8, seq: 7 }),
+    ]);
+    await store.mark(busy, user, { read: 1 });
+    const rows = await store.unread(user, [
+      { room: busy, visibleFrom: 0 },
+      { room: empty, visibleFrom: 0 },
+      { room: joined, visibleFrom: 3 },
+    ]);
+    expect(rows).toEqual([
+      { room: busy, unread: 5, mentions: 1, lastSeq: 7, readSeq: 1 },
+      { room: empty, unread: 0, mentions: 0, lastSeq: 0, readSeq: 0 },
+      { room: joined, unread: 3, mentions: 1, lastSeq: 6, readSeq: 0 },
+    ]);
+  });
+
+  it("knows who may see a file: members of a room that shows it, from where they see", async () => {
+    const { store } = await opened();
+    const [room, other, file] = [newId(), newId(), newId()];
+    await store.append(room, [messageEntry({ offset: 1, seq: 1, files: [newId(), file] })]);
+    await store.append(room, [messageEntry({ offset: 2, seq: 2 })]);
+    const shows = (id: string, visibleFrom = 0) =>
+      store.shows(file, [
+        { room: other, visibleFrom: 0 },
+        { room: id, visibleFrom },
+      ]);
+    expect(await shows(room)).toBe(true);
+    expect(await shows(room, 1)).toBe(false);
+    expect(await shows(other)).toBe(false);
+    expect(await store.shows(newId(), [{ room, visibleFrom: 0 }])).toBe(false);
+    await store.append(room, [changeEntry("delete", { offset: 3, seq: 2 }, { offset: 1, data: "{}", deleted: true })]);
+    expect(await shows(room)).toBe(false);
+  });
+
+  it("is the same store with the same epoch for all who open it", async () => {
+    const { store, beside } = await opened();
+    const others = await Promise.all([beside(), beside(), beside()]);
+    expect(store.epoch).toMatch(/^[0-9a-f]{32}$/);
+    expect(new Set(others.map(({ epoch }) => epoch))).toEqual(new Set([store.epoch]));
+  });
+});
