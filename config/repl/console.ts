@@ -1,0 +1,50 @@
+import type { REPLServer } from "node:repl";
+import type { ServiceBroker } from "moleculer";
+import openRepl from "moleculer-repl";
+import { redactText } from "../log.redact";
+import { JSON_OPTION, type Command } from "./command";
+import { COMMANDS, runCommand } from "./commands";
+import { Operator } from "./operator";
+
+/** Lines that the history, which is kept in a file, must not hold: they name a secret or look like one. */
+const SECRET = /password|passwd|secret|token|credential|[\w-]{40,}/i;
+
+/**
+ * Opens Moleculer's console on this terminal with our commands in it, on a started broker. Leaving it stops the broker and
+ * ends the process.
+ */
+export function openConsole(broker: ServiceBroker): REPLServer {
+  const operator = new Operator(broker);
+  const repl = openRepl(broker, {
+    delimiter: "rookery $",
+    customCommands: COMMANDS.map(command => consoleCommand(command, operator)),
+  }) as unknown as REPLServer;
+  repl.on("history", forgetSecrets);
+  return repl;
+}
+
+/** Told after every line, with the newest first; what is taken out here is not written to the file. */
+export function forgetSecrets(history: string[]): void {
+  const [line] = history;
+  if (line !== undefined && (SECRET.test(line) || redactText(line) !== line)) history.shift();
+}
+
+/** A command as moleculer-repl registers it. It parses nothing: words go to the same place as those of a shell. */
+function consoleCommand({ name, takes, description, options }: Command, operator: Operator) {
+  return {
+    command: `${name} ${takes}`.trim().replace(/(?<= )([a-z]+)/, "<$1>"),
+    description,
+    options: Object.entries({ ...options, json: JSON_OPTION }).map(([option, is]) => ({
+      option: `${is.short ? `-${is.short}, ` : ""}--${option}${is.type === "string" ? " <n>" : ""}`,
+      description: is.meaning,
+    })),
+    alias: null,
+    allowUnknownOptions: true,
+    parse(line: { parent: { rawArgs: string[] }; params: unknown }) {
+      line.params = line.parent.rawArgs.slice(2);
+    },
+    async action(_broker: unknown, words: unknown) {
+      console.log((await runCommand(operator, words as string[], process.stdout.isTTY)).text);
+    },
+  };
+}
