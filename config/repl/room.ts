@@ -3,6 +3,7 @@ import type { Message } from "../../services/core/model";
 import type { RoomEvent } from "../../services/core/room-bus";
 import { command, wholeOf } from "./command";
 import { ago, bytes, facts, iso, list, many, paragraphs, table } from "./format";
+import type { Operator } from "./operator";
 
 /** Entries shown unless the operator says how many, and at most; bytes of them. */
 const LAST = 10;
