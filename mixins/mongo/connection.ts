@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import {
   MongoClient,
+  ReadConcern,
   type Db,
   type DbOptions,
   type MongoClientOptions,
@@ -50,7 +51,7 @@ const OPTIONS: MongoClientOptions = {
 };
 const PROMISES: DbOptions = {
   writeConcern: { w: "majority", journal: true, wtimeoutMS: 4_000 },
-  readConcern: { level: "majority" },
+  readConcern: new ReadConcern("majority"),
   readPreference: "primary",
 };
 

@@ -5,20 +5,18 @@ import { DuplicateKeyError, StorageError, type StorageReason } from "../storage-
 export type Kind = "read" | "write";
 
 /**
- * An error of the driver, read: DuplicateKeyError with the index's name (`id` for the document's own id), or StorageError.
- * A write is `failed` only where it surely never took effect; whatever is not known to be a refusal is `unknown`. Errors
- * that are not the driver's are defects and come back as they are.
+ * An error of the driver, read: DuplicateKeyError with the index's name (`id` for the document's own id; of an ordered
+ * group, what came before the refused one is stored), or StorageError. A write is `failed` only where it surely never took
+ * effect; whatever is not known to be a refusal is `unknown`. Errors that are not the driver's are defects and come back as
+ * they are.
  */
 export function storageError(error: unknown, kind: Kind = "write"): unknown {
   if (isBsonError(error)) return new StorageError("failed", "statement", error);
   if (!(error instanceof MongoError)) return error;
-  if (error.code === DUPLICATE_KEY && !isUnconfirmed(error)) return new DuplicateKeyError(indexIn(error));
+  if (error.code === DUPLICATE_KEY) return new DuplicateKeyError(indexIn(error));
   const { outcome, reason } = error instanceof MongoBulkWriteError ? diagnoseBulk(error) : diagnose(error);
   return new StorageError(kind === "read" ? "failed" : outcome, reason, error);
 }
-
-/** True for an error that came before anything was stored because no server could be reached. */
-export const isAway = (error: unknown): boolean => error instanceof StorageError && error.reason === "away";
 
 type Diagnosis = Pick<StorageError, "outcome" | "reason">;
 
