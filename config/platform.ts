@@ -23,8 +23,8 @@ export class Platform {
   readonly origin = new Origin();
   /** Work that needs every service of this process started, and ends before the process says it is ready. */
   readonly afterStart: (() => Promise<void>)[] = [];
-  /** The random password of the admin user, if this start made it; shown once. */
-  madeAdminPassword: string | null = null;
+  private adminPassword: string | null = null;
+  private showAdminPassword: ((password: string) => void) | null = null;
   private roomBus: RoomBus = new MemoryRoomBus();
   private natsLink: NatsLink | null = null;
   private log: MongoLog | null = null;
@@ -52,6 +52,22 @@ export class Platform {
   /** The ties to other processes; null in the embedded shape. */
   get link(): NatsLink | null {
     return this.natsLink;
+  }
+
+  /** The random password of the admin user, if this process made it. */
+  get madeAdminPassword(): string | null {
+    return this.adminPassword;
+  }
+
+  set madeAdminPassword(password: string) {
+    this.adminPassword = password;
+    this.showAdminPassword?.(password);
+  }
+
+  /** Shows that password once to whoever started this process: now if it is made, else when it is. */
+  onAdminPassword(show: (password: string) => void): void {
+    this.showAdminPassword = show;
+    if (this.adminPassword !== null) show(this.adminPassword);
   }
 
   /** Before any service starts: connects to NATS, however long that takes. Rejects if the server refuses us. */

@@ -67,8 +67,7 @@ async function start(load: (broker: ServiceBroker, config: Config) => void, stop
     log.info("serving", { page: origin, docs: `${origin}/api/docs`, metrics });
     console.log(`ready ${origin}`);
   }
-  const password = platformOf(broker).madeAdminPassword;
-  if (password) console.log(`admin password: ${password}`);
+  platformOf(broker).onAdminPassword(password => console.log(`admin password: ${password}`));
 }
 
 const originUrl = ({ host, port }: Config, real: number | null): string =>

@@ -1,4 +1,4 @@
-import { StorageError, type Documents } from "../../mixins/documents";
+import { DuplicateKeyError, StorageError, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { SignedIn, UserRecord } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
@@ -49,7 +49,7 @@ export class Accounts {
    */
   async register(users: Users, wanted: { username: string; email: string; password: string }): Promise<SignedIn> {
     const { credentials, passwords, clock, revocations } = this.parts;
-    const revision = revocations.head;
+    const revision = await revocations.current();
     const id = newId();
     const hash = await passwords.hash(wanted.password);
     await credentials.insert({ id, hash, createdAt: timestamp(clock), pendingSince: clock.now() });
@@ -67,7 +67,7 @@ export class Accounts {
   /** By user name or e-mail. Wrong in any way: the same answer after the same work. */
   async login(users: Users, login: string, password: string): Promise<SignedIn> {
     // Before anything else is read: what is revoked from here on also revokes the token made at the end.
-    const revision = this.parts.revocations.head;
+    const revision = await this.parts.revocations.current();
     const user = await users.byLogin(login);
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);
@@ -78,7 +78,7 @@ export class Accounts {
   /** The next pair of tokens, with the user's roles as they are now. */
   async refresh(users: Users, refreshToken: string): Promise<SignedIn> {
     const { sessions, revocations } = this.parts;
-    const revision = revocations.head;
+    const revision = await revocations.current();
     const session = await sessions.find(refreshToken);
     if (!session) throw ended();
     const user = await users.record(session.userId);
@@ -88,6 +88,12 @@ export class Accounts {
     }
     // All that can fail comes before the rotation: after it the client's token is spent.
     const identity = identityOf(user, session.id);
+    // The log has the session's end, its record is still there: whoever ended it did not come to remove it. What the log
+    // says of the user does not matter here, only that the new token tells what was known.
+    if (revocations.refuses({ identity, revision: Infinity })) {
+      await sessions.end(session.id);
+      throw ended();
+    }
     const profile = await users.profile(identity);
     const rotation = await sessions.rotate(refreshToken);
     if (rotation.outcome === "reused") await this.end(session.id);
@@ -110,12 +116,22 @@ export class Accounts {
     if (forget) await this.parts.credentials.remove(userId);
   }
 
-  /** Sets a user's password whether he had one or not. */
-  async setPassword(userId: string, password: string): Promise<void> {
+  /** Sets the password of the first admin, unless a later attempt to make him did. Resolves to whether it is this one's. */
+  async seedPassword(userId: string, password: string, attempt: number): Promise<boolean> {
     const { credentials, passwords, clock } = this.parts;
     const hash = await passwords.hash(password);
-    if (await credentials.update(userId, known => ({ ...known, hash }))) return;
-    await credentials.insert({ id: userId, hash, createdAt: timestamp(clock) });
+    const replace = () =>
+      credentials.update(userId, known => ((known.seeded ?? 0) < attempt ? { ...known, hash, seeded: attempt } : null));
+    let stored = await replace();
+    if (!stored) {
+      try {
+        stored = await credentials.insert({ id: userId, hash, createdAt: timestamp(clock), seeded: attempt });
+      } catch (error) {
+        if (!(error instanceof DuplicateKeyError)) throw error;
+        stored = await replace();
+      }
+    }
+    return stored?.seeded === attempt;
   }
 
   /** Finishes or takes back registrations that a crash or a lost answer left half done. */
@@ -141,6 +157,7 @@ export class Accounts {
     const { sessions, revocations } = this.parts;
     const session = await sessions.start(user.id);
     const identity = identityOf(user, session.id);
+    await revocations.current();
     if (revocations.refuses({ identity, revision })) {
       await sessions.end(session.id);
       throw new RookeryError("UNAVAILABLE", "The account was just changed.");

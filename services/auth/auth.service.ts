@@ -1,5 +1,6 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
+import { untilDone } from "../../mixins/until-done";
 import { broadcast, call, type ActionsOf, type Caller, type Meta, type SessionFacts } from "../core/contract";
 import { newSecret } from "../core/ids";
 import type { Identity } from "../core/model";
@@ -15,7 +16,7 @@ import {
   type Seed,
   type Session,
 } from "./auth.store";
-import { seedAdmin, type FirstAdmin } from "./first-admin";
+import { FirstAdmin } from "./first-admin";
 import { Passwords } from "./passwords";
 import { RevocationLog } from "./revocation-log";
 import { Sessions } from "./sessions";
@@ -26,6 +27,7 @@ interface AuthService extends Service {
   revocations: RevocationLog;
   passwords: Passwords;
   admin: FirstAdmin;
+  ending: AbortController;
   sweeper: NodeJS.Timeout;
 }
 
@@ -33,6 +35,9 @@ interface AuthService extends Service {
 const SWEEP = 60_000;
 /** Milliseconds beyond its lifetime for which a token may still be taken: clocks of nodes differ. */
 const SKEW = 60_000;
+/** Milliseconds between two tries to make the first admin, and after which another node's attempt is given up on. */
+const SEED_PAUSE = 1_000;
+const SEED_PATIENCE = 30_000;
 
 /** Longer than any token or password that could fit; not worth the work. */
 const secret = "string|min:1|max:1000";
@@ -112,16 +117,18 @@ const actions = {
 
 const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService> = {
   name: "auth",
-  dependencies: ["users"],
   actions,
 
-  events: {
-    /** From here on the start script shows what was made. */
-    "$broker.started": {
-      async handler(this: AuthService) {
-        await this.admin.shown();
-      },
-    },
+  created(this: AuthService) {
+    this.ending = new AbortController();
+    const { afterStart, config } = platformOf(this.broker);
+    // Noted before any service starts: the first rooms, which are the admin's, come after him.
+    afterStart.push(async () => {
+      if (!config.cluster) return void (await this.admin.make());
+      // Users may be another node's, and start later.
+      const failed = (error: unknown) => this.logger.warn("the first admin has to wait", { error: String(error) });
+      void untilDone(() => this.admin.make(), { every: SEED_PAUSE, failed, signal: this.ending.signal });
+    });
   },
 
   async started(this: AuthService) {
@@ -129,7 +136,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     const { clock, tokens, config } = platform;
     const credentials = await platform.documents<Credentials>(CREDENTIALS);
     this.sessions = new Sessions(await platform.documents<Session>(SESSIONS), clock, config.jwt.refreshTtl);
-    this.revocations = await RevocationLog.open(
+    this.revocations = new RevocationLog(
       await platform.documents<RevocationEntry>(REVOCATIONS),
       clock,
       tokens.ttl * 1000 + SKEW,
@@ -144,14 +151,21 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       tokens,
       clock,
     });
-    const seeds = await platform.documents<Seed>(SEEDS);
     const users = usersOf(this.broker);
-    this.admin = await seedAdmin(seeds, this.accounts, users, config.adminPassword, () => newSecret().slice(0, 20));
-    if (this.admin.madePassword) platform.madeAdminPassword = this.admin.madePassword;
+    this.admin = new FirstAdmin({
+      seeds: await platform.documents<Seed>(SEEDS),
+      accounts: this.accounts,
+      users,
+      password: config.adminPassword,
+      randomPassword: () => newSecret().slice(0, 20),
+      show: password => (platform.madeAdminPassword = password),
+      patience: config.cluster ? SEED_PATIENCE : 0,
+      monotonic: () => clock.monotonic(),
+    });
 
     const sweep = async (): Promise<void> => {
       await this.sessions.sweep();
-      await this.revocations.sweep();
+      await this.revocations.sweep(ids => this.sessions.endMany(ids));
       await this.accounts.sweep(users);
     };
     this.sweeper = setInterval(() => {
@@ -161,6 +175,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
 
   async stopped(this: AuthService) {
     clearInterval(this.sweeper);
+    this.ending.abort();
     await this.passwords?.close();
   },
 };

@@ -10,6 +10,8 @@ export interface Credentials {
   createdAt: string;
   /** Milliseconds since the epoch; set until the user is known to exist. */
   pendingSince?: number;
+  /** Of the first admin: number of the attempt that set the password. */
+  seeded?: number;
 }
 
 /** One sign-in on one device; `id` is the `sid` of its tokens. An ended session is not kept. */
@@ -40,6 +42,9 @@ export interface Seed {
   id: string;
   userId: string;
   done: boolean;
+  /** Which node is making him, and how many have begun to. */
+  maker?: string;
+  attempt?: number;
 }
 
 export const CREDENTIALS: CollectionSpec = {

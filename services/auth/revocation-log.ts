@@ -10,19 +10,26 @@ import type { RevocationEntry } from "./auth.store";
 /** Entries in one answer; who is further behind asks again. */
 const PAGE = 1_000;
 /** Times an entry looks for a free number before it gives up. */
-const ATTEMPTS = 8;
+const ATTEMPTS = 32;
+/**
+ * Milliseconds for which an entry stays beyond its use. A node that read the head and was held up before it wrote would
+ * otherwise take a number that has been given and forgotten; no write takes that long.
+ */
+const MARGIN = 3_600_000;
 
 /**
  * The numbered log of what must be refused before it expires. Numbers have no holes, so whoever knows the head knows
- * whether he missed one. Entries are stored one after another, and the unique index on the number is the fence if another
- * process should write too.
+ * whether he missed one. Any number of nodes write it: the store has the truth, the unique index on the number is the
+ * fence, and nothing is answered from memory alone.
  */
 export class RevocationLog {
+  /** Number of the last entry known here. */
   private last = 0;
   private turn: Promise<unknown> = Promise.resolve();
+  private nextRead: Promise<void> | null = null;
   private readonly recent: RevocationList;
 
-  private constructor(
+  constructor(
     private readonly entries: Documents<RevocationEntry>,
     private readonly clock: Clock,
     /** Milliseconds after which every token an entry could refuse has expired. */
@@ -32,19 +39,16 @@ export class RevocationLog {
     this.recent = new RevocationList(() => clock.now(), keepFor);
   }
 
-  static async open(
-    entries: Documents<RevocationEntry>,
-    clock: Clock,
-    keepFor: number,
-    announce: (items: Revocation[]) => void,
-  ): Promise<RevocationLog> {
-    const log = new RevocationLog(entries, clock, keepFor, announce);
-    await log.catchUp();
-    return log;
-  }
-
-  /** Number of the last entry; 0 if there never was one. Tokens carry it. */
-  get head(): number {
+  /**
+   * Number of the last entry at some moment after the call; 0 if there never was one. Tokens carry it. Callers of one tick
+   * share a read; none joins one under way, which may have missed what he knows of.
+   */
+  async current(): Promise<number> {
+    this.nextRead ??= new Promise(resolve => setImmediate(resolve)).then(() => {
+      this.nextRead = null;
+      return this.catchUp();
+    });
+    await this.nextRead;
     return this.last;
   }
 
@@ -57,34 +61,39 @@ export class RevocationLog {
 
   /** Entries after a number, oldest first; at most 1,000. Those of a past token lifetime are gone. */
   async after(n: number): Promise<{ head: number; items: Revocation[] }> {
-    const head = this.last;
+    const head = await this.current();
     if (n >= head) return { head, items: [] };
     const items = await this.entries.find({ where: { n: { $gt: n, $lte: head } }, sort: "n", limit: PAGE });
     return { head, items: items.map(toRevocation) };
   }
 
-  /** Whether a token with these claims is refused by now. */
+  /** Whether a token with these claims was refused when `current` last resolved. */
   refuses(token: Pick<VerifiedToken, "identity" | "revision">): boolean {
     return this.recent.refuses(token);
   }
 
-  /** Forgets a bounded number of old entries. The last one stays whatever its age: it holds the number. */
-  async sweep(): Promise<void> {
-    const where = { at: { $lt: this.clock.now() - this.keepFor }, n: { $lt: this.last } };
+  /**
+   * Forgets a bounded number of old entries, after `end` made sure that their sessions are over. The last entry stays
+   * whatever its age: it holds the number.
+   */
+  async sweep(end: (sessions: string[]) => Promise<void>): Promise<void> {
+    const where = { at: { $lt: this.clock.now() - this.keepFor - MARGIN }, n: { $lt: await this.current() } };
     const old = await this.entries.find({ where, sort: "n", limit: PAGE });
     const newest = old.at(-1);
-    if (newest) await this.entries.removeWhere({ n: { $lte: newest.n } });
+    if (!newest) return;
+    await end(old.flatMap(({ session }) => session ?? []));
+    await this.entries.removeWhere({ n: { $lte: newest.n } });
   }
 
   private async store(what: { session: string } | { user: string }): Promise<Revocation> {
     const id = newId();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      await this.catchUp();
       const entry: RevocationEntry = { id, n: this.last + 1, ...what, at: this.clock.now() };
       try {
         await this.entries.insert(entry);
       } catch (error) {
         if (!(error instanceof DuplicateKeyError)) throw error;
-        await this.catchUp();
         continue;
       }
       this.learn([entry]);
@@ -93,7 +102,6 @@ export class RevocationLog {
     throw new RookeryError("UNAVAILABLE");
   }
 
-  /** Learns what is stored but not known here: at the start, and when another process took a number. */
   private async catchUp(): Promise<void> {
     for (;;) {
       const found = await this.entries.find({ where: { n: { $gt: this.last } }, sort: "n", limit: PAGE });
@@ -104,7 +112,7 @@ export class RevocationLog {
 
   private learn(entries: RevocationEntry[]): void {
     this.recent.add(entries.map(toRevocation));
-    this.last = entries.at(-1)?.n ?? this.last;
+    this.last = Math.max(this.last, entries.at(-1)?.n ?? 0);
   }
 }
 

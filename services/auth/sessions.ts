@@ -96,6 +96,10 @@ export class Sessions {
     await this.sessions.remove(id);
   }
 
+  async endMany(ids: readonly string[]): Promise<void> {
+    if (ids.length > 0) await this.sessions.removeWhere({ id: { $in: [...ids] } });
+  }
+
   async endAll(userId: string): Promise<void> {
     await this.sessions.removeWhere({ userId });
   }

@@ -1,6 +1,6 @@
-import type { CollectionSpec, Documents } from "../../mixins/documents";
+import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
 import type { UserRecord } from "../core/contract";
-import { RookeryError } from "../core/errors";
+import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
 import { permissionsOf } from "../core/permissions";
 import type { Append } from "./changes";
@@ -37,20 +37,40 @@ interface Ground {
   admin(): Promise<UserRecord | null>;
 }
 
-/** Makes the first channels and messages, once. A start that was cut off goes on where it was: every step can be repeated. */
-export async function seedRooms({ seeds, store, rooms, append, maxText, admin }: Ground): Promise<void> {
-  if (await seeds.get("channels")) return;
+/**
+ * Makes the first channels and messages, once. Resolves to whether that is done; while there is no admin, false. Every step
+ * can be repeated: a start that was cut off goes on where it was, and nodes that do it at the same time do it once.
+ */
+export async function seedRooms({ seeds, store, rooms, append, maxText, admin }: Ground): Promise<boolean> {
+  const done = async (): Promise<boolean> => (await seeds.get("channels")) !== null;
+  if (await done()) return true;
   const owner = await admin();
-  if (!owner) return;
+  if (!owner) return false;
   const user: Identity = { ...owner, permissions: permissionsOf(owner.roles), sid: "seed" };
   for (const { name, topic, messages } of CHANNELS) {
-    const there = await store.findOne({ nameKey: name });
-    const { id } = there ?? (await rooms.createChannel(owner.id, name, false, topic));
+    // Another node may have come first; what an operator deleted since then does not come back.
+    if (await done()) return true;
+    const made = await rooms.createChannel(owner.id, name, false, topic).catch(taken);
+    const room = made ?? (await store.findOne({ nameKey: name }));
+    // A channel of this name that somebody else made is his.
+    if (room?.createdBy !== owner.id) continue;
+    // Also waits for a room that another node is just making.
+    await rooms.join(owner.id, room.id);
     for (const [index, whole] of messages.entries()) {
       const entry = { op: "send", text: whole.slice(0, maxText), clientId: `seed-${index + 1}` } as const;
-      const answer = await append({ room: id, user, entry });
+      const answer = await append({ room: room.id, user, entry });
       if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
     }
   }
-  await seeds.insert({ id: "channels" });
+  try {
+    await seeds.insert({ id: "channels" });
+  } catch (error) {
+    if (!(error instanceof DuplicateKeyError)) throw error;
+  }
+  return true;
+}
+
+function taken(error: unknown): null {
+  if (hasCode(error, "CONFLICT")) return null;
+  throw error;
 }

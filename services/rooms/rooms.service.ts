@@ -1,5 +1,6 @@
 import type { Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
+import { untilDone } from "../../mixins/until-done";
 import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type AppendAnswer, type Caller } from "../core/contract";
 import { ROOM_ROLES } from "../core/permissions";
@@ -15,11 +16,14 @@ interface RoomsService extends Service {
   rooms: Rooms;
   changes: RoomChanges;
   sweeper: NodeJS.Timeout;
+  ending: AbortController;
 }
 
 /** Milliseconds between looks for changes left half done. */
 const SWEEP = 1_000;
 const SWEEP_ROOMS = 50;
+/** Milliseconds between two tries to make the first rooms. */
+const SEED_PAUSE = 1_000;
 
 const name = rules.line({ min: 1, max: 80 });
 const topic = rules.line({ max: 500, optional: true, nullable: true });
@@ -181,9 +185,11 @@ const actions = {
 
 const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsService> = {
   name: "rooms",
-  // The first rooms belong to the admin and hold messages.
-  dependencies: ["users", "auth", "messages"],
   actions,
+
+  created(this: RoomsService) {
+    this.ending = new AbortController();
+  },
 
   async started(this: RoomsService) {
     const platform = platformOf(this.broker);
@@ -197,9 +203,13 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     if (config.seedDemo) {
       const seeds = await platform.documents<Seed>(SEEDS);
       const admin = () => call(this.broker, "users.byLogin", { login: "admin" });
-      platform.afterStart.push(() =>
-        seedRooms({ seeds, store: rooms, rooms: this.rooms, append, maxText: limits.text, admin }),
-      );
+      const seed = () => seedRooms({ seeds, store: rooms, rooms: this.rooms, append, maxText: limits.text, admin });
+      platform.afterStart.push(async () => {
+        if (!config.cluster) return void (await seed());
+        // The admin and the log may be other nodes', and start later.
+        const failed = (error: unknown) => this.logger.warn("the first rooms have to wait", { error: String(error) });
+        void untilDone(seed, { every: SEED_PAUSE, failed, signal: this.ending.signal });
+      });
     }
     this.sweeper = setInterval(() => {
       const report = (room: string | null, error: unknown) =>
@@ -210,6 +220,7 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
 
   async stopped(this: RoomsService) {
     clearInterval(this.sweeper);
+    this.ending.abort();
     this.writers?.close();
   },
 };

@@ -1,0 +1,25 @@
+import { setTimeout as pause } from "node:timers/promises";
+
+export interface UntilDoneOptions {
+  /** Milliseconds between two tries. */
+  every: number;
+  /** Told of each try that failed. */
+  failed(error: unknown): void;
+  /** Ends it after the try under way. */
+  signal: AbortSignal;
+}
+
+/** Repeats work that other nodes may not be there for yet, until it says that it is done. Never rejects. */
+export async function untilDone(
+  work: () => Promise<boolean>,
+  { every, failed, signal }: UntilDoneOptions,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      if (await work()) return;
+    } catch (error) {
+      if (!signal.aborted) failed(error);
+    }
+    await pause(every, undefined, { signal, ref: false }).catch(() => undefined);
+  }
+}
