@@ -14,6 +14,7 @@ module.exports = {
       },
     ],
   },
-  testTimeout: 20000,
+  // Before its first test a file may have to start a cluster.
+  testTimeout: process.env.ROOKERY_SHAPE === "cluster" ? 60000 : 20000,
   maxWorkers: 2,
 };

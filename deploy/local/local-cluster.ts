@@ -90,9 +90,10 @@ export class Cluster {
   /** Starts everything and resolves when the origin is healthy. What was started is stopped again if it fails. */
   async start(): Promise<this> {
     try {
-      await this.startServers();
-      await this.startNodes();
-      await this.untilHealthy();
+      for (const step of [this.startServers, this.startNodes, this.startProxy, this.untilHealthy]) {
+        if (this.stopping) throw new Error("stopped before it was ready");
+        await step.call(this);
+      }
     } catch (error) {
       await this.stop();
       throw error;
@@ -149,7 +150,7 @@ export class Cluster {
   }
 
   private async startNodes(): Promise<void> {
-    const { each, onLine, dataDir } = this.options;
+    const { each, onLine } = this.options;
     this.port ||= await freePort();
     const env = {
       ...this.env,
@@ -166,6 +167,10 @@ export class Cluster {
         }),
       );
     await Promise.all(this.nodes.map(node => node.start()));
+  }
+
+  private async startProxy(): Promise<void> {
+    const { onLine, dataDir } = this.options;
     this.nginx = await Nginx.start({
       port: this.port,
       sockets: this.portsOf("ws-gateway"),

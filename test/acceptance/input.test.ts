@@ -27,7 +27,8 @@ describe("bad input", () => {
   let routes: { method: string; path: string; fields: string[] }[];
 
   beforeAll(async () => {
-    stage = await Stage.on(await startServer());
+    // Of its own: what others do meanwhile would look like a change.
+    stage = await Stage.on(await startServer({ env: {} }));
     [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
     room = await stage.channel([ann, bob], { owner: stage.admin });
     message = await say(ann, room, "untouched");
@@ -286,7 +287,7 @@ describe("bad input", () => {
           socket.write(text);
           await socket.settle();
           const answers = socket.frames.slice(from).filter(frame => frame.t !== "pong");
-          expect(answers.every(frame => frame.t === "err" && frame.status < 500)).toBe(true);
+          expect(answers.filter(frame => frame.t !== "err" || frame.status >= 500)).toEqual([]);
         }
       });
     });

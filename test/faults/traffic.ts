@@ -60,9 +60,9 @@ export class Sender {
 
   /** Like `run`, but comes back after every break and says again what is open, until it is stopped. */
   async keepOn(): Promise<void> {
-    for (this.ended = false; !this.ended;) {
+    while (!this.stopped) {
       await this.run();
-      if (this.ended) return;
+      if (this.stopped) return;
       await new Promise(resolve => setTimeout(resolve, BREATH));
       for (const one of this.open) {
         try {

@@ -82,8 +82,15 @@ ${upstream("api", api)}
     listen 127.0.0.1:${port};
     # The proxy cannot know how far a request came whose gateway did not answer.
     error_page 502 504 = @unknown;
+    # What it cannot read it refuses itself, in the words of the product.
+    error_page 400 414 494 /-/bad;
     location / { proxy_pass http://api; }
     location ~ ^/(ws|hubs|socket\\.io|stream)(/|$) { proxy_pass http://sockets; }
+    location = /-/bad {
+      internal;
+      default_type application/problem+json;
+      return 400 '{"type":"about:blank","title":"Bad request","status":400,"code":"BAD_REQUEST"}';
+    }
     location @unknown {
       default_type application/problem+json;
       return 504 '{"type":"about:blank","title":"No answer","status":504,"code":"UNKNOWN_OUTCOME"}';
