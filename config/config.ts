@@ -35,6 +35,8 @@ export interface Config {
   traceSampling: number;
   /** Sample rooms and messages besides the admin user. */
   seedDemo: boolean;
+  /** The operator's console is opened on this process's terminal. */
+  repl: boolean;
   signalr: { /** Seconds. */ keepAlive: number; handshakeTimeout: number };
 }
 
@@ -227,6 +229,7 @@ const VARIABLES = {
     desc: "socket engine: uWebSockets.js or the portable one",
   }),
   ROOKERY_DEMO: bool({ default: true, desc: "sample channels and messages in a new store" }),
+  ROOKERY_REPL: bool({ default: false, desc: "opens the operator's console in this process, if it has a terminal" }),
   LOG_LEVEL: str({ choices: LOG_LEVELS, default: "info", desc: "fatal, error, warn, info, debug or trace" }),
   LOG_FORMAT: str({
     choices: ["pretty", "json"],
@@ -356,6 +359,7 @@ export function loadConfig(environment: Environment): Config {
     otlpEndpoint: text("OTEL_EXPORTER_OTLP_ENDPOINT"),
     traceSampling: number("ROOKERY_TRACE_SAMPLING"),
     seedDemo: values.ROOKERY_DEMO as boolean,
+    repl: values.ROOKERY_REPL as boolean,
     signalr: { keepAlive: number("SIGNALR_KEEP_ALIVE"), handshakeTimeout: number("SIGNALR_HANDSHAKE_TIMEOUT") },
   };
 }

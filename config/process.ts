@@ -5,6 +5,7 @@ import { metricsOf, metricsUrl } from "./metrics";
 import { nodeOptions } from "./node";
 import { startTracing, type Tracing } from "./otel";
 import { platformOf } from "./platform";
+import { openConsole } from "./repl/console";
 import { version } from "./root";
 
 type Log = ServiceBroker["logger"];
@@ -68,6 +69,7 @@ async function start(load: (broker: ServiceBroker, config: Config) => void, stop
     console.log(`ready ${origin}`);
   }
   platformOf(broker).onAdminPassword(password => console.log(`admin password: ${password}`));
+  if (config.repl && process.stdin.isTTY) openConsole(broker);
 }
 
 const originUrl = ({ host, port }: Config, real: number | null): string =>

@@ -20,8 +20,8 @@ export interface Output {
 }
 
 /** Runs one command and gives what is to be printed; with `--json` one JSON document, also for a failure. Never rejects. */
-export async function runCommand(operator: Operator, words: readonly string[], isTerminal: boolean): Promise<Output> {
-  const paint = paintFor(isTerminal);
+export async function runCommand(operator: Operator, words: readonly string[], coloured: boolean): Promise<Output> {
+  const paint = paintFor(coloured);
   try {
     const [name, ...rest] = words;
     const command = COMMANDS.find(one => one.name === name);

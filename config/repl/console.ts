@@ -1,8 +1,8 @@
 import type { REPLServer } from "node:repl";
 import type { ServiceBroker } from "moleculer";
-import openRepl from "moleculer-repl";
 import { redactText } from "../log.redact";
 import { JSON_OPTION, type Command } from "./command";
+import { hasColours } from "./format";
 import { COMMANDS, runCommand } from "./commands";
 import { Operator } from "./operator";
 
@@ -15,10 +15,11 @@ const SECRET = /password|passwd|secret|token|credential|[\w-]{40,}/i;
  */
 export function openConsole(broker: ServiceBroker): REPLServer {
   const operator = new Operator(broker);
-  const repl = openRepl(broker, {
+  broker.options.replOptions = {
     delimiter: "rookery $",
     customCommands: COMMANDS.map(command => consoleCommand(command, operator)),
-  }) as unknown as REPLServer;
+  };
+  const repl = broker.repl() as unknown as REPLServer;
   repl.on("history", forgetSecrets);
   return repl;
 }
@@ -44,7 +45,7 @@ function consoleCommand({ name, takes, description, options }: Command, operator
       line.params = line.parent.rawArgs.slice(2);
     },
     async action(_broker: unknown, words: unknown) {
-      console.log((await runCommand(operator, words as string[], process.stdout.isTTY)).text);
+      console.log((await runCommand(operator, words as string[], hasColours())).text);
     },
   };
 }

@@ -8,16 +8,18 @@ export type Paint = Record<Colour, (text: string) => string>;
 
 const COLOURS: readonly Colour[] = ["bold", "dim", "red", "green", "yellow", "cyan"];
 
-/** Colours for a terminal; none where the output is read by something else, or NO_COLOR asks for none. */
-export function paintFor(isTerminal: boolean): Paint {
-  const coloured = isTerminal && !process.env.NO_COLOR;
+/** Whether the output goes to a terminal that shows colours; NO_COLOR asks for none. */
+export const hasColours = (): boolean => process.stdout.isTTY && process.stdout.hasColors();
+
+/** Colours, or none of them. */
+export function paintFor(coloured: boolean): Paint {
   return Object.fromEntries(
     COLOURS.map(colour => [colour, (text: string) => (coloured && text !== "" ? styleText(colour, text) : text)]),
   ) as Paint;
 }
 
 /** A number, with its unit or without. */
-const QUANTITY = /^(> )?[\d.]+( \w+)?$/;
+const QUANTITY = /^(> )?\d+(\.\d+)?( (ms|s|min|h|d|B|KB|MB|GB))?$/;
 
 /** Columns two spaces apart, under their names. A column of numbers and quantities is aligned to the right. */
 export function table(paint: Paint, heads: readonly string[], rows: readonly (readonly (string | number)[])[]): string {

@@ -72,18 +72,21 @@ export function pathOf(
   const files = attachments > 0 ? `, ${many(attachments, "file")}` : "";
   const size = deletedAt === undefined ? `${many(length, "character")}${files}` : "deleted since";
   const under = clientId === undefined ? "no clientId" : `clientId ${clientId}`;
+  const became = `${username}'s message became offset ${offset}, seq ${seq} (${under}; ${size})`;
   if (written) {
     const { node, batch } = written;
     const { from, to, queuedAt, writtenAt, committedAt, publishedAt } = batch;
     const alone = from === to;
     const asked = alone ? `${username}'s request` : "the first request of its batch";
-    steps.push({ at: iso(queuedAt), what: `${asked} was at the writer, ${node}` });
-    const batchSize = alone ? "alone" : `in one batch of ${to - from + 1}, offsets ${from} to ${to}`;
-    steps.push({ at: iso(writtenAt), what: `handed to the store ${batchSize}, after ${writtenAt - queuedAt} ms` });
-    steps.push({ at: iso(committedAt), what: `durable: the commit took ${committedAt - writtenAt} ms` });
-    steps.push({ at: iso(publishedAt), what: "published to the gateways, and acknowledged" });
-  }
-  steps.push({ at: createdAt, what: `${username}'s message became offset ${offset}, seq ${seq} (${under}; ${size})` });
+    const together = alone ? "alone" : `in one batch of ${to - from + 1}, offsets ${from} to ${to}`;
+    steps.push(
+      { at: iso(queuedAt), what: `${asked} was at the writer, ${node}` },
+      { at: createdAt, what: became },
+      { at: iso(writtenAt), what: `handed to the store ${together}, after ${writtenAt - queuedAt} ms` },
+      { at: iso(committedAt), what: `durable: the commit took ${committedAt - writtenAt} ms` },
+      { at: iso(publishedAt), what: "published to the gateways, and acknowledged" },
+    );
+  } else steps.push({ at: createdAt, what: became });
   for (const { gateway, at, subscribers = 0 } of gateways)
     if (at !== undefined)
       steps.push({ at, what: `${gateway} passed it on; it has ${many(subscribers, "subscriber")} of the room now` });

@@ -22,12 +22,15 @@ interface Timing {
   buckets: Map<number, number>;
 }
 
+/** What consoles ask themselves. */
+const OURS = /^(\$|node\.)/;
+
 /** Adds up what all nodes counted of the actions that ran on them. */
 function addUp(into: Map<string, Timing>, metrics: unknown): void {
   for (const { name, values } of metrics as { name: string; values: Series[] }[])
     for (const { labels, count = 0, sum = 0, value = 0, buckets = {} } of values) {
       // What was asked of another node is counted there, too.
-      if (!labels.action || labels.action.startsWith("$") || labels.type !== "local") continue;
+      if (!labels.action || OURS.test(labels.action) || labels.type !== "local") continue;
       const timing = into.get(labels.action) ?? { count: 0, sum: 0, errors: 0, buckets: new Map<number, number>() };
       into.set(labels.action, timing);
       if (name === "moleculer.request.error.total") timing.errors += value;

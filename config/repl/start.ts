@@ -1,5 +1,6 @@
 import { Mistake } from "./command";
 import { commandLine, runCommand, usage } from "./commands";
+import { hasColours } from "./format";
 import { openConsole } from "./console";
 import { join } from "./node";
 import { Operator } from "./operator";
@@ -20,6 +21,8 @@ async function main(argv: readonly string[]): Promise<number | null> {
     throw new Mistake(
       "TRANSPORTER is not set: one process has no cluster to join; ROOKERY_REPL=1 npm start opens the console inside it",
     );
+  if (!/^(nats|tls):\/\/./.test(transporter))
+    throw new Mistake("TRANSPORTER: give a URL that starts with nats:// or tls://");
   if (argv.length === 0 && !process.stdin.isTTY)
     throw new Mistake('this is no terminal: give a command, like npm run repl -- "health" --json');
 
@@ -32,7 +35,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
     openConsole(broker);
     return null;
   }
-  const { text, ok } = await runCommand(operator, commandLine(argv), process.stdout.isTTY);
+  const { text, ok } = await runCommand(operator, commandLine(argv), hasColours());
   await new Promise(resolve => process.stdout.write(`${text}\n`, resolve));
   await broker.stop();
   return ok ? 0 : 1;

@@ -56,7 +56,9 @@ export const who = command({
     const total = gateways.reduce((sum, gateway) => sum + (gateway.total ?? 0), 0);
     const heading = user
       ? `${user.username} has ${many(sockets.length, "socket")}`
-      : `${many(users.length, "user")} with ${many(sockets.length, "socket")}`;
+      : users.length === 0
+        ? "nobody is online"
+        : `${many(users.length, "user")} with ${many(sockets.length, "socket")}`;
     const rows = !user
       ? table(
           paint,
