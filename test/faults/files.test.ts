@@ -48,11 +48,17 @@ describeCluster("files of a cluster", () => {
       startNode("api-gateway", ["api-gateway"]),
     ]);
     url = `http://127.0.0.1:${node("api-gateway").port}`;
-    await eventually("the door is healthy", async () => (await fetch(`${url}/api/health`)).ok, Boolean, 60_000);
-    const stage = await Stage.on({ url, adminPassword: ADMIN_PASSWORD } as Server);
-    ann = await stage.user("ann");
+    const server = { url, adminPassword: ADMIN_PASSWORD } as Server;
+    const stage = await eventually("the door knows auth", () => Stage.on(server).catch(() => null), Boolean, 60_000);
+    ann = await (stage as Stage).user("ann");
+    await eventually("the door knows both homes", filesAnswer);
   }, 120_000);
 
+  /** Twice in a row, by each node. */
+  const filesAnswer = async (): Promise<boolean> => {
+    const ask = (): Promise<Response> => fetch(`${url}/api/files/none`, { headers: authorization() });
+    return [await ask(), await ask()].every(({ status }) => status === 404);
+  };
   const authorization = () => ({ authorization: `Bearer ${ann.token}` });
   const save = async (content: Buffer): Promise<string> => {
     const answer = await fetch(`${url}/api/files?name=x.bin`, {
@@ -148,7 +154,8 @@ describeCluster("files of a cluster", () => {
     const { status, body } = await answer;
     expect([503, 504]).toContain(status);
     expect(["UNAVAILABLE", "UNKNOWN_OUTCOME"]).toContain(body.code);
-    await eventually("the other node is asked", async () => (await fetch(url + kept, { headers: authorization() })).ok);
+    await eventually("the dead node is asked no more", filesAnswer, Boolean, 30_000);
+    expect(await digestOf(kept)).toBe(sha(Buffer.from("kept")));
     expect(await digestOf(await save(large))).toBe(sha(large));
     await home.start();
   }, 90_000);
