@@ -145,6 +145,8 @@ export interface GatewayRoom {
   offset: number | null;
   /** Entries are known of that were not passed on yet. */
   behind: boolean;
+  /** Entries that wait behind a gap. */
+  waiting: number;
   /** Entries in memory, and their bytes. */
   ring: { entries: number; bytes: number };
   /** When the last entry was passed on, milliseconds since 1970; null if that is not in memory. */
@@ -314,11 +316,9 @@ export interface Actions {
   "messages.receipts": { params: { id: string }; returns: { items: Receipt[] } };
   "messages.unread": { params: Record<string, never>; returns: { items: Unread[] } };
 
-  /** A gateway's lease on its users: all of them when `full`, else the change since `n` - 1. */
-  "presence.report": {
-    params: { gateway: string; start: string; n: number; full: boolean; online: string[]; offline: string[] };
-    returns: { known: boolean };
-  };
+  /** To be called with a node; every presence node gets every report. Numbers count within a run of a gateway, per node. */
+  "presence.report": { params: PresenceReport; returns: { known: boolean } };
+  /** At most 1,000 users. UNAVAILABLE while a node that has just started has not heard all gateways. */
   "presence.of": { params: { users: string[] }; returns: Record<string, PresenceStatus> };
 
   /** One gateway, for operators: to be called with its node. Its open sockets, or those of one user, the oldest first. */
@@ -355,6 +355,20 @@ export interface Events {
   /** Control facts only: messages travel on the room bus. */
   "auth.revoked": { items: Revocation[] };
   "presence.changed": { owner: string; n: number; changes: PresenceChange[] };
+}
+
+/** A gateway's lease on its users: all of them when `full`, else the change since report `n` - 1. */
+export interface PresenceReport {
+  gateway: string;
+  /** One run of the gateway. */
+  start: string;
+  n: number;
+  full: boolean;
+  /** Of a full report in several parts: which this is, from 0, and whether another follows under the next number. */
+  part?: number;
+  more?: boolean;
+  online: string[];
+  offline: string[];
 }
 
 export interface PresenceChange {

@@ -92,6 +92,11 @@ export class RoomFeed {
     return { entries: this.ring.length, bytes: this.ringBytes };
   }
 
+  /** Entries that wait behind a gap, or for the head to be known. */
+  get waiting(): number {
+    return this.held.size;
+  }
+
   /** Whether the entry was passed on here. */
   took(offset: number): boolean {
     return offset > this.since && offset <= this.position;

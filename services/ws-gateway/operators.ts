@@ -44,6 +44,7 @@ export class Operators {
       replaying,
       offset: feed.head.offset < 0 ? null : feed.head.offset,
       behind: feed.behind,
+      waiting: feed.waiting,
       ring: feed.ringSize,
       tookAt: feed.lastTookAt,
     };

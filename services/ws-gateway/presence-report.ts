@@ -1,71 +1,99 @@
-import type { ParamsOf } from "../core/contract";
+import type { PresenceReport as Report } from "../core/contract";
 import { newId } from "../core/ids";
 
-/** Sends one report; resolves to whether it was taken. */
-export type SendReport = (report: ParamsOf<"presence.report">) => Promise<{ known: boolean }>;
+/** Sends one report to one presence node; resolves to whether it was taken. */
+export type SendReport = (report: Report, node: string) => Promise<{ known: boolean }>;
 
 /** Milliseconds for which changes are collected, and at most between reports. */
 const TICK = 250;
 const BEAT = 5_000;
+/** Users in one report: what a packet between nodes holds with ease. */
+const PART = 10_000;
 
-/** Tells the presence service who is connected here: changes as they come, everybody where a report was missed. */
+/** A presence node, and what it has still to be told. */
+interface Listener {
+  n: number;
+  /** Everybody is to be told, since something between it and us is missing. */
+  full: boolean;
+  changed: Set<string>;
+  sentAt: number;
+  sending: boolean;
+}
+
+/**
+ * Tells every presence node who is connected here: changes as they come, everybody where a node is new or missed a report.
+ * So each of them can answer, and any of them can speak for all when another one dies.
+ */
 export class PresenceReport {
   /** One run of this gateway: numbers of reports count within it. */
   private readonly start = newId();
   private readonly online = new Set<string>();
-  private readonly changed = new Set<string>();
-  private n = 0;
-  private full = true;
-  private sentAt = -Infinity;
-  private sending = false;
+  private readonly listeners = new Map<string, Listener>();
   private readonly timer: NodeJS.Timeout;
 
   constructor(
     private readonly gateway: string,
     private readonly send: SendReport,
+    /** The presence nodes that are there. */
+    private readonly nodes: () => readonly string[],
     private readonly now: () => number,
   ) {
-    this.timer = setInterval(() => void this.tick(), TICK).unref();
+    this.timer = setInterval(() => this.tick(), TICK).unref();
   }
 
   set(user: string, online: boolean): void {
     if (online) this.online.add(user);
     else this.online.delete(user);
-    this.changed.add(user);
+    for (const listener of this.listeners.values()) listener.changed.add(user);
   }
 
   /** Says that everybody is gone from here, without waiting long for an answer. */
   async close(): Promise<void> {
     clearInterval(this.timer);
     this.online.clear();
-    await this.report(true).catch(() => undefined);
+    await Promise.all([...this.listeners].map(([node, listener]) => this.everybody(node, listener).catch(() => false)));
   }
 
-  private async tick(): Promise<void> {
-    if (this.sending) return;
-    if (this.changed.size === 0 && !this.full && this.now() - this.sentAt < BEAT) return;
-    await this.report(this.full).catch(() => (this.full = true));
-  }
-
-  private async report(full: boolean): Promise<void> {
-    const changed = [...this.changed];
-    this.changed.clear();
-    const online = full ? [...this.online] : changed.filter(user => this.online.has(user));
-    const offline = full ? [] : changed.filter(user => !this.online.has(user));
-    this.sending = true;
-    this.sentAt = this.now();
-    try {
-      const { known } = await this.send({
-        gateway: this.gateway,
-        start: this.start,
-        n: ++this.n,
-        full,
-        online,
-        offline,
-      });
-      this.full = !known;
-    } finally {
-      this.sending = false;
+  private tick(): void {
+    const nodes = new Set(this.nodes());
+    for (const node of this.listeners.keys()) if (!nodes.has(node)) this.listeners.delete(node);
+    for (const node of nodes) {
+      const listener = this.listeners.get(node) ?? { n: 0, full: true, changed: new Set(), sentAt: 0, sending: false };
+      this.listeners.set(node, listener);
+      const due = listener.full || listener.changed.size > 0 || this.now() - listener.sentAt >= BEAT;
+      if (due && !listener.sending) void this.report(node, listener);
     }
+  }
+
+  private async report(node: string, listener: Listener): Promise<void> {
+    listener.sending = true;
+    listener.sentAt = this.now();
+    const work = listener.full ? this.everybody(node, listener) : this.changes(node, listener);
+    listener.full = !(await work.catch(() => false));
+    listener.sending = false;
+  }
+
+  private async changes(node: string, listener: Listener): Promise<boolean> {
+    const users = [...listener.changed].slice(0, PART);
+    for (const user of users) listener.changed.delete(user);
+    const online = users.filter(user => this.online.has(user));
+    const offline = users.filter(user => !this.online.has(user));
+    return this.one(node, listener, { full: false, online, offline });
+  }
+
+  private async everybody(node: string, listener: Listener): Promise<boolean> {
+    // What changes from here on comes after it.
+    listener.changed.clear();
+    const users = [...this.online];
+    for (let part = 0; ; part++) {
+      const online = users.slice(part * PART, (part + 1) * PART);
+      const more = (part + 1) * PART < users.length;
+      if (!(await this.one(node, listener, { full: true, part, more, online, offline: [] }))) return false;
+      if (!more) return true;
+    }
+  }
+
+  private async one(node: string, listener: Listener, what: Omit<Report, "gateway" | "start" | "n">): Promise<boolean> {
+    return (await this.send({ gateway: this.gateway, start: this.start, n: ++listener.n, ...what }, node)).known;
   }
 }

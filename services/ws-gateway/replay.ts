@@ -45,6 +45,8 @@ export class Replayer {
     let length = 0;
     const frames: string[] = [];
     for (const event of events ?? []) {
+      // The log may be ahead of the bus: what the feed has yet to pass on, everybody gets from there, once.
+      if (event.offset > feed.head.offset) break;
       const frame = eventFrame(room, event.offset, event.kind, event.data);
       frames.push(frame);
       length += frame.length;

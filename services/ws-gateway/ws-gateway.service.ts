@@ -2,6 +2,7 @@ import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "mole
 import { RoomWriters } from "../../mixins/writers";
 import { metricsOf, type Outcome } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
+import { nodesWith } from "../../mixins/nodes";
 import { CLOSES } from "../core/closes";
 import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -165,7 +166,8 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     });
     this.presence = new PresenceReport(
       via.nodeID,
-      report => call(via, "presence.report", report, { timeout: 2_000 }),
+      (report, nodeID) => call(via, "presence.report", report, { timeout: 2_000, nodeID }),
+      () => nodesWith(via, "presence"),
       () => clock.monotonic(),
     );
     const handover = new HttpHandover(() => origin.server);

@@ -101,4 +101,69 @@ describe("a room's feed", () => {
     expect(JSON.stringify(feed.recent(0))).not.toContain("secret");
     expect(feed.recent(0)?.map(({ data }) => data)).toEqual(['"gone"', '"gone"', '{"emoji":"x"}', '"gone"']);
   });
+
+  it("buffers within bounds before its head is known, and heals what did not fit", async () => {
+    const log = upTo(1, 1_500).map(offset => event(offset));
+    const head = (): LogHead => ({ offset: log.length, seq: log.length, floor: 1 });
+    let known = (_head: LogHead): void => undefined;
+    const passed: number[] = [];
+    const skipped: number[] = [];
+    const feed = new RoomFeed("room", {
+      heads: () => new Promise(resolve => (known = resolve)),
+      range: async (_room, after) => ({ events: log.slice(after, after + 1_000), more: false, head: head() }),
+      entries: events => passed.push(...events.map(({ offset }) => offset)),
+      skipped: ({ offset }) => skipped.push(offset),
+      heal: work => work(),
+      now: () => 0,
+      time: () => 0,
+    });
+    for (const one of log.slice(10)) feed.receive({ type: "events", room: "room", events: [one] });
+    expect(feed.waiting).toBe(1_000);
+    known({ offset: 10, seq: 10, floor: 1 });
+    await eventually("it came", () => passed.length + skipped.length > 1_000);
+    await eventually("all is there", () => passed.at(-1) === 1_500 || skipped.length > 0);
+    expect([passed, skipped]).toEqual([upTo(11, 1_500), []]);
+  });
+
+  it("says reset when more waits behind a gap than it may hold", async () => {
+    const { feed, log, passed, skipped } = await ground(0);
+    log.push(...upTo(1, 3_000).map(offset => event(offset)));
+    for (const one of log.slice(1)) feed.receive({ type: "events", room: "room", events: [one] });
+    await eventually("it gave up", () => skipped.length === 1);
+    expect(skipped).toEqual([3_000]);
+    expect(passed).toEqual(upTo(1, passed.length));
+    feed.receive({ type: "events", room: "room", events: [event(3_001)] });
+    expect(passed.at(-1)).toBe(3_001);
+  });
+
+  it("waits without a reset while the log is away and nothing has come that would be held", async () => {
+    const { feed, log, passed, skipped, reads } = await ground(1, { reads: 2 });
+    log.push(event(2));
+    feed.receive({ type: "head", room: "room", head: { offset: 2, seq: 2 } });
+    await eventually("it gave up for now", () => reads() === 2);
+    expect([feed.behind, passed]).toEqual([true, []]);
+    await eventually("it came when it was told again", () => {
+      feed.receive({ type: "head", room: "room", head: { offset: 2, seq: 2 } });
+      return passed.length === 1;
+    });
+    expect(skipped).toEqual([]);
+  });
+
+  it("believes the log where it was told of more than there is, and takes the next entry", async () => {
+    const { feed, log, passed, skipped, receive } = await ground(1);
+    feed.receive({ type: "head", room: "room", head: { offset: 9, seq: 9 } });
+    await eventually("it has looked", () => !feed.behind);
+    log.push(event(2));
+    receive(event(2));
+    expect([passed, skipped]).toEqual([[2], []]);
+  });
+
+  it("remembers when it passed entries on, as long as it has them", async () => {
+    const { feed, receive } = await ground(2);
+    receive(event(3), event(4));
+    expect([2, 3, 4, 5].map(offset => feed.took(offset))).toEqual([false, true, true, false]);
+    expect([2, 3, 4, 5].map(offset => feed.tookAt(offset))).toEqual([null, 1_000_000, 1_000_000, null]);
+    for (const offset of upTo(5, 300)) receive(event(offset));
+    expect([feed.took(3), feed.tookAt(3), feed.tookAt(300)]).toEqual([true, null, 1_000_000]);
+  });
 });

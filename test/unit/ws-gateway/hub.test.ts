@@ -236,4 +236,31 @@ describe("the hub", () => {
     append(event(1));
     expect(one.socket.frames.map(({ t }) => t)).toEqual(["event"]);
   });
+
+  it("looks at everybody's rights again when it had to skip: the entry that cuts somebody may be among what was skipped", async () => {
+    const { connect, join, bus, room, access, log } = ground();
+    const [one, two] = [connect("u"), connect("v")];
+    await join(one.connection, "u");
+    await join(two.connection, "v");
+    access.set("u", { denied: "FORBIDDEN", role: null });
+    // More behind a gap than is ever held.
+    log.push(...Array.from({ length: 2_000 }, (_, n) => event(n + 1)));
+    bus.publish({ type: "events", room, events: log.slice(500) });
+    await eventually("it is cut", () => one.socket.frames.some(({ t }) => t === "unsub"));
+    expect(one.socket.frames.at(-1)).toMatchObject({ t: "unsub", code: "FORBIDDEN" });
+    bus.publish({ type: "events", room, events: [event(2_001)] });
+    expect(two.socket.frames.filter(({ t }) => t === "reset")).toHaveLength(1);
+    expect([one, two].map(({ socket }) => socket.offsets.includes(2_001))).toEqual([false, true]);
+  });
+
+  it("denies a room whose bus is away, keeps nothing of it, and opens it to whoever comes when it is back", async () => {
+    const { connect, join, bus, hub } = ground();
+    const { connection } = connect("u");
+    const subscribe = bus.subscribe.bind(bus);
+    bus.subscribe = () => Promise.reject(new Error("away"));
+    expect(await join(connection, "u")).toEqual({ state: "denied", code: "UNAVAILABLE" });
+    expect(hub.size).toBe(0);
+    bus.subscribe = subscribe;
+    expect(await join(connection, "u")).toMatchObject({ state: "live" });
+  });
 });

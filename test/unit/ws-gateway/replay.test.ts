@@ -1,0 +1,78 @@
+import { newId } from "../../../services/core/ids";
+import type { RoomEvent } from "../../../services/core/room-bus";
+import { Connection } from "../../../services/ws-gateway/connection";
+import type { Socket } from "../../../services/ws-gateway/engine";
+import { RoomFeed } from "../../../services/ws-gateway/feed";
+import { Replayer } from "../../../services/ws-gateway/replay";
+
+const entry = (offset: number): RoomEvent => ({ offset, seq: offset, kind: "message", data: `{"id":"${offset}"}` });
+
+/** A room whose log may be ahead of what the bus has told, and one reader who is behind. */
+async function ground(stored: number) {
+  const room = newId();
+  const log = Array.from({ length: stored }, (_, n) => entry(n + 1));
+  const offsets: number[] = [];
+  let live = false;
+  const socket: Socket = {
+    id: 1,
+    address: "127.0.0.1",
+    protocol: "rookery.v1",
+    data: null,
+    closed: false,
+    buffered: 0,
+    send: text => {
+      for (const line of String(text).split("\n")) offsets.push((JSON.parse(line) as { offset: number }).offset);
+    },
+    cork: write => write(),
+    subscribe: () => (live = true),
+    unsubscribe: () => (live = false),
+    end: () => undefined,
+    close: () => undefined,
+  } as Socket;
+  const head = () => ({ offset: log.length, seq: log.length, floor: 1 });
+  const range = async (_room: string, after: number) => ({ events: log.slice(after), more: false, head: head() });
+  const feed = new RoomFeed(room, {
+    heads: async () => head(),
+    range,
+    // What the engine does for a live reader.
+    entries: events => void (live && offsets.push(...events.map(({ offset }) => offset))),
+    skipped: () => undefined,
+    heal: work => work(),
+    now: () => performance.now(),
+    time: () => Date.now(),
+  });
+  await feed.ready;
+  const connection = new Connection(socket, 0, () => undefined);
+  const replayer = new Replayer({ feed: () => feed, range, done: () => undefined });
+  return {
+    log,
+    offsets,
+    tell: (...events: RoomEvent[]) => feed.receive({ type: "events", room, events }),
+    async replay(after: number) {
+      connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0 });
+      connection.replaying.push(room);
+      await replayer.pump(connection);
+    },
+  };
+}
+
+describe("a replay", () => {
+  it("gives an entry once that is in the log before the bus has told of it", async () => {
+    const { log, offsets, tell, replay } = await ground(3);
+    log.push(entry(4), entry(5));
+    await replay(0);
+    expect(offsets).toEqual([1, 2, 3]);
+    tell(entry(4), entry(5));
+    expect(offsets).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("keeps the order when the bus tells of the first of them while the log is read", async () => {
+    const { log, offsets, tell, replay } = await ground(3);
+    log.push(entry(4), entry(5));
+    const replayed = replay(0);
+    tell(entry(4));
+    await replayed;
+    tell(entry(5));
+    expect(offsets).toEqual([1, 2, 3, 4, 5]);
+  });
+});

@@ -1,0 +1,112 @@
+import type { PresenceChange } from "../../../services/core/contract";
+import { Connection } from "../../../services/ws-gateway/connection";
+import type { Socket } from "../../../services/ws-gateway/engine";
+import { Watchers } from "../../../services/ws-gateway/watchers";
+import { eventually } from "../../support/eventually";
+
+function ground() {
+  const online = new Set<string>();
+  const asked: string[][] = [];
+  let answer = async (): Promise<void> => undefined;
+  const watchers = new Watchers(async users => {
+    asked.push(users);
+    const now = users.map((user): PresenceChange => ({ user, status: online.has(user) ? "online" : "offline" }));
+    await answer();
+    return now;
+  });
+  const connect = () => {
+    const sent: PresenceChange[] = [];
+    const take = (frame: string) => sent.push(...(JSON.parse(frame) as { changes: PresenceChange[] }).changes);
+    const socket = { send: (text: string) => text.split("\n").forEach(take) };
+    const connection = new Connection(socket as unknown as Socket, 0, () => undefined);
+    const told = (): PresenceChange[] => {
+      connection.flush();
+      return sent;
+    };
+    return { told, connection };
+  };
+  const change = (owner: string, n: number, user: string, status: "online" | "offline"): void =>
+    watchers.changed({ owner, n, changes: [{ user, status }] });
+  return { watchers, online, asked, connect, change, answerWith: (work: () => Promise<void>) => (answer = work) };
+}
+
+describe("watching presence", () => {
+  it("answers with what is, tells changes once, and nothing to those who do not watch any more", async () => {
+    const { watchers, online, connect, change } = ground();
+    const [one, two] = [connect(), connect()];
+    online.add("a");
+    expect(await watchers.watch(one.connection, ["a", "b"])).toEqual([
+      { user: "a", status: "online" },
+      { user: "b", status: "offline" },
+    ]);
+    await watchers.watch(two.connection, ["b"]);
+    online.add("b");
+    change("p", 1, "b", "online");
+    change("p", 2, "b", "online");
+    await watchers.watch(two.connection, []);
+    change("p", 3, "b", "offline");
+    change("p", 4, "nobody", "online");
+    expect(
+      one
+        .told()
+        .filter(({ user }) => user === "b")
+        .map(({ status }) => status),
+    ).toEqual(["online", "offline"]);
+    expect(two.told()).toEqual([{ user: "b", status: "online" }]);
+  });
+
+  it.each([
+    ["a number is missing", "p", 3],
+    ["another owner speaks", "q", 1],
+  ])("asks for everybody again when %s, and tells what it had missed", async (_what, owner, n) => {
+    const { watchers, online, asked, connect, change } = ground();
+    const { told, connection } = connect();
+    change("p", 1, "z", "offline");
+    await watchers.watch(connection, ["a", "b"]);
+    online.add("a");
+    const before = asked.length;
+    change(owner, n, "b", "online");
+    online.add("b");
+    await eventually("it is told", () => told().length === 2);
+    expect(told()).toEqual(expect.arrayContaining(["a", "b"].map(user => ({ user, status: "online" }))));
+    expect(asked.length).toBe(before + 1);
+    change(owner, n + 1, "b", "offline");
+    expect(asked.length).toBe(before + 1);
+  });
+
+  it("takes no number twice", async () => {
+    const { watchers, connect, change } = ground();
+    const { told, connection } = connect();
+    await watchers.watch(connection, ["a"]);
+    change("p", 1, "a", "online");
+    change("p", 1, "a", "offline");
+    expect(told()).toEqual([{ user: "a", status: "online" }]);
+  });
+
+  it("does not let an older answer undo a change that came meanwhile", async () => {
+    const { watchers, connect, change, answerWith } = ground();
+    const [one, two] = [connect(), connect()];
+    await watchers.watch(one.connection, ["a"]);
+    change("p", 1, "a", "offline");
+    answerWith(async () => change("p", 2, "a", "online"));
+    expect(await watchers.watch(two.connection, ["a"])).toEqual([{ user: "a", status: "online" }]);
+    expect(one.told().at(-1)).toEqual({ user: "a", status: "online" });
+  });
+
+  it("asks again until presence answers", async () => {
+    const { watchers, online, connect, answerWith } = ground();
+    const { told, connection } = connect();
+    await watchers.watch(connection, ["a"]);
+    online.add("a");
+    let failures = 2;
+    answerWith(async () => {
+      if (failures-- > 0) throw new Error("away");
+    });
+    watchers.refresh();
+    await eventually("it is told", async () => {
+      await watchers.settle();
+      return told().length > 0;
+    });
+    expect([told(), failures]).toEqual([[{ user: "a", status: "online" }], -1]);
+  });
+});
