@@ -2,6 +2,7 @@ import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "mole
 import { platformOf } from "../../config/platform";
 import { untilDone } from "../../mixins/until-done";
 import { broadcast, call, type ActionsOf, type Caller, type Meta, type SessionFacts } from "../core/contract";
+import { RookeryError } from "../core/errors";
 import { newSecret } from "../core/ids";
 import type { Identity } from "../core/model";
 import * as rules from "../core/rules";
@@ -121,13 +122,15 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
 
   created(this: AuthService) {
     this.ending = new AbortController();
-    const { afterStart, config } = platformOf(this.broker);
+    const { afterStart, config, health } = platformOf(this.broker);
     // Noted before any service starts: the first rooms, which are the admin's, come after him.
     afterStart.push(async () => {
       if (!config.cluster) return void (await this.admin.make());
       // Users may be another node's, and start later.
       const failed = (error: unknown) => this.logger.warn("the first admin has to wait", { error: String(error) });
-      void untilDone(() => this.admin.make(), { every: SEED_PAUSE, failed, signal: this.ending.signal });
+      // Who is told that all is well signs in as the admin next.
+      const made = health.need("first admin", () => Promise.reject(new RookeryError("UNAVAILABLE")));
+      void untilDone(() => this.admin.make(), { every: SEED_PAUSE, failed, signal: this.ending.signal }).then(made);
     });
   },
 
