@@ -45,7 +45,10 @@ export function comparisons(query: Query = {}): Comparison[] {
   return Object.entries(query).flatMap(([name, condition]) => {
     const field = queryField(name);
     if (!isOperators(condition)) return [{ field, operator: "$eq" as const, value: scalar(condition) }];
-    return Object.entries(condition).map(([operator, value]) => comparison(field, operator, value));
+    const operators = Object.entries(condition);
+    // An empty one, as a date is without its own properties, would hold for everything.
+    if (operators.length === 0) throw new TypeError("not a condition: it asks for nothing");
+    return operators.map(([operator, value]) => comparison(field, operator, value));
   });
 }
 

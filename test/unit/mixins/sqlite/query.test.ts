@@ -41,6 +41,7 @@ test.each([
 });
 
 test.each<[string, unknown]>([
+  ["empty, which would hold for everything", {}],
   ["an unknown operator", { $where: "1" }],
   ["an operator inherited from a prototype", { constructor: 1 }],
   ["an object in place of a value", { $ne: { $gt: "" } }],
