@@ -1,11 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import type { ServiceName } from "../../config/config";
 import { ClusterNode } from "../../deploy/local/cluster-node";
 import { startNats } from "../../deploy/local/servers";
+import { newId } from "../../services/core/ids";
 import { afterFile } from "../support/cleanup";
 import { Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
@@ -136,11 +137,16 @@ describeCluster("files of a cluster", () => {
     expect(stagedFiles(dataDir)).toEqual([]);
   }, 60_000);
 
-  it("are not taken for leftovers by a node that starts while they come in", async () => {
+  it("are not taken for leftovers by a node that starts while they come in; what is left of old is removed", async () => {
+    const old = join(dataDir, "files", "staged", newId());
+    writeFileSync(old, "nobody is at it");
+    const hourAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(old, hourAgo, hourAgo);
     const content = large.subarray(0, 2 * MIB);
     const { req, answer, home } = await beginUpload(content.subarray(0, MIB), content.length);
     const [other] = homes().filter(one => one !== home) as [ClusterNode];
     await other.restart();
+    expect(existsSync(old)).toBe(false);
     req.end(content.subarray(MIB));
     const { status, body } = await answer;
     expect(status).toBe(201);

@@ -1,12 +1,14 @@
-import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import type { ServiceBroker } from "moleculer";
 import { platformOf } from "../../config/platform";
+import { installed, startS3, type S3Server } from "../../deploy/local/servers";
 import { call, type Actions, type Meta, type RoomAccess } from "../../services/core/contract";
 import { newId } from "../../services/core/ids";
 import type { FileRecord, Identity } from "../../services/core/model";
+import { S3BlobStore } from "../../services/files/blob.store.s3";
 import Files from "../../services/files/files.service";
 import { codeOf, identity, startNode, stopNode, TestClock, until } from "../support/broker";
 import { temporaryFolder } from "../support/temp";
@@ -53,7 +55,10 @@ const filesIn = (dir: string): string[] =>
     ? readdirSync(dir, { recursive: true, encoding: "utf8" }).filter(name => statSync(join(dir, name)).isFile())
     : [];
 
-describe.each(["one node", "two nodes"])("files on %s", shape => {
+/** With S3 where its server is installed. */
+const shapes = ["one node", "two nodes", ...(installed.s3 ? ["two nodes with S3"] : [])];
+
+describe.each(shapes)("files on %s", shape => {
   const clock = new TestClock(Date.now());
   const folder = temporaryFolder();
   let home: ServiceBroker;
@@ -61,14 +66,27 @@ describe.each(["one node", "two nodes"])("files on %s", shape => {
   const ann = identity();
   const bob = identity();
 
+  let s3: { server: S3Server; blobs: S3BlobStore } | null = null;
+
   beforeAll(async () => {
-    const cluster = shape === "two nodes" ? newId() : undefined;
-    const env = { LIMIT_FILE: String(LIMIT) };
+    const cluster = shape === "one node" ? undefined : newId();
+    if (shape.endsWith("S3")) {
+      const server = await startS3();
+      s3 = { server, blobs: S3BlobStore.open(server, { info: () => undefined, warn: () => undefined }) };
+    }
+    const env = { LIMIT_FILE: String(LIMIT), ...(s3 && settingsOf(s3.server)) };
     home = await startNode({ services: [Files, Rooms, Messages], dataDir: folder, env, clock, cluster });
     door = cluster ? await startNode({ services: [], cluster }) : home;
     await door.waitForServices(["files", "rooms", "messages"], 10_000);
+  }, 30_000);
+
+  afterAll(async () => {
+    s3?.blobs.close();
+    await s3?.server.stop();
   });
 
+  /** Blobs that have begun and are not committed; on disk, all of them. */
+  const blobs = (): string[] | Promise<string[]> => s3?.blobs.leftovers(0) ?? filesIn(join(folder, "files"));
   const save = (content: Readable | Buffer | string, params: object = {}, user: Identity | undefined = ann) =>
     door.call<FileRecord, object>("files.save", params, {
       meta: { user },
@@ -81,7 +99,7 @@ describe.each(["one node", "two nodes"])("files on %s", shape => {
   };
   const nothingKept = async (work: () => Promise<string>) => {
     const database = await platformOf(home).database();
-    const state = async () => [filesIn(join(folder, "files")), await database.all("SELECT id FROM files")];
+    const state = async () => [await blobs(), await database.all("SELECT id FROM files")];
     const before = await state();
     const code = await work();
     await until(async () => JSON.stringify(await state()) === JSON.stringify(before));
@@ -157,7 +175,7 @@ describe.each(["one node", "two nodes"])("files on %s", shape => {
       const upload = new PassThrough();
       const answer = codeOf(save(upload));
       upload.write(Buffer.alloc(200_000));
-      await until(() => filesIn(join(folder, "files")).some(name => name.startsWith("staged")));
+      await until(async () => (await blobs()).some(name => s3 || name.startsWith("staged")));
       upload.destroy(new Error("aborted"));
       return answer;
     });
@@ -245,6 +263,13 @@ describe.each(["one node", "two nodes"])("files on %s", shape => {
   });
 });
 
+const settingsOf = ({ endpoint, bucket, accessKey, secretKey }: S3Server) => ({
+  S3_ENDPOINT: endpoint,
+  S3_BUCKET: bucket,
+  S3_ACCESS_KEY: accessKey,
+  S3_SECRET_KEY: secretKey,
+});
+
 describe("a restart of files", () => {
   it("finishes a file whose record is stored, and drops one without", async () => {
     const dataDir = temporaryFolder();
@@ -266,4 +291,42 @@ describe("a restart of files", () => {
     expect(String(body)).toBe("kept");
     expect(readdirSync(staged)).toEqual([]);
   });
+
+  it("is not needed for a file whose node ended before the last step: its first reader finishes it", async () => {
+    const dataDir = temporaryFolder();
+    const user = identity();
+    const node = await startNode({ services: [Files, Rooms], dataDir });
+    const { id } = await node.call<FileRecord, object>("files.save", {}, {
+      meta: { user },
+      stream: Readable.from([Buffer.from("whole")]),
+    } as never);
+    const [staged, committed] = [["staged", id], [id.slice(-4, -2), id.slice(-2), id]] // prettier-ignore
+      .map(path => join(dataDir, "files", ...path)) as [string, string];
+    renameSync(committed, staged);
+    for (let n = 0; n < 2; n++)
+      expect(String(await buffer(await call(node, "files.open", { id }, { meta: { user } })))).toBe("whole");
+    expect(existsSync(staged)).toBe(false);
+    unlinkSync(committed);
+    expect(await codeOf(call(node, "files.open", { id }, { meta: { user } }))).toBe("NOT_FOUND");
+  });
+});
+
+(installed.s3 ? describe : describe.skip)("files in S3", () => {
+  it("are a cause of red readiness while it is away, and of UNAVAILABLE, in any order of starts", async () => {
+    const server = await startS3();
+    await server.kill9();
+    const node = await startNode({ services: [Files, Rooms], env: settingsOf(server) });
+    const { health } = platformOf(node);
+    const save = () => node.call("files.save", {}, {
+      meta: { user: identity() },
+      stream: Readable.from([Buffer.from("x")]),
+    } as never); // prettier-ignore
+    expect(await health.report()).toMatchObject({ status: "unavailable", checks: { store: "ok", blobs: "down" } });
+    expect(await codeOf(save())).toBe("UNAVAILABLE");
+    await server.start();
+    await until(async () => (await health.report()).status === "ok");
+    expect(await save()).toMatchObject({ size: 1 });
+    await stopNode(node);
+    await server.stop();
+  }, 40_000);
 });
