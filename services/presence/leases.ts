@@ -1,16 +1,5 @@
-import type { PresenceChange } from "../core/contract";
+import type { PresenceChange, PresenceReport } from "../core/contract";
 import type { PresenceStatus } from "../core/model";
-
-/** What a gateway says of its users: all of them when `full`, else what changed since its report `n` - 1. */
-export interface Report {
-  gateway: string;
-  /** One run of the gateway. */
-  start: string;
-  n: number;
-  full: boolean;
-  online: readonly string[];
-  offline: readonly string[];
-}
 
 interface Lease {
   start: string;
@@ -31,15 +20,20 @@ export interface LeasesOptions {
 export const LEASE = 15_000;
 /** Milliseconds after which gateways that have not reported are no longer waited for. */
 export const SETTLING = 30_000;
+/** Milliseconds after which a node that others speak for takes it that they have told what it knows. */
+export const HEARSAY = 30_000;
 
 /** Who is online: a user is while any gateway with a live lease holds him. */
 export class Leases {
   private readonly leases = new Map<string, Lease>();
   /** How many gateways hold a user. */
   private readonly holders = new Map<string, number>();
-  /** Users last told to be online. */
+  /** Users last told to be online, by this node or by the one that speaks for all. */
   private readonly told = new Set<string>();
-  private readonly touched = new Set<string>();
+  /** Users of whom there may be something to tell, and since when. */
+  private readonly touched = new Map<string, number>();
+  /** Full reports of which a part is still to come. */
+  private readonly begun = new Map<string, Lease>();
   /** Nodes whose gateway has reported in full. */
   private readonly heard = new Set<string>();
   private readonly startedAt: number;
@@ -52,25 +46,48 @@ export class Leases {
    * Whether the report was taken. If not, something is missing between it and the last one: a full one is needed.
    * @param node where the gateway runs
    */
-  report({ gateway, start, n, full, online, offline }: Report, node: string): boolean {
+  report(report: PresenceReport, node: string): boolean {
     this.expire();
+    const { gateway, start, n, full, more = false } = report;
     const lease = this.leases.get(gateway);
-    const same = lease?.start === start;
-    if (full ? same && n <= lease.n : !same || n !== lease.n + 1) return false;
-
-    const next: Lease = {
-      start,
-      n,
-      users: (full ? undefined : lease?.users) ?? new Set(),
-      expiresAt: this.options.monotonic() + LEASE,
-    };
-    // Those who stay are held twice for a moment, so that they are never counted as gone.
-    for (const user of online) this.hold(next, user);
-    for (const user of offline) this.release(next, user);
-    if (full && lease) for (const user of lease.users) this.drop(user);
-    this.leases.set(gateway, next);
+    const expiresAt = this.options.monotonic() + LEASE;
+    if (full) {
+      if (lease?.start === start && n <= lease.n) return false;
+      const users = this.parts(report);
+      if (!users) return false;
+      // Who was there stays until the last part has come.
+      if (lease) lease.expiresAt = expiresAt;
+      if (more) {
+        this.begun.set(gateway, { start, n, users, expiresAt });
+        return true;
+      }
+      this.begun.delete(gateway);
+      this.replace(gateway, { start, n, users: new Set(), expiresAt }, users);
+    } else {
+      if (lease?.start !== start || n !== lease.n + 1) return false;
+      Object.assign(lease, { n, expiresAt });
+      for (const user of report.online) this.hold(lease, user);
+      for (const user of report.offline) this.release(lease, user);
+    }
     this.heard.add(node);
     return true;
+  }
+
+  /** The users of a full report so far; undefined if a part before this one is missing. */
+  private parts({ gateway, start, n, part = 0, online }: PresenceReport): Set<string> | undefined {
+    if (part === 0) return new Set(online);
+    const begun = this.begun.get(gateway);
+    if (begun?.start !== start || begun.n !== n - 1) return undefined;
+    for (const user of online) begun.users.add(user);
+    return begun.users;
+  }
+
+  private replace(gateway: string, next: Lease, users: Iterable<string>): void {
+    const lease = this.leases.get(gateway);
+    // Those who stay are held twice for a moment, so that they are never counted as gone.
+    for (const user of users) this.hold(next, user);
+    if (lease) for (const user of lease.users) this.drop(user);
+    this.leases.set(gateway, next);
   }
 
   /** Ends the leases of gateways that have fallen silent. */
@@ -81,37 +98,65 @@ export class Leases {
       this.leases.delete(gateway);
       for (const user of lease.users) this.drop(user);
     }
+    for (const [gateway, { expiresAt }] of this.begun) if (expiresAt <= now) this.begun.delete(gateway);
   }
 
   statusOf(user: string): PresenceStatus {
     return this.holders.has(user) ? "online" : "offline";
   }
 
-  /** Whether `changes` may have something to tell. */
-  get restless(): boolean {
-    return this.touched.size > 0;
-  }
-
   /** What differs from what was told last; who came and went in between is not mentioned. */
   changes(): PresenceChange[] {
-    const mayLeave = this.isSettled();
+    const mayLeave = this.settled;
     const changes: PresenceChange[] = [];
-    for (const user of this.touched) {
-      const status = this.statusOf(user);
-      const before: PresenceStatus = this.told.has(user) ? "online" : "offline";
-      if (status === "offline" && before === "online" && !mayLeave) continue;
+    for (const user of this.touched.keys()) {
+      const change = { user, status: this.statusOf(user) };
+      const before = this.toldOf(user);
+      if (change.status === "offline" && before === "online" && !mayLeave) continue;
       this.touched.delete(user);
-      if (status === before) continue;
-      if (status === "online") this.told.add(user);
-      else this.told.delete(user);
-      changes.push({ user, status });
+      if (change.status === before) continue;
+      this.note(change);
+      changes.push(change);
     }
     return changes;
   }
 
-  private isSettled(): boolean {
+  /** What another node told everybody. */
+  heardOf(changes: readonly PresenceChange[]): void {
+    for (const change of changes) {
+      this.note(change);
+      this.touch(change.user);
+    }
+  }
+
+  /** For a node that another one speaks for, now and then: keeps only what that one may not have told yet. */
+  standBy(): void {
+    const old = this.options.monotonic() - HEARSAY;
+    for (const [user, since] of this.touched) {
+      const status = this.statusOf(user);
+      if (status !== this.toldOf(user) && since > old) continue;
+      this.note({ user, status });
+      this.touched.delete(user);
+    }
+  }
+
+  /** Whether every gateway has reported, so that who is not held is gone. */
+  get settled(): boolean {
     if (this.options.monotonic() - this.startedAt >= SETTLING) return true;
     return this.options.gatewayNodes().every(node => this.heard.has(node));
+  }
+
+  private toldOf(user: string): PresenceStatus {
+    return this.told.has(user) ? "online" : "offline";
+  }
+
+  private note({ user, status }: PresenceChange): void {
+    if (status === "online") this.told.add(user);
+    else this.told.delete(user);
+  }
+
+  private touch(user: string): void {
+    this.touched.set(user, this.options.monotonic());
   }
 
   private hold(lease: Lease, user: string): void {
@@ -119,7 +164,7 @@ export class Leases {
     lease.users.add(user);
     const holders = this.holders.get(user) ?? 0;
     this.holders.set(user, holders + 1);
-    if (holders === 0) this.touched.add(user);
+    if (holders === 0) this.touch(user);
   }
 
   private release(lease: Lease, user: string): void {
@@ -133,6 +178,6 @@ export class Leases {
       return;
     }
     this.holders.delete(user);
-    this.touched.add(user);
+    this.touch(user);
   }
 }

@@ -1,6 +1,9 @@
-import type { Service, ServiceBroker, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
-import { broadcast, type ActionsOf } from "../core/contract";
+import { nodesWith } from "../../mixins/nodes";
+import { broadcast, type ActionsOf, type Events } from "../core/contract";
+import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { PresenceStatus } from "../core/model";
 import * as rules from "../core/rules";
@@ -8,18 +11,27 @@ import { Leases } from "./leases";
 
 interface PresenceService extends Service {
   leases: Leases;
-  /** This run of the service: numbers of changes count within it. */
-  run: string;
+  /** For how long this node speaks for all: numbers of changes count within it. Null while another one does. */
+  run: string | null;
   n: number;
+  /** On the monotonic clock. */
+  toldAt: number;
   ticker: NodeJS.Timeout;
+  pruner: NodeJS.Timeout;
 }
 
 /** Milliseconds for which changes are collected into one event. */
 const TICK = 100;
+/** Milliseconds after which the next number is told though nothing changed: so a lost last change is noticed. */
+const BEAT = 10_000;
+/** Milliseconds between looks at what another node must have told. */
+const PRUNE = 1_000;
+/** Milliseconds a question waits for a node that has just started. */
+const PATIENCE = 500;
 /** Changes in one event. */
 const BATCH = 1_000;
-/** Users of one gateway at most. */
-const USERS = 200_000;
+/** Users in one report. */
+const USERS = 20_000;
 
 const users = (max: number) => ({ type: "array", items: "string|max:200", max }) as const;
 
@@ -32,6 +44,8 @@ const actions = {
       start: rules.id,
       n: rules.whole(0),
       full: "boolean",
+      part: { ...rules.whole(0), optional: true },
+      more: "boolean|optional",
       online: users(USERS),
       offline: users(USERS),
     },
@@ -43,7 +57,8 @@ const actions = {
     auth: "internal",
     visibility: "public",
     params: { users: users(1_000) },
-    handler(this: PresenceService, ctx) {
+    async handler(this: PresenceService, ctx) {
+      await settled(this);
       return Object.fromEntries(
         ctx.params.users.map((user): [string, PresenceStatus] => [user, this.leases.statusOf(user)]),
       );
@@ -55,10 +70,19 @@ const PresenceSchema: ServiceSchema<ServiceSettingSchema, never, never, Presence
   name: "presence",
   actions,
 
+  events: {
+    "presence.changed": {
+      handler(this: PresenceService, ctx: Context<Events["presence.changed"]>) {
+        if (ctx.params.owner !== this.run) this.leases.heardOf(ctx.params.changes);
+      },
+    },
+  },
+
   created(this: PresenceService) {
     const { clock } = platformOf(this.broker);
-    this.run = newId();
+    this.run = null;
     this.n = 0;
+    this.toldAt = 0;
     this.leases = new Leases({
       monotonic: () => clock.monotonic(),
       gatewayNodes: () => nodesWith(this.broker, "ws-gateway"),
@@ -68,28 +92,47 @@ const PresenceSchema: ServiceSchema<ServiceSettingSchema, never, never, Presence
   async started(this: PresenceService) {
     this.ticker = setInterval(() => {
       this.leases.expire();
-      if (!this.leases.restless) return;
-      const changes = this.leases.changes();
-      for (let from = 0; from < changes.length; from += BATCH) {
-        this.n += 1;
-        const part = changes.slice(from, from + BATCH);
-        broadcast(this.broker, "presence.changed", { owner: this.run, n: this.n, changes: part });
-      }
+      // All know the same; the first of them speaks.
+      const [first] = [...nodesWith(this.broker, "presence"), this.broker.nodeID].sort();
+      if (first === this.broker.nodeID) speak(this);
+      else this.run = null;
     }, TICK).unref();
+    this.pruner = setInterval(() => {
+      if (this.run === null) this.leases.standBy();
+    }, PRUNE).unref();
   },
 
   async stopped(this: PresenceService) {
     clearInterval(this.ticker);
+    clearInterval(this.pruner);
   },
 };
 
 export default PresenceSchema;
 
-/** Ids of the live nodes, this one included, that run a service. */
-function nodesWith(broker: ServiceBroker, service: string): string[] {
-  const list = broker.registry.getServiceList({ onlyAvailable: true, skipInternal: true }) as {
-    name: string;
-    nodeID: string;
-  }[];
-  return list.filter(({ name }) => name === service).map(({ nodeID }) => nodeID);
+/**
+ * Tells what has changed. A new speaker says so even if nothing has: what the one before knew and did not tell is found by
+ * the gateways, which ask for everybody they watch as soon as somebody new speaks. So he does not before he can answer.
+ */
+function speak(service: PresenceService): void {
+  const { leases, broker } = service;
+  const now = platformOf(broker).clock.monotonic();
+  const isNew = service.run === null;
+  if (isNew && !leases.settled) return;
+  if (isNew) Object.assign(service, { run: newId(), n: 0 });
+  const changes = leases.changes();
+  const isDue = isNew || now - service.toldAt >= BEAT;
+  for (let from = 0; from < changes.length || (isDue && from === 0); from += BATCH) {
+    const part = changes.slice(from, from + BATCH);
+    broadcast(broker, "presence.changed", { owner: service.run as string, n: ++service.n, changes: part });
+    service.toldAt = now;
+  }
+}
+
+/** Resolves once this node knows of all gateways, or is patient no longer. */
+async function settled({ leases }: PresenceService): Promise<void> {
+  for (let waited = 0; !leases.settled; waited += TICK) {
+    if (waited >= PATIENCE) throw new RookeryError("UNAVAILABLE", "It is not known yet who is online.");
+    await pause(TICK);
+  }
 }

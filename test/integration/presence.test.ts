@@ -1,8 +1,10 @@
 import type { ServiceBroker } from "moleculer";
 import { call, type Events } from "../../services/core/contract";
 import { newId } from "../../services/core/ids";
+import { nodesWith } from "../../mixins/nodes";
 import Presence from "../../services/presence/presence.service";
-import { codeOf, startNode, TestClock, until } from "../support/broker";
+import { PresenceReport } from "../../services/ws-gateway/presence-report";
+import { codeOf, startNode, stopNode, TestClock, until } from "../support/broker";
 
 describe.each(["one node", "two nodes"])("presence on %s", shape => {
   const clock = new TestClock(0);
@@ -37,7 +39,8 @@ describe.each(["one node", "two nodes"])("presence on %s", shape => {
     expect(await report(3, { offline: ["bob"] })).toEqual({ known: true });
     await until(() => seen().length === 3);
     expect(seen()).toEqual(["ann online", "bob online", "bob offline"]);
-    expect(told.map(({ n }) => n)).toEqual([1, 2]);
+    const numbers = told.map(({ n }) => n);
+    expect(numbers).toEqual(numbers.map((_, at) => (numbers[0] as number) + at));
     expect(new Set(told.map(({ owner }) => owner)).size).toBe(1);
     expect(await call(door, "presence.of", { users: ["ann", "bob", "__proto__"] })).toEqual(
       JSON.parse('{"ann":"online","bob":"offline","__proto__":"offline"}'),
@@ -68,4 +71,69 @@ describe.each(["one node", "two nodes"])("presence on %s", shape => {
     expect(Object.keys(await call(door, "presence.of", { users }))).toHaveLength(1_000);
     expect(await codeOf(call(door, "presence.of", { users: [...users, "one more"] }))).toBe("VALIDATION_ERROR");
   });
+});
+
+describe("two presence nodes", () => {
+  const told: Events["presence.changed"][] = [];
+  const ears = {
+    name: "ws-gateway",
+    events: {
+      "presence.changed": { handler: (ctx: { params: Events["presence.changed"] }) => void told.push(ctx.params) },
+    },
+  };
+  const seen = () => told.flatMap(({ changes }) => changes.map(({ user, status }) => `${user} ${status}`));
+  const statusAt = (door: ServiceBroker, { nodeID }: ServiceBroker, user: string) =>
+    call(door, "presence.of", { users: [user] }, { nodeID }).then(
+      statuses => statuses[user],
+      () => "unknown",
+    );
+
+  it("both know everything, one speaks, and the other one goes on where that one died", async () => {
+    const cluster = newId();
+    const nodes = [
+      await startNode({ services: [Presence], cluster }),
+      await startNode({ services: [Presence], cluster }),
+    ];
+    const [speaker, heir] = nodes.sort((a, b) => (a.nodeID < b.nodeID ? -1 : 1)) as [ServiceBroker, ServiceBroker];
+    const door = await startNode({ services: [ears], cluster });
+    await until(() => nodesWith(door, "presence").length === 2);
+    await until(() => nodes.every(node => nodesWith(node, "ws-gateway").length === 1));
+    const gateway = new PresenceReport(
+      door.nodeID,
+      (report, nodeID) => call(door, "presence.report", report, { nodeID, timeout: 2_000 }),
+      () => nodesWith(door, "presence"),
+      () => performance.now(),
+    );
+    for (const user of ["ann", "bob", "eve"]) gateway.set(user, true);
+    await until(() => seen().length >= 3);
+    for (const node of [speaker, heir]) await until(async () => (await statusAt(door, node, "bob")) === "online");
+    gateway.set("eve", false);
+    await until(() => seen().includes("eve offline"));
+    expect(seen()).toEqual(["ann online", "bob online", "eve online", "eve offline"]);
+    const owner = told.at(-1)?.owner;
+    expect(told.filter(({ changes }) => changes.length > 0).every(event => event.owner === owner)).toBe(true);
+
+    // The speaker learns that Bob has left, and dies before it says so.
+    const { leases } = speaker.getLocalService("presence") as unknown as { leases: { changes(): unknown[] } };
+    leases.changes = () => [];
+    gateway.set("bob", false);
+    for (const node of [speaker, heir]) await until(async () => (await statusAt(door, node, "bob")) === "offline");
+    await stopNode(speaker);
+    await until(() => seen().includes("bob offline"));
+    expect(seen().slice(4)).toEqual(["bob offline"]);
+    expect(told.at(-1)).toMatchObject({ n: 1 });
+    expect(told.at(-1)?.owner).not.toBe(owner);
+
+    // A third one knows everybody before it is asked, and says of nobody that he left.
+    const third = await startNode({ services: [Presence], cluster });
+    await until(async () => (await statusAt(door, third, "ann")) === "online");
+    gateway.set("eve", true);
+    await until(() => seen().at(-1) === "eve online");
+    expect(
+      seen()
+        .slice(5)
+        .filter(text => text.endsWith("offline")),
+    ).toEqual([]);
+    await gateway.close();
+  }, 30_000);
 });

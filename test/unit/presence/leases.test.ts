@@ -1,11 +1,12 @@
-import { LEASE, Leases, SETTLING, type Report } from "../../../services/presence/leases";
+import type { PresenceReport } from "../../../services/core/contract";
+import { HEARSAY, LEASE, Leases, SETTLING } from "../../../services/presence/leases";
 import { TestClock } from "../../support/broker";
 
 describe("presence leases", () => {
   let clock: TestClock;
   let leases: Leases;
   let nodes: string[];
-  const report = (gateway: string, n: number, change: Partial<Report> = {}, node = gateway) =>
+  const report = (gateway: string, n: number, change: Partial<PresenceReport> = {}, node = gateway) =>
     leases.report({ gateway, start: "run-1", n, full: false, online: [], offline: [], ...change }, node);
   const full = (gateway: string, n: number, online: string[], start = "run-1") =>
     report(gateway, n, { full: true, online, start });
@@ -66,7 +67,6 @@ describe("presence leases", () => {
     report("g1", 3, { offline: ["bob", "ann"] });
     report("g1", 4, { online: ["ann"] });
     expect(changes()).toEqual([]);
-    expect(leases.restless).toBe(false);
   });
 
   it("end with the silence of a gateway, counted from the receipt of its last report", () => {
@@ -105,6 +105,44 @@ describe("presence leases", () => {
     expect(changes()).toEqual([]);
     clock.advance(1);
     expect(changes()).toEqual(["ann offline"]);
+  });
+
+  it("take a full report in parts, and let nobody go before the last one has come", () => {
+    full("g1", 1, ["ann", "bob"]);
+    changes();
+    expect(report("g1", 2, { full: true, part: 0, more: true, online: ["bob"] })).toBe(true);
+    expect([leases.statusOf("ann"), changes()]).toEqual(["online", []]);
+    expect(report("g1", 3, { full: true, part: 1, more: false, online: ["eve"] })).toBe(true);
+    expect(changes()).toEqual(["eve online", "ann offline"]);
+    expect(report("g1", 4, { offline: ["bob"] })).toBe(true);
+  });
+
+  it("do not take the rest of a full report for a whole one", () => {
+    full("g1", 1, ["ann"]);
+    expect(report("g1", 2, { full: true, part: 1, more: false, online: ["eve"] })).toBe(false);
+    expect(report("g1", 3, { full: true, part: 0, more: true, online: ["bob"] })).toBe(true);
+    expect(report("g1", 5, { full: true, part: 2, more: false, online: ["eve"] })).toBe(false);
+    expect(["ann", "bob", "eve"].map(user => leases.statusOf(user))).toEqual(["online", "offline", "offline"]);
+  });
+
+  it("keep for a later speaker what the speaker of today has not told, and nothing else", () => {
+    full("g1", 1, ["ann", "bob"]);
+    leases.heardOf([{ user: "ann", status: "online" }]);
+    leases.standBy();
+    report("g1", 2, { offline: ["ann"], online: ["eve"] });
+    leases.heardOf([{ user: "ann", status: "offline" }]);
+    leases.standBy();
+    expect(changes()).toEqual(["bob online", "eve online"]);
+  });
+
+  it("take it after a while that what is known here has been told", () => {
+    full("g1", 1, ["ann", "bob"]);
+    for (let n = 2; n < 8; n++) {
+      clock.advance(HEARSAY / 6);
+      leases.standBy();
+      report("g1", n, n === 7 ? { offline: ["bob"] } : {});
+    }
+    expect(changes()).toEqual(["bob offline"]);
   });
 
   it("agree with a plain count over any sequence of reports", () => {
