@@ -43,6 +43,8 @@ export interface GatewayDependencies {
 const HELLO = 5_000;
 /** Milliseconds for one who said hello and could not be let in, to try again; then he is sent to look elsewhere. */
 const PUT_OFF = 30_000;
+/** Milliseconds after which he should, on the average. */
+const RETRY = 1_000;
 /** Milliseconds before its end at which a token's holder is told. */
 const WARN = 60_000;
 /** Milliseconds a socket outlives its token, for the new one to arrive. */
@@ -212,7 +214,7 @@ export class Gateway implements EngineHandlers {
   authenticate(connection: Connection, text: string): VerifiedToken {
     const { tokens, revocations, hub, limits, rateLimit } = this.with_;
     const token = tokens.verify(text);
-    if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE");
+    if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE", undefined, { retryAfterMs: spread(RETRY) });
     if (revocations.refuses(token)) throw new RookeryError("UNAUTHENTICATED", "The token was revoked.");
     const user = token.identity.id;
     if (connection.token && connection.user !== user)
@@ -296,6 +298,9 @@ export class Gateway implements EngineHandlers {
     this.dirty.push(connection);
   }
 }
+
+/** Half to one and a half of it, so that not all come back in one moment. */
+const spread = (ms: number): number => Math.round(ms * (0.5 + Math.random()));
 
 class TooManyError extends RookeryError {
   constructor() {

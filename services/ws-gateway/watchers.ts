@@ -35,7 +35,11 @@ export class Watchers {
   async watch(connection: Connection, users: readonly string[]): Promise<PresenceChange[]> {
     this.replace(connection, users);
     const asked = ++this.moment;
-    const changes = await this.ask([...connection.watched]);
+    const changes = await this.ask([...connection.watched]).catch((error: unknown) => {
+      // He is told as soon as it is known.
+      this.stale = true;
+      throw error;
+    });
     this.tell(changes, asked, connection);
     return changes.map(({ user, status }) => ({ user, status: this.users.get(user)?.status ?? status }));
   }

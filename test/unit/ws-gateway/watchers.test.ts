@@ -102,7 +102,7 @@ describe("watching presence", () => {
     answerWith(async () => {
       if (failures-- > 0) throw new Error("away");
     });
-    watchers.refresh();
+    await expect(watchers.watch(connection, ["a"])).rejects.toThrow("away");
     await eventually("it is told", async () => {
       await watchers.settle();
       return told().length > 0;
