@@ -52,7 +52,7 @@ export class Doubt {
       rest = rest.slice((await this.store.append(this.room, rest)).stored);
       const refused = rest[0];
       if (!refused) break;
-      const head = await this.store.takeOver(this.room);
+      const { head } = await this.store.takeOver(this.room);
       const found = byKey(await this.store.repeats(this.room, rest));
       const own = rest.findIndex(entry => found.get(keyText(entry))?.offset !== entry.offset);
       // What refused it may not be durable yet, and then not be shown: no answer so far.

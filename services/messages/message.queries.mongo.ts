@@ -4,7 +4,7 @@ import type { LogHead } from "../core/contract";
 import type { RoomEvent } from "../core/room-bus";
 import { keyText } from "./job";
 import { entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
-import { eventOf, withinBytes, type Repeat, type StoredMessage, type Window } from "./message.store";
+import { eventOf, withinBytes, type Entry, type Repeat, type StoredMessage, type Window } from "./message.store";
 
 /** Rooms whose ends are asked for in one round trip: each is a query of its own for the server. */
 const ROOMS_AT_ONCE = 16;
@@ -31,10 +31,15 @@ export class MongoQueries {
   }
 
   /** The entries of the room's last batch, in order. */
-  async lastBatch(room: string): Promise<EntryDocument[]> {
+  async lastBatch(room: string): Promise<Entry[]> {
     const last = (await this.find({ _id: idsAfter(room, 0) }, -1, 1))[0];
-    if (!last || last.batch >= last.offset) return last ? [last] : [];
-    return this.find({ _id: idsAfter(room, last.batch - 1) }, 1);
+    if (!last) return [];
+    const batch = last.batch < last.offset ? await this.find({ _id: idsAfter(room, last.batch - 1) }, 1) : [last];
+    return batch.map(entryOf);
+  }
+
+  async entries(room: string, after: number, limit: number): Promise<Entry[]> {
+    return (await this.find({ _id: idsAfter(room, after) }, 1, limit)).map(entryOf);
   }
 
   async events(room: string, after: number, limit: number, maxBytes: number): Promise<RoomEvent[]> {

@@ -6,10 +6,11 @@ import { StorageError } from "../../mixins/storage-errors";
 import type { LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { MongoChanges } from "./message.changes.mongo";
-import { documentOf, ENTRY_INDEXES, entryOf, type EntryDocument } from "./message.entries.mongo";
+import { documentOf, ENTRY_INDEXES, type EntryDocument } from "./message.entries.mongo";
 import { MongoMarks, upserted } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
 import {
+  MISSED,
   readMarks,
   type AppendResult,
   type Entry,
@@ -17,6 +18,7 @@ import {
   type MessageStore,
   type Repeat,
   type StoredMessage,
+  type Takeover,
   type UnreadRow,
   type Window,
 } from "./message.store";
@@ -95,15 +97,21 @@ export class MongoMessageStore implements MessageStore {
 
   /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */
   async apply(room: string, entries: readonly Entry[]): Promise<void> {
-    const marks = [...readMarks(entries).values()].map(({ user, read }) => ({ room, user, read, delivered: read }));
-    await Promise.all([this.readers.advance(marks), this.changes.apply(room, entries)]);
+    await Promise.all([this.readers.advance(marksOf(room, entries)), this.changes.apply(room, entries)]);
   }
 
-  async takeOver(room: string): Promise<RoomHead> {
-    const batch = (await this.queries.lastBatch(room)).map(entryOf);
-    await this.apply(room, batch);
-    const { offset = 0, seq = 0 } = batch.at(-1) ?? {};
-    return { offset, seq };
+  /**
+   * A batch that is not finished is always the last, since whoever writes the next takes over first. Nothing stands between
+   * the look at the log and the writer's insert but what decisions rest on: else a busy writer could never be overtaken.
+   */
+  async takeOver(room: string, known?: RoomHead): Promise<Takeover> {
+    const missed = known && (await this.queries.entries(room, known.offset, MISSED + 1));
+    const all = missed && missed.length <= MISSED;
+    const entries = all ? missed : await this.queries.lastBatch(room);
+    this.readers.advance(marksOf(room, entries)).catch(() => undefined);
+    await this.changes.apply(room, entries);
+    const { offset, seq } = entries.at(-1) ?? known ?? { offset: 0, seq: 0 };
+    return { head: { offset, seq }, missed: all ? missed : null };
   }
 
   heads(rooms: readonly string[]): Promise<Map<string, LogHead>> {
@@ -171,6 +179,9 @@ export class MongoMessageStore implements MessageStore {
     return this.changes.close();
   }
 }
+
+const marksOf = (room: string, entries: readonly Entry[]) =>
+  [...readMarks(entries).values()].map(({ user, read }) => ({ room, user, read, delivered: read }));
 
 /** Index of the entry that a unique key refused: all before it are stored, none after it. Throws every other error. */
 function refusedAt(error: unknown): number {

@@ -6,6 +6,7 @@ import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
 import { migrations } from "./message.migrations";
 import {
   eventOf,
+  MISSED,
   readMarks,
   withinBytes,
   type AppendResult,
@@ -15,6 +16,7 @@ import {
   type ReadMark,
   type Repeat,
   type StoredMessage,
+  type Takeover,
   type UnreadRow,
   type Window,
 } from "./message.store";
@@ -93,10 +95,12 @@ export class SqliteMessageStore implements MessageStore {
     return { stored: applied };
   }
 
-  /** A batch and what it changes are one commit here: nothing is ever left. */
-  async takeOver(room: string): Promise<RoomHead> {
+  /** A batch and what it changes are one commit here: nothing is ever left undone. */
+  async takeOver(room: string, known?: RoomHead): Promise<Takeover> {
     const { offset = 0, seq = 0 } = (await this.heads([room])).get(room) ?? {};
-    return { offset, seq };
+    const head = { offset, seq };
+    if (!known || offset - known.offset > MISSED) return { head, missed: null };
+    return { head, missed: offset > known.offset ? await this.events(room, known.offset, MISSED, Infinity) : [] };
   }
 
   async heads(rooms: readonly string[]): Promise<Map<string, LogHead>> {

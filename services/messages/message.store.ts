@@ -64,6 +64,15 @@ export interface AppendResult {
   stored: number;
 }
 
+export interface Takeover {
+  head: RoomHead;
+  /** Entries after the head that was known, null where that are too many, or none was known. */
+  missed: readonly Pick<Entry, "kind" | "data">[] | null;
+}
+
+/** Entries that a writer may have missed and still learns one by one. */
+export const MISSED = 256;
+
 export interface Window {
   /** Exclusive bounds by seq; at most one of the two. */
   before?: number;
@@ -91,8 +100,8 @@ export interface MessageStore {
    * An entry once stored is never lost; what it changes is made good by whoever takes the room over, or a second later.
    */
   append(room: string, entries: readonly Entry[]): Promise<AppendResult>;
-  /** Finishes what another writer, or a crash, left of the room's last batch, and resolves to the head. */
-  takeOver(room: string): Promise<RoomHead>;
+  /** Finishes what another writer, or a crash, may have left undone in the room, and says where its log stands. */
+  takeOver(room: string, known?: RoomHead): Promise<Takeover>;
   /** Heads of the rooms asked; an empty log has head 0 and floor 1. */
   heads(rooms: readonly string[]): Promise<Map<string, LogHead>>;
   /** Entries after an offset as they are shown now: at most `limit`, at least one, about `maxBytes` of data. */

@@ -41,7 +41,7 @@ const QUEUE = 4_096;
 /** Milliseconds within which every request is answered, whatever the store does. */
 const DEADLINE = 4_800;
 /** Milliseconds at most that a writer waits before it tries again what another was faster with. */
-const BACKOFF = 32;
+const BACKOFF = 8;
 
 /**
  * The writer of one room: gives offsets, commits batch after batch, publishes, acknowledges, in this order. While one
@@ -154,7 +154,7 @@ export class RoomWriter {
   private async commit(batch: Job[]): Promise<void> {
     let jobs: readonly Job[] = batch;
     for (let lost = 0; ; lost++) {
-      const head = (this.head ??= await this.with_.store.takeOver(this.room));
+      const head = (this.head ??= (await this.with_.store.takeOver(this.room)).head);
       const loaded = await this.surroundings.load(jobs);
       const { planned, refused } = this.plan(jobs, head, loaded);
       // A repeat is answered as the first time, even if the same request would be refused today.
@@ -294,12 +294,13 @@ export class RoomWriter {
   private async catchUp(jobs: readonly Job[]): Promise<Job[]> {
     const { store, bus } = this.with_;
     const keys = jobs.map(job => job.key);
-    const [head, repeats] = await Promise.all([store.takeOver(this.room), store.repeats(this.room, keys).then(byKey)]);
-    if (head.offset !== this.head?.offset) {
-      // Entries of others: who belongs to the room must be asked again.
-      this.forget();
-      bus.publish({ type: "head", room: this.room, head });
-    }
+    const [{ head, missed }, repeats] = await Promise.all([
+      store.takeOver(this.room, this.head ?? undefined),
+      store.repeats(this.room, keys).then(byKey),
+    ]);
+    if (missed) for (const { kind, data } of missed) this.surroundings.follow(kind, data);
+    else this.surroundings.forget();
+    if (head.offset !== this.head?.offset) bus.publish({ type: "head", room: this.room, head });
     this.head = head;
     return jobs.filter(job => {
       const repeat = repeats.get(keyText(job.key));

@@ -1,0 +1,180 @@
+import { spawn } from "node:child_process";
+import { once as nextOf } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { MongoClient, type Collection } from "mongodb";
+import { newId } from "../../../services/core/ids";
+import type { EntryDocument } from "../../../services/messages/message.entries.mongo";
+import { afterFile } from "../../support/cleanup";
+import { eventually } from "../../support/eventually";
+import { describeMongo, mongoUrl } from "../../support/servers";
+import { changeEntry, messageEntries, messageEntry } from "./entries";
+import { ground, message, person } from "./ground";
+import { once, openMongo } from "./stores";
+
+const url = once(mongoUrl);
+const opened = once(async () => openMongo(await url()));
+/** What really stands in the database. */
+const stored = once(async (): Promise<Collection<EntryDocument>> => {
+  const client = await MongoClient.connect(await url());
+  afterFile(() => client.close());
+  return client.db().collection<EntryDocument>("entries");
+});
+
+describeMongo("the room log in MongoDB", () => {
+  const text = (data: string) => (JSON.parse(data) as { text: string }).text;
+  const edited = (offset: number, to: string) =>
+    changeEntry("edit", { offset, seq: 1 }, { offset: 1, data: JSON.stringify({ text: to }) });
+  const shown = async (room: string) => {
+    const [row] = await (await opened()).window(room, { limit: 1, visibleFrom: 0 });
+    return text(row?.data as string);
+  };
+
+  it("is opened by many nodes at once on an empty database: one epoch, and every index", async () => {
+    const empty = await mongoUrl();
+    const stores = await Promise.all(Array.from({ length: 5 }, () => openMongo(empty)));
+    expect(new Set(stores.map(({ epoch }) => epoch)).size).toBe(1);
+    const room = newId();
+    const [first, again] = [messageEntry({ offset: 1, seq: 1 }), messageEntry({ offset: 2, seq: 1 })];
+    expect(await stores[0]?.append(room, [first])).toEqual({ stored: 1 });
+    expect(await stores[1]?.append(room, [again])).toEqual({ stored: 0 });
+  });
+
+  it("shows a change that was stored but not applied to whoever replays the room", async () => {
+    const store = await opened();
+    const room = newId();
+    await store.append(room, [messageEntry({ offset: 1, seq: 1 }, "old")]);
+    await store.insert(room, [edited(2, "newer"), edited(3, "newest")]);
+    const events = await store.events(room, 0, 10, 10_000);
+    expect(events.map(({ data }) => text(data))).toEqual(["newest", "newest", "newest"]);
+    expect(events.at(-1)?.target).toEqual({ offset: 1, data: '{"text":"newest"}' });
+  });
+
+  it("finishes a batch whose writer died after storing it when the room is taken over: changes and read marks", async () => {
+    const store = await opened();
+    const room = newId();
+    await store.append(room, [messageEntry({ offset: 1, seq: 1 }, "old")]);
+    const reaction = { emoji: "👍", user: "bob", on: true };
+    await store.insert(room, [
+      { ...edited(2, "new"), batch: 2 },
+      { ...messageEntry({ offset: 3, seq: 2, sender: "eve" }), batch: 2 },
+      {
+        ...changeEntry("reaction", { offset: 4, seq: 2 }, { offset: 1, data: '{"text":"new"}', reaction }, "{}"),
+        batch: 2,
+      },
+    ]);
+    expect((await store.takeOver(room)).head).toEqual({ offset: 4, seq: 2 });
+    expect(text((await store.window(room, { before: 2, limit: 1, visibleFrom: 0 }))[0]?.data as string)).toBe("new");
+    expect(await store.reactions(room, 1)).toEqual([{ emoji: "👍", user: "bob" }]);
+    await eventually(
+      "the read mark has moved",
+      async () => (await store.marks(room)).find(({ user }) => user === "eve"),
+      mark => mark?.read === 2,
+    );
+  });
+
+  it("finishes by itself what a writer that died left, so that history is right without another send", async () => {
+    const store = await opened();
+    const room = newId();
+    await store.append(room, [messageEntry({ offset: 1, seq: 1 }, "old")]);
+    await store.insert(room, [edited(2, "new")]);
+    expect(await shown(room)).toBe("old");
+    await eventually(
+      "the edit is applied",
+      () => shown(room),
+      now => now === "new",
+    );
+  });
+
+  it("keeps nothing of what was edited away or deleted", async () => {
+    const store = await opened();
+    const room = newId();
+    await store.append(room, [messageEntry({ offset: 1, seq: 1, files: ["file"], mentions: ["bob"] }, "secret 1")]);
+    await store.append(room, [edited(2, "secret 2"), edited(3, "secret 3")]);
+    const gone = { offset: 1, data: '{"text":""}', deleted: true } as const;
+    await store.append(room, [changeEntry("delete", { offset: 4, seq: 1 }, gone)]);
+    const documents = await (await stored()).find({ room }).toArray();
+    expect(documents).toHaveLength(4);
+    expect(JSON.stringify(documents)).not.toContain("secret");
+    expect(documents.filter(({ pending, files, mentions }) => pending ?? files ?? mentions)).toEqual([]);
+  });
+
+  it("changes nothing when a change is applied twice, late, or by two nodes at once", async () => {
+    const [store, other] = [await opened(), await openMongo(await url())];
+    const room = newId();
+    await store.append(room, [messageEntry({ offset: 1, seq: 1 }, "first")]);
+    const reacted = (offset: number, on: boolean) => {
+      const change = { offset: 1, data: `{"text":"at ${offset}"}`, reaction: { emoji: "👍", user: "bob", on } };
+      return changeEntry("reaction", { offset, seq: 1 }, change, "{}");
+    };
+    const [on, off, edit] = [reacted(2, true), reacted(3, false), edited(4, "at 4")];
+    for (const entry of [on, off, edit]) await store.append(room, [entry]);
+    await Promise.all([store, other].flatMap(node => [on, off, edit].map(entry => node.apply(room, [entry]))));
+    expect(await shown(room)).toBe("at 4");
+    expect(await store.reactions(room, 1)).toEqual([]);
+    await Promise.all([store.apply(room, [reacted(6, true)]), other.apply(room, [reacted(6, true)])]);
+    await other.apply(room, [off]);
+    expect(await store.reactions(room, 1)).toEqual([{ emoji: "👍", user: "bob" }]);
+  });
+
+  it("begins the log of a room where its first entry stands", async () => {
+    const store = await opened();
+    const room = newId();
+    await store.append(room, messageEntries(9));
+    await (await stored()).deleteMany({ room, offset: { $lte: 4 } });
+    expect((await store.heads([room, newId()])).get(room)).toEqual({ offset: 9, seq: 9, floor: 5 });
+    const rows = await store.window(room, { after: 0, limit: 2, visibleFrom: 0 });
+    expect(rows.map(({ seq }) => seq)).toEqual([5, 6]);
+    expect((await store.page(room, 0, 3, 0)).total).toBe(5);
+  });
+
+  it("lets neither of two busy writers of one room wait until the other is done", async () => {
+    const room = newId();
+    const writers = [ground(await opened(), room), ground(await openMongo(await url()), room)];
+    const sequence: number[] = [];
+    let ended = false;
+    await Promise.all(
+      writers.map(async (writer, w) => {
+        const user = person();
+        for (let n = 0; n < 40 && !ended; n++) {
+          message(await writer.send(user, `${n}`));
+          sequence.push(w);
+        }
+        ended = true;
+      }),
+    );
+    // Whoever is done first has not kept the other out: both have written.
+    expect(Math.min(...[0, 1].map(w => sequence.filter(writer => writer === w).length))).toBeGreaterThan(0);
+  });
+
+  it("loses no acknowledged edit and leaves none half done when its writer is killed again and again", async () => {
+    const store = await opened();
+    const { send, room } = ground(store);
+    const author = person();
+    const { id } = message(await send(author, "version 0"));
+    for (let kill = 1; kill <= 5; kill++) {
+      const edits = (await store.events(room, 1, 1_000, 1e6)).length;
+      const script = join(__dirname, "children", "editor.ts");
+      const args = ["--require", require.resolve("tsx/cjs"), script, await url(), room, id, author.id, `${edits + 1}`];
+      const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+      const acked: string[] = [];
+      const lines = createInterface({ input: child.stdout }).on("line", line => acked.push(line));
+      while (acked.length < 3 * kill) await nextOf(lines, "line");
+      child.kill("SIGKILL");
+      await nextOf(child, "close");
+      const last = Number(acked.at(-1)?.replace("acked ", ""));
+      // Each edit is one entry: so many stand in the log, and the last of them is what the message says.
+      const state = async () => {
+        const entries = await store.events(room, 1, 1_000, 1e6);
+        return { count: entries.length, replayed: text(entries.at(-1)?.data as string), shown: await shown(room) };
+      };
+      const { count } = await eventually(
+        "history and replay show the last edit",
+        state,
+        now => now.shown === `version ${now.count}` && now.replayed === now.shown,
+      );
+      expect([last, last + 1]).toContain(count);
+    }
+    expect(await (await stored()).countDocuments({ room, pending: { $exists: true } })).toBe(0);
+  }, 60_000);
+});
