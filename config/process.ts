@@ -69,7 +69,7 @@ async function start(load: (broker: ServiceBroker, config: Config) => void, stop
     console.log(`ready ${origin}`);
   }
   platformOf(broker).onAdminPassword(password => console.log(`admin password: ${password}`));
-  if (config.repl && process.stdin.isTTY) openConsole(broker);
+  if (config.repl && process.stdin.isTTY) openConsole(broker, process.env);
 }
 
 const originUrl = ({ host, port }: Config, real: number | null): string =>

@@ -32,7 +32,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
     console.log(
       `${broker.nodeID} joined ${operator.nodes().length} nodes; \`help\` lists the commands, \`exit\` leaves\n`,
     );
-    openConsole(broker);
+    openConsole(broker, process.env);
     return null;
   }
   const { text, ok } = await runCommand(operator, commandLine(argv), hasColours());
