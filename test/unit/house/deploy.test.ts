@@ -43,7 +43,7 @@ describe("the containers", () => {
 
   it("set nothing that the configuration does not know", () => {
     const known = new Set(settingsTable().map(({ name }) => name));
-    const nodes = [...SERVICE_NAMES, "repl"].flatMap(name => [containers[name], observers[name]]);
+    const nodes = [...SERVICE_NAMES].flatMap(name => [containers[name], observers[name]]);
     const unknown = nodes.flatMap(node => Object.keys(node?.environment ?? {}).filter(name => !known.has(name)));
     expect(unknown).toEqual([]);
   });
