@@ -7,7 +7,8 @@ import { RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import { LIMITS } from "../../../services/core/limits";
 import type { Identity } from "../../../services/core/model";
-import { RoomChanges } from "../../../services/rooms/changes";
+import { RoomChanges, type Append } from "../../../services/rooms/changes";
+import { seedRooms, SEEDS, type Seed } from "../../../services/rooms/first-rooms";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "../../../services/rooms/room";
 import { Rooms } from "../../../services/rooms/rooms";
 import { codeOf, identity } from "../../support/broker";
@@ -286,6 +287,36 @@ describe("two nodes with rooms", () => {
     },
     30_000,
   );
+});
+
+describe("the first rooms", () => {
+  it("are made once by nodes that start at the same time, and wait for the admin", async () => {
+    const admin = identity(newId(), ["Admin"]);
+    let there = false;
+    const start = async () => {
+      const { rooms, store } = await roomsNode();
+      const seeds = await openDocuments<Seed>(database, SEEDS);
+      const { log } = ground(messages);
+      const append: Append = async request => (await log.append([request]))[0] as AppendAnswer;
+      return () =>
+        seedRooms({ seeds, store, rooms, append, maxText: 4_000, admin: async () => (there ? admin : null) });
+    };
+    const [one, two] = [await start(), await start()];
+    expect([await one(), await two()]).toEqual([false, false]);
+    there = true;
+    expect(await Promise.all([one(), two()])).toEqual([true, true]);
+    const node = await roomsNode();
+    const rooms = await node.store.find({ sort: "name" });
+    expect(rooms.map(({ name }) => name)).toEqual(["general", "random"]);
+    const told = await Promise.all(rooms.map(({ id }) => messages.events(id, 0, 100, 1e6)));
+    expect(told.map(events => events.map(({ kind }) => kind))).toEqual([
+      ["member", "message", "message", "message"],
+      ["member", "message"],
+    ]);
+    for (const { id } of rooms) await node.rooms.remove(admin, id);
+    expect(await two()).toBe(true);
+    expect(await node.store.count({ where: { deletedAt: null } })).toBe(0);
+  });
 });
 
 describe("a room that everybody wants to change", () => {
