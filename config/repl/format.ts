@@ -11,10 +11,10 @@ const COLOURS: readonly Colour[] = ["bold", "dim", "red", "green", "yellow", "cy
 /** Whether the output goes to a terminal that shows colours; NO_COLOR asks for none. */
 export const hasColours = (): boolean => process.stdout.isTTY && process.stdout.hasColors();
 
-/** Colours, or none of them. */
+/** Colours, or none of them; whether the output takes them is for the caller to say. */
 export function paintFor(coloured: boolean): Paint {
   return Object.fromEntries(
-    COLOURS.map(colour => [colour, (text: string) => (coloured && text !== "" ? styleText(colour, text) : text)]),
+    COLOURS.map(colour => [colour, (text: string) => (coloured && text !== "" ? styleText(colour, text, { validateStream: false }) : text)]),
   ) as Paint;
 }
 
