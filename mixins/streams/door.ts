@@ -116,10 +116,7 @@ interface LocalEndpoints {
  */
 function bodyOf(req: IncomingMessage): Readable {
   const body = new PassThrough();
-  const broken = (): void => void body.destroy(new Error("The stream broke off"));
-  req.on("error", broken).once("close", () => {
-    if (!req.complete) broken();
-  });
+  req.on("error", () => body.destroy(new Error("The stream broke off")));
   // Without a listener an end that breaks off before anybody reads would end the process.
   body
     .on("error", () => undefined)

@@ -5,6 +5,9 @@ import { checkPlain, parseBody } from "../core/json";
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 const NOT_ALLOWED = new Set(["constructor", "prototype", "__proto__"]);
 
+/** Milliseconds a body may take. */
+const TIMEOUT = 30_000;
+
 /**
  * Reads the JSON object a request carries; none is `{}`. BAD_REQUEST: not JSON, or not called JSON; INVALID: not an object,
  * a key that could reach a prototype or an operator, too deep; TOO_LARGE: more than `limit` bytes, of which none are kept.
@@ -53,11 +56,13 @@ function readBytes(req: IncomingMessage, limit: number): Promise<Buffer> {
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)));
     const onBroken = (): void => settle(() => reject(new RookeryError("BAD_REQUEST", "The body is not complete.")));
     const settle = (outcome: () => void): void => {
+      clearTimeout(timer);
       req.off("data", onData).off("end", onEnd).off("error", onBroken).off("close", onBroken);
       // What still comes is read and dropped, so that the client gets to the answer.
       req.on("error", () => undefined).resume();
       outcome();
     };
+    const timer = setTimeout(onBroken, TIMEOUT);
     req.on("data", onData).on("end", onEnd).on("error", onBroken).on("close", onBroken);
   });
 }

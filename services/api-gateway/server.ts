@@ -3,7 +3,10 @@ import type { AddressInfo } from "node:net";
 
 /** Milliseconds. */
 const HEADERS_TIMEOUT = 10_000;
-const REQUEST_TIMEOUT = 30_000;
+/** A request with its body: an upload over a slow line. Its pace is watched where it is taken, a JSON body has a bound of its own. */
+const REQUEST_TIMEOUT = 600_000;
+/** Without a byte in either direction: a reader that has stopped reading, a sender that has stopped sending. */
+const STALL_TIMEOUT = 120_000;
 const KEEP_ALIVE = 30_000;
 const CHECK_INTERVAL = 2_000;
 /** Milliseconds that answers under way get when the server stops. */
@@ -25,6 +28,7 @@ export function createHttpServer(listener: RequestListener): Server {
     listener,
   );
   server.maxHeadersCount = 100;
+  server.timeout = STALL_TIMEOUT;
   return server;
 }
 

@@ -471,7 +471,7 @@ describe("hostile input", () => {
 
   it("bounds the time a head and a body may take", () => {
     const { server } = gateway.broker.getLocalService("api-gateway") as unknown as { server: Server };
-    expect([server.headersTimeout, server.requestTimeout]).toEqual([10_000, 30_000]);
+    expect([server.headersTimeout, server.requestTimeout, server.timeout]).toEqual([10_000, 600_000, 120_000]);
   });
 });
 
