@@ -213,14 +213,18 @@ describe("the first admin of several nodes", () => {
 
   it("is finished by another node when the first one dies half way, whose late steps change nothing", async () => {
     let goOn = (): void => undefined;
+    let arrive = (): void => undefined;
     const held = new Promise<void>(resolve => (goOn = resolve));
+    const arrived = new Promise<void>(resolve => (arrive = resolve));
     const slow = one.admin(null, {
       create: async user => {
+        arrive();
         await held;
         return village.create(user);
       },
     });
     const dying = slow.make();
+    await arrived;
     const other = two.admin(null);
     // The other one sees an attempt that does not end.
     expect(await other.make()).toBe(false);
