@@ -1,6 +1,7 @@
 import Validator, { type ValidationError } from "fastest-validator";
 import type { PublicError } from "./errors";
 import { fieldErrors, RookeryError } from "./errors";
+import { checkTree } from "./json";
 import type { Identity, PresenceStatus } from "./model";
 import type { SendBody } from "./send";
 import type { PresenceChange } from "./contract";
@@ -123,9 +124,16 @@ export function checkFrame(raw: RawFrame): ClientFrame {
   if (!check)
     throw new RookeryError("INVALID", "There is no such frame.", { errors: [{ field: "t", message: "Unknown." }] });
   const result = check(raw);
-  if (result === true) return raw as ClientFrame;
+  if (result === true) return checkedTrees(raw as ClientFrame);
   const errors = fieldErrors(result);
   throw new RookeryError("INVALID", errors.map(error => error.message).join(" "), { errors });
+}
+
+/** What has no shape of its own goes on to other nodes as it is. */
+function checkedTrees(frame: ClientFrame): ClientFrame {
+  if (frame.t === "send" && frame.metadata) checkTree(frame.metadata, "metadata");
+  if (frame.t === "call" && frame.params) checkTree(frame.params, "params");
+  return frame;
 }
 
 export type RoomState =
