@@ -75,7 +75,15 @@ describe("users", () => {
         expect(username).toContain(search);
   });
 
-  test.each(["nonsense", "01a1fc87-9015-75b5-9683-ef4249e15e36", "%00", "..%2F..%2Fetc", "a".repeat(150)])(
+  test("a user %00 is nobody, for us and for a proxy before us", async () => {
+    const { status, body } = await ann.get("/api/users/%00");
+    expect([
+      [404, "NOT_FOUND"],
+      [400, "BAD_REQUEST"],
+    ]).toContainEqual([status, body.code]);
+  });
+
+  test.each(["nonsense", "01a1fc87-9015-75b5-9683-ef4249e15e36", "..%2F..%2Fetc", "a".repeat(150)])(
     "a user %s is NOT_FOUND",
     async id => {
       expect(await ann.get(`/api/users/${id}`)).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
