@@ -30,6 +30,6 @@ if [ ! -s "$tls/server.crt" ]; then
     -keyout "$tls/server.key" -out "$tls/server.crt" 2>/dev/null
   echo "made a self-signed certificate for $domain; put a real one into $tls/server.crt and server.key"
 fi
-# The proxy runs as 101, the group of its container.
-chmod 755 "$tls" && chmod 644 "$tls/server.crt" && chmod 640 "$tls/server.key"
-chgrp 101 "$tls/server.key" 2>/dev/null || echo "as root: chgrp 101 $tls/server.key, so that the proxy can read it"
+# The proxy is nobody in particular, in the group that may read the key.
+setting TLS_GROUP "$(id -g)"
+chmod 755 "$tls" && chmod 644 "$tls/server.crt" && chmod 640 "$tls/server.key" && chgrp "$(sed -n 's/^TLS_GROUP=//p' .env)" "$tls/server.key"
