@@ -73,7 +73,18 @@ export function pathOf(
   const size = deletedAt === undefined ? `${many(length, "character")}${files}` : "deleted since";
   const under = clientId === undefined ? "no clientId" : `clientId ${clientId}`;
   const became = `${username}'s message became offset ${offset}, seq ${seq} (${under}; ${size})`;
-  if (written) {
+  if (written?.batch.settled) {
+    const { writtenAt, committedAt, publishedAt } = written.batch;
+    steps.push(
+      { at: createdAt, what: became },
+      { at: iso(writtenAt), what: `the store had not answered ${written.node}: its senders were told UNKNOWN_OUTCOME` },
+      {
+        at: iso(committedAt),
+        what: `settled by writing the same again, ${committedAt - writtenAt} ms later: it is stored`,
+      },
+      { at: iso(publishedAt), what: "published to the gateways" },
+    );
+  } else if (written) {
     const { node, batch } = written;
     const { from, to, queuedAt, writtenAt, committedAt, publishedAt } = batch;
     const alone = from === to;
@@ -173,9 +184,10 @@ export const msg = command<Why>({
   },
 });
 
+/** Who settled an unknown write names all that stood there, others' entries too: who says plainly that he wrote it did. */
 function writtenBy(traces: readonly Answer<{ batch: BatchTrace | null }>[]): Written | null {
-  for (const { node, answer } of traces) if (answer?.batch) return { node, batch: answer.batch };
-  return null;
+  const found = traces.flatMap(({ node, answer }) => (answer?.batch ? [{ node, batch: answer.batch }] : []));
+  return found.find(({ batch }) => !batch.settled) ?? found[0] ?? null;
 }
 
 function forgotten(memory: Why["memory"]): string {

@@ -194,6 +194,8 @@ export interface BatchTrace {
   writtenAt: number;
   committedAt: number;
   publishedAt: number;
+  /** The store had not answered the first write; writing the same again told what stands there. */
+  settled?: true;
 }
 
 export interface WriteTraceAnswer {
@@ -214,7 +216,7 @@ export interface RoomFacts {
   createdAt: string;
   deletedAt: string | null;
   memberCount: number;
-  /** The first 20 by id, longest-standing first. */
+  /** The first 20, longest-standing first. */
   members: { user: string; role: RoomRole }[];
   /** Changes decided and not yet carried out; `since` in milliseconds since 1970. */
   pending: { change: string; user?: string; since: number }[];

@@ -318,10 +318,24 @@ export class RoomWriter {
   }
 
   private async settleDoubt(doubt: Doubt): Promise<void> {
+    const since = this.with_.clock.now();
     const events = await doubt.settle();
+    const committedAt = this.with_.clock.now();
     this.forget();
     this.doubt = null;
     if (events.length > 0) this.with_.bus.publish({ type: "events", room: this.room, events });
+    const [first, last] = [events[0], events.at(-1)];
+    if (first && last)
+      this.with_.trace?.wrote({
+        room: this.room,
+        from: first.offset,
+        to: last.offset,
+        queuedAt: since,
+        writtenAt: since,
+        committedAt,
+        publishedAt: this.with_.clock.now(),
+        settled: true,
+      });
     this.with_.report("an unknown write is settled", { room: this.room });
   }
 

@@ -207,6 +207,25 @@ describe("the path of a message", () => {
     expect(steps.map(step => step.at)).toEqual([...steps.map(step => step.at)].sort());
   });
 
+  it("says that the store had not answered, and how that was settled", () => {
+    const settled = {
+      from: 10,
+      to: 12,
+      queuedAt: at(5_000),
+      writtenAt: at(5_000),
+      committedAt: at(7_500),
+      publishedAt: at(7_501),
+    };
+    const steps = pathOf(message, { node: "w", batch: { ...settled, settled: true } }, [], [took]);
+    expect(steps.map(({ what }) => what)).toEqual([
+      "alice's message became offset 10, seq 6 (clientId c-1; 5 characters, 1 file)",
+      "g1 passed it on; it has 2 subscribers of the room now",
+      "the store had not answered w: its senders were told UNKNOWN_OUTCOME",
+      "settled by writing the same again, 2500 ms later: it is stored",
+      "published to the gateways",
+    ]);
+  });
+
   it("is what the log tells where nobody remembers the writing", () => {
     const steps = pathOf({ ...message, deletedAt: iso(40), clientId: undefined }, null, [], []);
     expect(steps.map(({ what }) => what)).toEqual([
