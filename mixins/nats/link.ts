@@ -1,5 +1,5 @@
-import { connect, ErrorCode, Events, type NatsConnection, type NatsError } from "nats";
-import { natsOptions } from "./options";
+import { connect, DebugEvents, ErrorCode, Events, type NatsConnection, type NatsError } from "nats";
+import { MAX_SILENCE, natsOptions } from "./options";
 
 /** What a node tells its operator of the link. */
 export interface LinkLog {
@@ -98,7 +98,8 @@ export class NatsLink {
   private async watch(connection: NatsConnection): Promise<void> {
     for await (const { type } of connection.status()) {
       if (!this.followed.has(connection)) return;
-      if (type === Events.Disconnect) this.mark(connection, false);
+      if (type === DebugEvents.StaleConnection) this.mark(connection, false, MAX_SILENCE);
+      else if (type === Events.Disconnect) this.mark(connection, false);
       // Subscriptions are sent with the reconnect; the answer to a ping says that they have arrived.
       else if (type === Events.Reconnect)
         connection.flush().then(
@@ -108,12 +109,13 @@ export class NatsLink {
     }
   }
 
-  private mark(connection: NatsConnection, up: boolean): void {
+  /** @param ago milliseconds since it may have been so */
+  private mark(connection: NatsConnection, up: boolean, ago = 0): void {
     const before = this.up;
     if (up) this.down.delete(connection);
     else this.down.add(connection);
     if (before === (this.down.size === 0)) return;
-    this.since = before ? performance.now() : null;
+    this.since = before ? performance.now() - ago : null;
     if (before) this.log.warn("NATS is away");
     else this.log.info("NATS is back");
     for (const listener of before ? this.downers : this.uppers) listener();

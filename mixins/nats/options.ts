@@ -1,8 +1,10 @@
 import type { ConnectionOptions } from "nats";
 
 /** Milliseconds between pings; a server that leaves two unanswered is taken for gone, also on a half-open connection. */
-const PING_INTERVAL = 2_000;
+const PING_INTERVAL = 1_000;
 const MAX_PING_OUT = 2;
+/** Milliseconds for which a connection has been silent at most when it is given up for its silence. */
+export const MAX_SILENCE = PING_INTERVAL * (MAX_PING_OUT + 1);
 /** Milliseconds between attempts, with up to as many on top, so that a cluster does not come back in one moment. */
 const RECONNECT_WAIT = 250;
 const RECONNECT_JITTER = 250;

@@ -12,6 +12,7 @@ import { NatsRoomBus } from "../../mixins/nats/room-bus.nats";
 import type { RoomPacket } from "../../services/core/room-bus";
 import { codeOf, SECRET, until } from "../support/broker";
 import { describeNats } from "../support/servers";
+import { TcpProxy } from "../support/tcp-proxy";
 import { temporaryFolder } from "../support/temp";
 
 const ROOM = "0197a1b2-0000-7000-8000-000000000001";
@@ -128,6 +129,17 @@ describeNats("ties between nodes over NATS", () => {
     writer.publish(packet(2));
     await until(() => got.length > 0);
     expect(got).toEqual([2]);
+  });
+
+  it("a server that says nothing is taken for gone, counted from when it may have fallen silent", async () => {
+    const proxy = await TcpProxy.start(`127.0.0.1:${server.port}`);
+    closing.push(() => proxy.stop());
+    const held = await link(`nats://${proxy.address}`);
+    proxy.answers("hold");
+    await until(() => !held.up);
+    expect(held.downFor).toBeGreaterThan(2_000);
+    proxy.answers("pass");
+    await until(() => held.up);
   });
 
   it("who starts before the server waits for it", async () => {
