@@ -14,7 +14,10 @@ export const hasColours = (): boolean => process.stdout.isTTY && process.stdout.
 /** Colours, or none of them; whether the output takes them is for the caller to say. */
 export function paintFor(coloured: boolean): Paint {
   return Object.fromEntries(
-    COLOURS.map(colour => [colour, (text: string) => (coloured && text !== "" ? styleText(colour, text, { validateStream: false }) : text)]),
+    COLOURS.map(colour => [
+      colour,
+      (text: string) => (coloured && text !== "" ? styleText(colour, text, { validateStream: false }) : text),
+    ]),
   ) as Paint;
 }
 

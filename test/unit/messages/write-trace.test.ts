@@ -1,5 +1,9 @@
 import { WriteTrace } from "../../../services/messages/write-trace";
+import { systemClock } from "../../../services/core/clock";
+import { newId } from "../../../services/core/ids";
 import { TestClock } from "../../support/broker";
+import { eventually } from "../../support/eventually";
+import { codeOf, ground, message, openStore, person } from "./ground";
 
 const batch = (room: string, from: number, to: number, at: number) => ({
   room,
@@ -41,5 +45,49 @@ describe("what a writer remembers of its writing", () => {
     expect(trace.of("a", 5_000).batch?.from).toBe(5_000);
     expect(trace.of("a", 904).batch).toBeNull();
     expect(trace.of("a", 905)).toMatchObject({ since: 9_053, batch: { from: 905 } });
+  });
+});
+
+describe("the writer of a room", () => {
+  const room = newId();
+
+  it("remembers each batch with its times in order, and who came again", async () => {
+    const trace = new WriteTrace(systemClock);
+    const before = Date.now();
+    const { send } = ground(await openStore(), room, { trace });
+    const user = person();
+    const sent = await Promise.all(Array.from({ length: 5 }, (_, n) => send(user, `${n}`, { clientId: `c${n}` })));
+    expect(sent.map(answer => message(answer).offset)).toEqual([1, 2, 3, 4, 5]);
+    message(await send(user, "3", { clientId: "c3" }));
+
+    const { batch: found, repeats } = trace.of(room, 4);
+    expect(found).toMatchObject({ to: 5 });
+    const { queuedAt = 0, writtenAt = 0, committedAt = 0, publishedAt = 0 } = found ?? {};
+    const times = [queuedAt, writtenAt, committedAt, publishedAt];
+    expect(times).toEqual([...times].sort((a, b) => a - b));
+    // A duration on the monotonic clock may round against the wall clock.
+    expect(queuedAt).toBeGreaterThanOrEqual(before - 1);
+    expect(publishedAt).toBeLessThanOrEqual(Date.now());
+    expect(repeats).toHaveLength(1);
+    expect(trace.of(room, 5).repeats).toEqual([]);
+  });
+
+  it("remembers that a write had no answer and was settled", async () => {
+    const trace = new WriteTrace(systemClock);
+    const store = await openStore();
+    const { send } = ground(store, newId(), { trace });
+    const user = person();
+    store.faults.push("unknown-not-stored");
+    expect(codeOf(await send(user, "doubt", { clientId: "c1" }))).toBe("UNKNOWN_OUTCOME");
+    const settled = await eventually(
+      "it is settled",
+      () => send(user, "doubt", { clientId: "c1" }),
+      answer => answer.ok,
+    );
+    const { channelId, offset } = message(settled);
+    expect(trace.of(channelId, offset)).toMatchObject({
+      batch: { from: offset, settled: true },
+      repeats: [expect.any(Number)],
+    });
   });
 });
