@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { INTERNAL } from "../core/limits";
 import type { RoomEvent } from "../core/room-bus";
 import { byKey, keyText, type Job } from "./job";
@@ -31,7 +32,7 @@ export class Doubt {
   async settle(): Promise<RoomEvent[]> {
     const first = (this.entries[0] as Entry).offset;
     for (;;) {
-      await new Promise(resolve => setTimeout(resolve, SETTLE_EVERY));
+      await pause(SETTLE_EVERY, undefined, { ref: false });
       try {
         if (!(await this.writeAgain())) continue;
         await this.store.takeOver(this.room);

@@ -177,8 +177,14 @@ export class MongoQueries {
 
   /** Where the rooms' logs begin. Nearly all begin at 1, and that is one look for all of them. */
   private async firsts(rooms: readonly string[]): Promise<Map<string, End>> {
-    const whole = await this.find({ _id: { $in: rooms.map(room => entryId(room, 1)) } });
-    const first = new Map<string, End>(whole.map(({ room, offset, seq }) => [room, { room, offset, seq }]));
+    const ids = rooms.map(room => entryId(room, 1));
+    const options = { projection: { _id: 0, room: 1, offset: 1, seq: 1 } } as const;
+    const whole = await this.connection.read(db =>
+      entriesIn(db)
+        .find<End>({ _id: { $in: ids } }, options)
+        .toArray(),
+    );
+    const first = new Map(whole.map(end => [end.room, end]));
     const others = await this.ends(
       rooms.filter(room => !first.has(room)),
       1,

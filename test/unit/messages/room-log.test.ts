@@ -1,5 +1,6 @@
 import { newId } from "../../../services/core/ids";
 import type { Message } from "../../../services/core/model";
+import { MemoryRoomBus, type RoomHead } from "../../../services/core/room-bus";
 import { eventually } from "../../support/eventually";
 import { codeOf, ground, message, person } from "./ground";
 import { faulty, once, stores } from "./stores";
@@ -136,6 +137,38 @@ describe.each(stores)("the room log in %s", (_name, open) => {
     },
   );
 
+  it("writes the rest of a batch of which it finds its own first entries stored, also those without a clientId", async () => {
+    const store = await openStore();
+    const { send, op, room, seen } = ground(store);
+    const user = person();
+    const { id } = message(await send(user, "first"));
+    store.faults.push("none", "unknown-partly");
+    // The first is being written while the others gather to one batch.
+    const [, ...doubtful] = await Promise.all([
+      send(user, "before"),
+      op(user, { op: "edit", id, text: "edited" }),
+      send(user, "without a clientId"),
+      send(user, "last", { clientId: "c1" }),
+    ]);
+    expect(doubtful.map(codeOf)).toEqual(["UNKNOWN_OUTCOME", "UNKNOWN_OUTCOME", "UNKNOWN_OUTCOME"]);
+    await eventually(
+      "all are stored and told",
+      () => seen.length,
+      count => count === 5,
+    );
+    expect(seen.map(({ offset, kind }) => `${offset} ${kind}`)).toEqual([
+      "1 message",
+      "2 message",
+      "3 edit",
+      "4 message",
+      "5 message",
+    ]);
+    const texts = (await store.window(room, { limit: 9, visibleFrom: 0 })).map(
+      ({ data }) => JSON.parse(data) as Message,
+    );
+    expect(texts.map(({ text }) => text)).toEqual(["edited", "before", "without a clientId", "last"]);
+  });
+
   it("decides about edits, deletions and reactions in the order they came, also within one batch", async () => {
     const { send, op, seen } = ground(await openStore());
     const [author, other] = [person(), person()];
@@ -215,6 +248,22 @@ describe.each(stores)("the room log in %s", (_name, open) => {
     expect(message(await here.send(user, "re", { replyTo: target.id })).replyTo).toBe(target.id);
     expect(codeOf(await elsewhere.send(user, "re", { replyTo: target.id }))).toBe("INVALID");
     expect(codeOf(await here.send(user, "re", { replyTo: newId() }))).toBe("INVALID");
+  });
+
+  it("accepts nothing while nobody could be told of it, and tells its heads when somebody can be again", async () => {
+    const bus = new MemoryRoomBus();
+    let reachable = true;
+    const { send, log, room } = ground(await openStore(), newId(), { bus, reachable: () => reachable });
+    const heads: RoomHead[] = [];
+    await bus.subscribe(room, packet => packet.type === "head" && heads.push(packet.head));
+    const user = person();
+    message(await send(user, "stored"));
+    reachable = false;
+    expect(codeOf(await send(user, "refused"))).toBe("UNAVAILABLE");
+    reachable = true;
+    log.tellHeads();
+    expect(heads).toEqual([{ offset: 1, seq: 1 }]);
+    expect(message(await send(user, "accepted")).offset).toBe(2);
   });
 
   it("answers every request in time although the store hangs, as unknown once it was begun", async () => {

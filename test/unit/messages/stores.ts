@@ -11,7 +11,7 @@ import { temporaryFolder } from "../../support/temp";
 
 export type FaultyStore = MessageStore & {
   /** What the next appends do instead of storing, first in first out. */
-  faults: ("failed" | "unknown-not-stored" | "unknown-stored")[];
+  faults: ("none" | "failed" | "unknown-not-stored" | "unknown-partly" | "unknown-stored")[];
 };
 
 export interface StoreOfTests {
@@ -62,7 +62,8 @@ export function faulty(store: MessageStore): FaultyStore {
   before.append = async (room, entries) => {
     const fault = before.faults.shift();
     if (fault === "unknown-stored") await store.append(room, entries);
-    if (fault) throw new StorageError(fault === "failed" ? "failed" : "unknown", "io");
+    if (fault === "unknown-partly") await store.append(room, entries.slice(0, -1));
+    if (fault && fault !== "none") throw new StorageError(fault === "failed" ? "failed" : "unknown", "io");
     return store.append(room, entries);
   };
   return before;

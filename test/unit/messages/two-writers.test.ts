@@ -4,7 +4,7 @@ import { newId } from "../../../services/core/ids";
 import type { Message } from "../../../services/core/model";
 import type { RoomEvent } from "../../../services/core/room-bus";
 import type { MessageStore } from "../../../services/messages/message.store";
-import { codeOf, ground, message, person } from "./ground";
+import { codeOf, ground, message, person, type Ground } from "./ground";
 import { once, stores } from "./stores";
 
 const wholeLog = async (store: MessageStore, room: string): Promise<RoomEvent[]> => {
@@ -58,6 +58,17 @@ describe.each(stores)("two writers of one room in %s", (_name, open) => {
     await Promise.all(Array.from({ length: 1_200 }, (_, n) => other?.send(user, `${n}`)));
     expect(message((await one?.send(user, "last")) as AppendAnswer)).toMatchObject({ offset: 1_202, seq: 1_202 });
   }, 60_000);
+
+  it.each([1, 300])("learn from the log who belongs to the room no more (%i entries of the other)", async missed => {
+    const room = newId();
+    const [one, other] = (await opened()).map(store => ground(store, room)) as [Ground, Ground];
+    const user = person();
+    message(await one.send(user, "known as a member"));
+    await other.log.append([{ room, entry: { op: "member", changeId: newId(), user: user.id, change: "remove" } }]);
+    await Promise.all(Array.from({ length: missed }, (_, n) => other.send(person(), `${n}`)));
+    one.access.set(user.id, { denied: "NOT_FOUND", role: null });
+    expect(codeOf(await one.send(user, "too late"))).toBe("NOT_FOUND");
+  });
 
   const step = fc.record({
     writer: fc.nat(1),
