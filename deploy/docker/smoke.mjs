@@ -56,11 +56,16 @@ class Reader {
   #waiting = new Map();
   #next = 1;
   #socket = null;
+  #greeted = false;
   #ended = false;
 
   constructor(user, room) {
     this.user = user;
     this.room = room;
+  }
+
+  get connected() {
+    return this.#greeted;
   }
 
   get last() {
@@ -107,10 +112,12 @@ class Reader {
     this.#socket = socket;
     const hello = await this.ask({ t: "hello", token: this.user.accessToken, rooms: { [this.room]: this.last } });
     const state = hello.rooms?.[this.room]?.state;
-    if (hello.t !== "welcome" || state === "denied") socket.close();
+    this.#greeted = hello.t === "welcome" && state !== "denied";
+    if (!this.#greeted) socket.close();
     if (state === "reset") this.resets += 1;
     await closed;
     this.#socket = null;
+    this.#greeted = false;
     if (!this.#ended) this.breaks += 1;
   }
 
@@ -207,6 +214,7 @@ const readers = Array.from(
   (_, at) => new Reader(users[at % users.length], group.id),
 );
 const running = readers.map(reader => reader.run());
+while (!readers.every(({ connected }) => connected)) await pause(BREATH);
 const stop = new AbortController();
 const speaking = names.map((name, at) => speak(readers[at], name, stop.signal));
 
