@@ -9,6 +9,9 @@ export interface LinkLog {
 
 type Listener = () => void;
 
+/** Bytes of the largest packets: a page of 100 messages, each as long as it may be and with all its reactions. */
+const PAYLOAD = 8_000_000;
+
 /** The link can never come back by itself: credentials are refused, or the connection was closed for good. */
 export class LinkLostError extends Error {
   /** An operator's mistake, not a defect: shown without a stack. */
@@ -44,6 +47,9 @@ export class NatsLink {
     try {
       const link = new NatsLink(await connect({ ...natsOptions(urls, name), noEcho: false }), log);
       link.follow(link.connection);
+      const { max_payload: taken = 0 } = link.connection.info ?? {};
+      if (taken < PAYLOAD)
+        log.warn(`NATS takes packets of ${taken} bytes: set max_payload to 8MB, or the longest pages and replays fail`);
       return link;
     } catch (error) {
       throw new LinkLostError(reasonOf(error as NatsError));

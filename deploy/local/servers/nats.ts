@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { program } from "./cache";
 import { Child, type ChildExit } from "./child";
 import { freePort, greeting } from "./ports";
@@ -5,10 +6,12 @@ import { freePort, greeting } from "./ports";
 export interface NatsOptions {
   /** Default: a free one. */
   port?: number;
-  /** A configuration file, for users and permissions. */
+  /** A configuration file in place of ours, for users and permissions. */
   config?: string;
   onLine?: (line: string) => void;
 }
+
+const CONFIG = join(__dirname, "nats.conf");
 
 /** A nats-server of ours. It keeps its port through kills and starts. */
 export class NatsServer {
@@ -40,8 +43,8 @@ export class NatsServer {
   /** Starts it again after a kill or a stop. */
   async start(): Promise<void> {
     if (this.isRunning) return;
-    const { config, onLine } = this.options;
-    const args = ["-a", "127.0.0.1", "-p", String(this.port), ...(config ? ["-c", config] : [])];
+    const { config = CONFIG, onLine } = this.options;
+    const args = ["-a", "127.0.0.1", "-p", String(this.port), "-c", config];
     this.child = Child.start("nats-server", program("nats-server"), args, { onLine });
     await this.child.answers(() => greeting(this.port, { speaks: true }));
   }
