@@ -8,9 +8,10 @@ import { judge, Sender, wholeHistory } from "./traffic";
 
 /** Acknowledged messages there must be before, and after: a fault without traffic proves nothing. */
 const FLOOR = 40;
-const ROOMS = 3;
+/** So many that each of two writers surely has some. */
+const ROOMS = 6;
 /** Milliseconds between messages of one: who is away for ten seconds must find less than is ever replayed. */
-const PACE = 25;
+const PACE = 50;
 
 interface Fault {
   /** Of whom there is a second one: the conversation goes on without it. Else the health is red until it is back. */
@@ -61,8 +62,10 @@ describeCluster.each(LAYOUTS)("kill -9 in the middle of a conversation, in a clu
     async (_, { kill, back, twin, away }) => {
       const rooms: string[] = [];
       for (let n = 0; n < ROOMS; n += 1) rooms.push(await stage.channel(people));
-      const senders = people.map(
-        (client, n) => new Sender(client, rooms[n % ROOMS] as string, `s${n}`, n % 2 ? "socket" : "rest", PACE),
+      const senders = people.flatMap((client, n) =>
+        [n, n + 1].map(
+          at => new Sender(client, rooms[at % ROOMS] as string, `s${n}-${at}`, at % 2 ? "socket" : "rest", PACE),
+        ),
       );
       const followers = cluster.gatewayUrls.map((url, n) => new Follower(people[n] as Client, url, rooms));
       for (const follower of followers) await follower.start();
