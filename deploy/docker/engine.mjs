@@ -16,8 +16,8 @@ console.log(`uWebSockets.js ${version || "as npm has it"} runs on Node ${process
 
 async function install(tag) {
   const url = `https://codeload.github.com/uNetworking/uWebSockets.js/tar.gz/refs/tags/${encodeURIComponent(tag)}`;
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status}`);
+  const answer = await fetch(url).catch(error => ({ ok: false, status: String(error.cause?.code ?? error) }));
+  if (!answer.ok) throw new Error(`${url}: ${answer.status}; --build-arg UWS= keeps the packaged build`);
   const folder = "node_modules/uWebSockets.js";
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
