@@ -22,6 +22,7 @@ import { close, createHttpServer, listen } from "./server";
 /** Milliseconds between looks at the head of the revocation log, and what one look may take. */
 const COMPARE_EVERY = 1_000;
 const COMPARE_TIMEOUT = 2_000;
+const HEALTH = "/api/health";
 /** Milliseconds a token made by a node with another clock may live longer. */
 const TOKEN_SLACK = 60_000;
 
@@ -152,7 +153,8 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       proxies: new TrustedProxies(config.trustedProxies),
       ownConnections: !this.handedOver,
       now,
-      log: line => this.logger.info("request", line),
+      // Whoever watches over us asks all day long; that all is well is no news.
+      log: line => this.logger[line.path === HEALTH && line.status === 200 ? "debug" : "info"]("request", line),
       answer: (req, res) => this.httpHandler(req, res),
     });
     this.server = createHttpServer(listener.handle);
