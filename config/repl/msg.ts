@@ -26,6 +26,9 @@ export interface Written {
   batch: BatchTrace;
 }
 
+/** A batch with its times in RFC 3339. */
+type Told = { [K in keyof BatchTrace]: K extends `${string}At` ? string : BatchTrace[K] };
+
 type Marks = { count: number; usernames: string[] };
 
 interface Why {
@@ -33,7 +36,7 @@ interface Why {
   room: { id: string; name: string };
   /** Who writes the room now. */
   writer: string | null;
-  written: Written | null;
+  written: { node: string; batch: Told } | null;
   /** Since when each messages node remembers what it wrote; why not, where it does not answer. */
   memory: { node: string; since?: string; problem?: string }[];
   repeats: { node: string; at: string }[];
@@ -152,7 +155,7 @@ export const msg = command<Why>({
       message,
       room: { id: room, name: about ? roomName(about) : room },
       writer: operator.writerOf(room),
-      written,
+      written: written && { node: written.node, batch: told(written.batch) },
       memory: traces.map(({ node, answer, problem }) =>
         answer ? { node, since: iso(answer.since) } : { node, problem },
       ),
@@ -189,6 +192,14 @@ function writtenBy(traces: readonly Answer<{ batch: BatchTrace | null }>[]): Wri
   const found = traces.flatMap(({ node, answer }) => (answer?.batch ? [{ node, batch: answer.batch }] : []));
   return found.find(({ batch }) => !batch.settled) ?? found[0] ?? null;
 }
+
+const told = ({ queuedAt, writtenAt, committedAt, publishedAt, ...batch }: BatchTrace): Told => ({
+  ...batch,
+  queuedAt: iso(queuedAt),
+  writtenAt: iso(writtenAt),
+  committedAt: iso(committedAt),
+  publishedAt: iso(publishedAt),
+});
 
 function forgotten(memory: Why["memory"]): string {
   if (memory.length === 0) return "there is no messages node; the path is what the log tells";

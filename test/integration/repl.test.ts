@@ -175,7 +175,8 @@ describeCluster("the operator's console in a cluster", () => {
     const { from, to, queuedAt, writtenAt, committedAt, publishedAt } = found.written.batch;
     expect([from <= message.offset, message.offset <= to]).toEqual([true, true]);
     const times = [queuedAt, writtenAt, committedAt, publishedAt];
-    expect(times).toEqual([...times].sort((a, b) => a - b));
+    expect(times).toEqual([...times].sort());
+    expect(new Date(committedAt).toISOString()).toBe(committedAt);
     expect(found.repeats).toEqual([{ node: writer, at: expect.any(String) }]);
     expect(found.gateways.map(({ gateway }: Body) => gateway).sort()).toEqual(
       [await gatewayOf(0), await gatewayOf(1)].sort(),
