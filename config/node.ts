@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { INTERNAL_MIDDLEWARES, type BrokerOptions, type ServiceBroker } from "moleculer";
+import { RookeryError } from "../services/core/errors";
 import { newId } from "../services/core/ids";
 import { NatsTransporter } from "../mixins/nats/transporter";
 import { systemClock, type Clock } from "../services/core/clock";
@@ -43,6 +44,8 @@ export const CLUSTER = {
 /** Broker options of one node: what is the same in every process, in tests too. */
 export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerOptions {
   const health = new Health(() => clock.monotonic());
+  // Nothing else is needed yet, as nothing runs yet; that is no reason to be taken for ready.
+  const begun = health.need("start", () => Promise.reject(new RookeryError("UNAVAILABLE")));
   const platform = new Platform(config, clock, health);
   const nodeID = nodeIdOf(config);
   return {
@@ -85,6 +88,7 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
     },
     async started() {
       for (const task of platform.afterStart) await task();
+      begun();
     },
   } as BrokerOptions;
 }

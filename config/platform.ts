@@ -75,13 +75,13 @@ export class Platform {
     const { cluster } = this.config;
     if (!cluster) return;
     this.log = broker.getLogger("mongo");
+    this.health.need("nats", () => {
+      if (!this.natsLink?.up) throw new Error("NATS is away");
+    });
     const link = await NatsLink.open(cluster.transporter, `${broker.nodeID} rooms`, broker.getLogger("nats"));
     link.onLost(endProcess);
     this.natsLink = link;
     this.roomBus = new NatsRoomBus(link, `${broker.namespace}.room.`);
-    this.health.need("nats", () => {
-      if (!link.up) throw new Error("NATS is away");
-    });
   }
 
   /** A collection in the store of this shape. */

@@ -47,7 +47,7 @@ describeNats("ties between nodes over NATS", () => {
     return made;
   }
 
-  async function node(namespace: string, services: ServiceSchema[] = []): Promise<ServiceBroker> {
+  function makeNode(namespace: string, services: ServiceSchema[] = []): ServiceBroker {
     const config = loadConfig({
       DATA_DIR: temporaryFolder(),
       JWT_SECRET: SECRET,
@@ -64,6 +64,11 @@ describeNats("ties between nodes over NATS", () => {
     } as BrokerOptions);
     for (const schema of services) broker.createService(schema);
     closing.push(() => broker.stop());
+    return broker;
+  }
+
+  async function node(namespace: string, services: ServiceSchema[] = []): Promise<ServiceBroker> {
+    const broker = makeNode(namespace, services);
     await broker.start();
     return broker;
   }
@@ -166,6 +171,18 @@ describeNats("ties between nodes over NATS", () => {
       await guarded.stop();
     }
   });
+
+  it("a node that waits for NATS at its start is not ready and names the cause, until NATS is there", async () => {
+    await server.stop();
+    const broker = makeNode(randomUUID());
+    const { health } = platformOf(broker);
+    const started = broker.start();
+    await until(async () => (await health.report()).checks["nats"] === "down");
+    expect(await health.report()).toMatchObject({ status: "unavailable", checks: { nats: "down", start: "down" } });
+    await server.start();
+    await started;
+    await until(async () => (await health.report()).status === "ok");
+  }, 30_000);
 
   it("a call between nodes is answered, refused at once while NATS is away, and answered again after it", async () => {
     const namespace = randomUUID();
