@@ -50,6 +50,12 @@ describeCluster.each(LAYOUTS)("kill -9 in the middle of a conversation, in a clu
   let cluster: Cluster;
   let stage: Stage;
   let people: Client[];
+  let followers: Follower[] = [];
+
+  // Also of a test that failed: who goes on coming back keeps the run from ending.
+  afterEach(() => {
+    for (const follower of followers) follower.cut();
+  });
 
   beforeAll(async () => {
     ({ cluster } = await startCluster({ each, restart: false }));
@@ -67,7 +73,7 @@ describeCluster.each(LAYOUTS)("kill -9 in the middle of a conversation, in a clu
           at => new Sender(client, rooms[at % ROOMS] as string, `s${n}-${at}`, at % 2 ? "socket" : "rest", PACE),
         ),
       );
-      const followers = cluster.gatewayUrls.map((url, n) => new Follower(people[n] as Client, url, rooms));
+      followers = cluster.gatewayUrls.map((url, n) => new Follower(people[n] as Client, url, rooms));
       for (const follower of followers) await follower.start();
       const talk = senders.map(sender => sender.keepOn());
       const traffic = async (what: string): Promise<void> => {

@@ -24,6 +24,7 @@ export class Follower {
   async start(): Promise<void> {
     await this.connect([...this.seen.keys()].map(room => [room, null]));
     this.following = this.follow();
+    this.following.catch(() => undefined);
   }
 
   /** Resolves when it has seen the entry of the room; rejects if it does not come or a promise of the wire was broken. */
@@ -35,9 +36,14 @@ export class Follower {
     ]);
   }
 
-  async stop(): Promise<void> {
+  /** Leaves, and does not come back. */
+  cut(): void {
     this.stopped = true;
     this.socket?.cut();
+  }
+
+  async stop(): Promise<void> {
+    this.cut();
     await this.following;
     this.collect();
   }
