@@ -11,15 +11,15 @@ const PATIENCE = 5_000;
 /**
  * Joins the cluster as a node without services, named `repl.<host>-<pid>-<random>`; it needs neither the store nor the
  * secret of tokens. Rejects with Mistake if NATS does not answer or refuses.
+ * @param logLevel from which on Moleculer's own log is shown, on stderr
  */
-export async function join(transporter: string, namespace: string = CLUSTER.namespace): Promise<ServiceBroker> {
+export async function join(transporter: string, logLevel: "fatal" | "error" = "fatal"): Promise<ServiceBroker> {
   const nodeID = `repl.${hostname().replace(/[^A-Za-z0-9-]/g, "-")}-${process.pid}-${newId().slice(-6)}`;
   const broker = new ServiceBroker({
     ...CLUSTER,
-    namespace,
     nodeID,
     transporter: new NatsTransporter(transporter, nodeID, () => () => undefined),
-    logger: { type: "Console", options: { level: "fatal" } },
+    logger: { type: "Console", options: { level: logLevel } },
     requestTimeout: PATIENCE,
     metrics: false,
     skipProcessEventRegistration: true,

@@ -26,7 +26,7 @@ async function main(argv: readonly string[]): Promise<number | null> {
   if (argv.length === 0 && !process.stdin.isTTY)
     throw new Mistake('this is no terminal: give a command, like npm run repl -- "health" --json');
 
-  const broker = await join(transporter);
+  const broker = await join(transporter, argv.length === 0 ? "error" : "fatal");
   const operator = new Operator(broker);
   if (argv.length === 0) {
     console.log(
