@@ -4,6 +4,7 @@ import { loadConfig } from "../../config/config";
 import { nodeOptions } from "../../config/node";
 import { platformOf } from "../../config/platform";
 import { freePort } from "../../deploy/local/servers/ports";
+import { nodesWith } from "../../mixins/nodes";
 import Auth from "../../services/auth/auth.service";
 import { call } from "../../services/core/contract";
 import { newId } from "../../services/core/ids";
@@ -78,7 +79,8 @@ describeCluster("gateways of a cluster", () => {
     near = await gateway();
     far = await gateway(`nats://${wire.address}`);
     for (const { broker } of [near, far])
-      await eventually("both writers are known", () => writersSeenBy(broker).length === 2);
+      await eventually("both writers are known", () => nodesWith(broker, "messages").length === 2);
+    await eventually("both gateways are known", () => nodesWith(services, "ws-gateway").length === 2);
   }, 60_000);
 
   afterEach(async () => {
@@ -87,11 +89,6 @@ describeCluster("gateways of a cluster", () => {
       socket.cut();
     }
   });
-
-  const writersSeenBy = ({ registry }: ServiceBroker): string[] =>
-    (registry.getServiceList({ onlyAvailable: true }) as unknown as { name: string; nodeID: string }[])
-      .filter(({ name }) => name === "messages")
-      .map(({ nodeID }) => nodeID);
 
   interface Person {
     token: string;
@@ -110,7 +107,7 @@ describeCluster("gateways of a cluster", () => {
 
   /** A public channel with these members, written by that node. */
   async function room(at: ServiceBroker, ...members: Person[]): Promise<string> {
-    const hash = new Rendezvous(writersSeenBy(near.broker));
+    const hash = new Rendezvous(nodesWith(near.broker, "messages"));
     for (;;) {
       const admin = { meta: { user: identity(newId(), ["Admin"]) } };
       const { id } = (await call(services, "rooms.create", { name: `r-${newId()}` }, admin)) as Channel;
@@ -177,7 +174,8 @@ describeCluster("gateways of a cluster", () => {
       took: false,
       at: null,
     });
-    expect(await call(services, "ws-gateway.room", { room: id }, { nodeID: far.broker.nodeID })).toBeNull();
+    const there = { nodeID: far.broker.nodeID };
+    expect(await call(services, "ws-gateway.room", { room: id }, there)).toBeNull();
     const session = list.items[0]?.session ?? "";
     expect(await call(services, "ws-gateway.kick", { session }, at)).toEqual({ closed: 1 });
     expect((await socket.untilClosed()).code).toBe(4103);
@@ -292,7 +290,7 @@ describeCluster("gateways of a cluster", () => {
     const mortal = await node([Messages]);
     await eventually(
       "it is known",
-      () => writersSeenBy(near.broker).length === 3 && writersSeenBy(far.broker).length === 3,
+      () => nodesWith(near.broker, "messages").length === 3 && nodesWith(far.broker, "messages").length === 3,
     );
     const rooms: string[] = [];
     for (const at of [mortal, mortal, writer]) rooms.push(await room(at, ann, bob));

@@ -43,6 +43,7 @@ describe("settings", () => {
       cluster: null,
       s3: null,
       rateLimit: "on",
+      repl: false,
       limits: LIMITS,
       allowedOrigins: [],
       trustedProxies: [],
