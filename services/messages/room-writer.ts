@@ -1,15 +1,15 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { timestamp, type Clock } from "../core/clock";
+import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomAccess } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
 import { INTERNAL, type Limits } from "../core/limits";
 import type { Attachment } from "../core/model";
 import type { RoomBus, RoomHead } from "../core/room-bus";
-import { decide } from "./decision";
 import { Doubt } from "./doubt";
-import { byKey, failed, keyText, newJob, settle, targetOf, type Job } from "./job";
+import { byKey, failed, keyText, newJob, settle, type Job } from "./job";
 import { eventOf, type Entry, type MessageStore, type Repeat } from "./message.store";
-import { applyChange, known, mentionedBy, Surroundings, type Loaded } from "./surroundings";
+import { plan, type Planned, type Refused } from "./plan";
+import { Surroundings } from "./surroundings";
 import type { WriteTrace } from "./write-trace";
 
 /** What a writer needs of the world; the services behind it are asked by typed calls. */
@@ -156,7 +156,7 @@ export class RoomWriter {
     for (let lost = 0; ; lost++) {
       const head = (this.head ??= (await this.with_.store.takeOver(this.room)).head);
       const loaded = await this.surroundings.load(jobs);
-      const { planned, refused } = this.plan(jobs, head, loaded);
+      const { planned, refused } = plan(jobs, head, loaded, this.with_);
       // A repeat is answered as the first time, even if the same request would be refused today.
       if (refused.length > 0) await this.answerRefused(refused);
       if (planned.length === 0) return;
@@ -179,58 +179,7 @@ export class RoomWriter {
     }
   }
 
-  /** Decides in order, each job at the offset it would get and in the state the ones before it leave. */
-  private plan(jobs: readonly Job[], head: RoomHead, loaded: Loaded) {
-    const planned: { job: Job; entry: Entry }[] = [];
-    const refused: { job: Job; error: unknown }[] = [];
-    let { offset, seq } = head;
-    for (const job of jobs) {
-      // Told to be surely not stored while we waited for what we asked: so it must not be.
-      if (job.answered) continue;
-      const { request } = job;
-      const target = loaded.targets.get(targetOf(request) ?? "");
-      try {
-        const access = request.user && known(loaded.access.get(request.user.id));
-        const decision = decide(request, {
-          offset: offset + 1,
-          seq,
-          batch: head.offset + 1,
-          clientId: job.key.clientId,
-          now: timestamp(this.with_.clock),
-          access,
-          target,
-          reactions: (target && loaded.reactions.get(target.offset)) ?? [],
-          mentions: mentionedBy(request, loaded),
-          attachments: known(loaded.files.get(job)) ?? [],
-          hash: job.hash,
-          maxEmoji: this.with_.limits.emoji,
-        });
-        if ("unchanged" in decision) {
-          const { offset: at, seq: number, data } = decision.unchanged;
-          settle(job, { ok: true, offset: at, seq: number, data });
-          continue;
-        }
-        this.charge(job);
-        const { entry } = decision;
-        planned.push({ job, entry });
-        ({ offset, seq } = entry);
-        applyChange(entry, target, loaded);
-      } catch (error) {
-        refused.push({ job, error });
-      }
-    }
-    return { planned, refused };
-  }
-
-  private charge(job: Job): void {
-    const { user, entry } = job.request;
-    if (job.charged || !user || entry.op !== "send") return;
-    const retryAfterMs = this.with_.throttle(user.id);
-    if (retryAfterMs > 0) throw new RookeryError("RATE_LIMITED", "You send too fast.", { retryAfterMs });
-    job.charged = true;
-  }
-
-  private async answerRefused(refused: readonly { job: Job; error: unknown }[]): Promise<void> {
+  private async answerRefused(refused: readonly Refused[]): Promise<void> {
     const keys = refused.map(({ job }) => job.key);
     const repeats = byKey(await this.with_.store.repeats(this.room, keys));
     for (const { job, error } of refused) {
@@ -256,7 +205,7 @@ export class RoomWriter {
     void this.settleDoubt(doubt);
   }
 
-  private publish(stored: readonly { job: Job; entry: Entry }[]): void {
+  private publish(stored: readonly Planned[]): void {
     const last = stored.at(-1)?.entry;
     if (!last) return;
     this.head = { offset: last.offset, seq: last.seq };
@@ -273,7 +222,7 @@ export class RoomWriter {
   }
 
   /** One record a batch. @param writtenAt @param committedAt milliseconds since 1970 */
-  private remember(stored: readonly { job: Job; entry: Entry }[], writtenAt: number, committedAt: number): void {
+  private remember(stored: readonly Planned[], writtenAt: number, committedAt: number): void {
     const { trace, clock } = this.with_;
     const [first, last] = [stored[0], stored.at(-1)];
     if (!trace || !first || !last) return;

@@ -1,0 +1,86 @@
+import { timestamp, type Clock } from "../core/clock";
+import { RookeryError } from "../core/errors";
+import type { Limits } from "../core/limits";
+import type { RoomHead } from "../core/room-bus";
+import { decide } from "./decision";
+import { settle, targetOf, type Job } from "./job";
+import type { Entry } from "./message.store";
+import { applyChange, known, mentionedBy, type Loaded } from "./surroundings";
+
+/** A job and the entry it becomes, if the log is still where it was read. */
+export interface Planned {
+  job: Job;
+  entry: Entry;
+}
+
+export interface Refused {
+  job: Job;
+  error: unknown;
+}
+
+export interface PlanDependencies {
+  clock: Clock;
+  limits: Limits;
+  /** Milliseconds until the user may send again, 0 if now. */
+  throttle(user: string): number;
+}
+
+/**
+ * Decides in order, each job at the offset it would get and in the state the ones before it leave. Jobs that change nothing
+ * are answered at once.
+ */
+export function plan(
+  jobs: readonly Job[],
+  head: RoomHead,
+  loaded: Loaded,
+  { clock, limits, throttle }: PlanDependencies,
+): { planned: Planned[]; refused: Refused[] } {
+  const planned: Planned[] = [];
+  const refused: Refused[] = [];
+  let { offset, seq } = head;
+  for (const job of jobs) {
+    // Told to be surely not stored while we waited for what we asked: so it must not be.
+    if (job.answered) continue;
+    const { request } = job;
+    const target = loaded.targets.get(targetOf(request) ?? "");
+    try {
+      const access = request.user && known(loaded.access.get(request.user.id));
+      const decision = decide(request, {
+        offset: offset + 1,
+        seq,
+        batch: head.offset + 1,
+        clientId: job.key.clientId,
+        now: timestamp(clock),
+        access,
+        target,
+        reactions: (target && loaded.reactions.get(target.offset)) ?? [],
+        mentions: mentionedBy(request, loaded),
+        attachments: known(loaded.files.get(job)) ?? [],
+        hash: job.hash,
+        maxEmoji: limits.emoji,
+      });
+      if ("unchanged" in decision) {
+        const { offset: at, seq: number, data } = decision.unchanged;
+        settle(job, { ok: true, offset: at, seq: number, data });
+        continue;
+      }
+      charge(job, throttle);
+      const { entry } = decision;
+      planned.push({ job, entry });
+      ({ offset, seq } = entry);
+      applyChange(entry, target, loaded);
+    } catch (error) {
+      refused.push({ job, error });
+    }
+  }
+  return { planned, refused };
+}
+
+/** Once a job, however often it is planned anew. */
+function charge(job: Job, throttle: PlanDependencies["throttle"]): void {
+  const { user, entry } = job.request;
+  if (job.charged || !user || entry.op !== "send") return;
+  const retryAfterMs = throttle(user.id);
+  if (retryAfterMs > 0) throw new RookeryError("RATE_LIMITED", "You send too fast.", { retryAfterMs });
+  job.charged = true;
+}
