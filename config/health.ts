@@ -1,18 +1,23 @@
 import { version } from "./root";
 
-/** A part that is needed: resolves if it is there, rejects if not. */
+/** `unknown`: for want of another part nobody can say. */
+export type State = "ok" | "down" | "unknown";
+
+/** A part that is needed: resolves if it is there, rejects if not. Rejects with UnknownState if that cannot be told. */
 export type Check = () => Promise<unknown> | unknown;
+
+export class UnknownState extends Error {}
 
 export interface HealthReport {
   status: "ok" | "unavailable";
-  checks: Record<string, "ok" | "down">;
+  checks: Record<string, State>;
   version: string;
   /** Seconds. */
   uptime: number;
 }
 
-/** Milliseconds a check may take. */
-const TIMEOUT = 1_500;
+/** Milliseconds a check may take, if nothing else is said. */
+const TIMEOUT = 1_000;
 /** Milliseconds for which a report is given again, so that asking costs nothing. */
 const KEEP = 500;
 
@@ -21,8 +26,14 @@ export class Health {
   private readonly checks = new Map<string, Check>();
   private last: { at: number; report: Promise<HealthReport> } | undefined;
 
-  /** @param now monotonic milliseconds */
-  constructor(private readonly now: () => number) {}
+  /**
+   * @param now monotonic milliseconds
+   * @param timeout milliseconds a check may take
+   */
+  constructor(
+    private readonly now: () => number,
+    private readonly timeout = TIMEOUT,
+  ) {}
 
   /** Makes a part needed, under the name that a red report gives as the cause. Returns what takes it back. */
   need(name: string, check: Check): () => void {
@@ -41,7 +52,7 @@ export class Health {
 
   private async look(): Promise<HealthReport> {
     const found = await Promise.all(
-      [...this.checks].map(async ([name, check]) => [name, await passes(check)] as const),
+      [...this.checks].map(async ([name, check]) => [name, await passes(check, this.timeout)] as const),
     );
     return {
       status: found.every(([, state]) => state === "ok") ? "ok" : "unavailable",
@@ -52,14 +63,14 @@ export class Health {
   }
 }
 
-async function passes(check: Check): Promise<"ok" | "down"> {
+async function passes(check: Check, timeout: number): Promise<State> {
   let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<"down">(resolve => (timer = setTimeout(resolve, TIMEOUT, "down")));
+  const late = new Promise<"down">(resolve => (timer = setTimeout(resolve, timeout, "down")));
   try {
     const passed = Promise.resolve(check()).then(() => "ok" as const);
     return await Promise.race([passed, late]);
-  } catch {
-    return "down";
+  } catch (error) {
+    return error instanceof UnknownState ? "unknown" : "down";
   } finally {
     clearTimeout(timer);
   }

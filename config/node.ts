@@ -10,6 +10,7 @@ import { loggerOptions } from "./log";
 import { doorsFirst } from "./middlewares/doors-first";
 import { linkMiddleware } from "./middlewares/link";
 import { policyMiddleware } from "./middlewares/policy";
+import { AbleRoundRobin, standingMiddleware } from "./middlewares/standing";
 import { streamsMiddleware } from "./middlewares/streams";
 import { telemetryMiddleware } from "./middlewares/telemetry";
 import { metricsMiddleware, metricsOptions } from "./metrics";
@@ -31,7 +32,13 @@ const PENDING = 10_000;
 /** Bytes of one packet of a stream. */
 const CHUNK = 256 * 1024;
 
-const VALIDATOR = INTERNAL_MIDDLEWARES.indexOf("Validator");
+/**
+ * Moleculer's own, with the tracker of calls outside of their timeouts: inside of it, a call to another node that timed out
+ * is never seen to end, and is waited for at the stop.
+ */
+const MIDDLEWARES = INTERNAL_MIDDLEWARES.filter(name => name !== "ContextTracker");
+MIDDLEWARES.splice(MIDDLEWARES.indexOf("Timeout") + 1, 0, "ContextTracker");
+const VALIDATOR = MIDDLEWARES.indexOf("Validator");
 
 /** What nodes must have in common to see each other; also of those that run no service of ours. */
 export const CLUSTER = {
@@ -58,8 +65,8 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
         connection => platform.link?.follow(connection) ?? (() => undefined),
       ),
     }),
-    registry: { stopDelay: config.cluster ? STOP_DELAY : 0 },
-    logger: loggerOptions(config),
+    registry: config.cluster ? { stopDelay: STOP_DELAY, strategy: AbleRoundRobin } : { stopDelay: 0 },
+    logger: loggerOptions(config, () => platform.link?.up !== false),
     requestTimeout: REQUEST_TIMEOUT,
     maxCallLevel: 20,
     dependencyInterval: 50,
@@ -74,12 +81,13 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
     internalMiddlewares: false,
     middlewares: [
       streamsMiddleware(),
-      ...INTERNAL_MIDDLEWARES.slice(0, VALIDATOR + 1),
+      ...MIDDLEWARES.slice(0, VALIDATOR + 1),
       policyMiddleware,
-      ...INTERNAL_MIDDLEWARES.slice(VALIDATOR + 1),
+      ...MIDDLEWARES.slice(VALIDATOR + 1),
       telemetryMiddleware,
       metricsMiddleware(),
       linkMiddleware(),
+      standingMiddleware(),
       doorsFirst(),
     ],
     created(broker: ServiceBroker) {

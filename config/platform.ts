@@ -1,18 +1,24 @@
 import type { Server } from "node:http";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
 import { openDocuments, openMongoDocuments, type CollectionSpec, type Documents } from "../mixins/documents";
 import { MongoConnection, type MongoLog } from "../mixins/mongo/connection";
+import { storeIdOf } from "../mixins/mongo/identity";
 import { NatsLink } from "../mixins/nats/link";
 import { NatsRoomBus } from "../mixins/nats/room-bus.nats";
 import { SqliteDatabase } from "../mixins/sqlite/database";
 import { lockFolder, type Release } from "../mixins/sqlite/lock";
+import { StorageError } from "../mixins/storage-errors";
 import { systemClock, type Clock } from "../services/core/clock";
 import type { Limits } from "../services/core/limits";
 import { MemoryRoomBus, type RoomBus } from "../services/core/room-bus";
 import { AccessTokens } from "../services/core/tokens";
 import type { Config } from "./config";
 import { Health } from "./health";
+
+/** Milliseconds between attempts to learn which store this is. */
+const IDENTIFY_AGAIN = 1_000;
 
 /**
  * What the services of one process share: configuration, time, storage, the room bus and the origin. Made with the broker
@@ -28,6 +34,8 @@ export class Platform {
   private roomBus: RoomBus = new MemoryRoomBus();
   private natsLink: NatsLink | null = null;
   private log: MongoLog | null = null;
+  private cluster: MongoConnection | null = null;
+  private storeId: string | null = null;
   private embedded: Promise<{ database: SqliteDatabase; release: Release }> | null = null;
   private connection: Promise<MongoConnection> | null = null;
 
@@ -97,6 +105,11 @@ export class Platform {
     return (await this.embedded).database;
   }
 
+  /** The store this process keeps data in: its id once it is known, and whether it can be reached; who keeps none, can. */
+  get standing(): { store: string | null; reachable: boolean } {
+    return { store: this.storeId, reachable: this.cluster?.up !== false };
+  }
+
   /** The store of the cluster; it need not be there yet. */
   mongo(): Promise<MongoConnection> {
     this.connection ??= this.openMongo();
@@ -115,8 +128,27 @@ export class Platform {
   private async openMongo(): Promise<MongoConnection> {
     if (!this.config.cluster) throw new Error("There is no MongoDB in the embedded shape");
     const connection = await MongoConnection.open(this.config.cluster.mongoUrl, this.log);
-    this.health.need("store", () => connection.ping());
+    this.cluster = connection;
+    this.health.need("store", async () => {
+      if (!connection.up) throw new Error("MongoDB is away");
+      await connection.ping();
+    });
+    void this.identify(connection);
     return connection;
+  }
+
+  /** Every start of every node asks, until it is told. */
+  private async identify(connection: MongoConnection): Promise<void> {
+    for (;;) {
+      try {
+        await connection.whenFound();
+        this.storeId = await storeIdOf(connection);
+        return;
+      } catch (error) {
+        if (error instanceof StorageError && error.reason === "closed") return;
+        await pause(IDENTIFY_AGAIN, undefined, { ref: false });
+      }
+    }
   }
 
   private async openEmbedded(): Promise<{ database: SqliteDatabase; release: Release }> {

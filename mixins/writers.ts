@@ -2,10 +2,12 @@ import { call, type AppendAnswer, type AppendRequest, type Caller } from "../ser
 import { publicError, RookeryError, type ErrorCode } from "../services/core/errors";
 import { INTERNAL } from "../services/core/limits";
 import { Rendezvous } from "../services/core/rendezvous";
+import { nodesWith } from "./nodes";
+import { able } from "./standing";
 
 /** What is needed of a broker. */
 export interface WritersBroker extends Caller {
-  registry: { getServiceList(options: { onlyAvailable: true; skipInternal: true }): unknown };
+  registry: { getServiceList(options: { onlyAvailable: true; skipInternal: true }): unknown; nodes: unknown };
   localBus: {
     on(event: string, listener: () => void): unknown;
     off(event: string, listener: () => void): unknown;
@@ -209,14 +211,9 @@ export class RoomWriters {
 }
 
 /** Events of Moleculer's registry after which other nodes may write. */
-const CHANGES = ["$services.changed", "$node.connected", "$node.disconnected"];
+const CHANGES = ["$services.changed", "$node.connected", "$node.updated", "$node.disconnected"];
 
-function writersOf({ registry }: WritersBroker): string[] {
-  const services = registry.getServiceList({ onlyAvailable: true, skipInternal: true });
-  return (services as { name: string; nodeID: string }[])
-    .filter(({ name }) => name === "messages")
-    .map(({ nodeID }) => nodeID);
-}
+const writersOf = (broker: WritersBroker): string[] => able(broker, nodesWith(broker, "messages"));
 
 /** Bytes of JSON that one character can take. */
 const ESCAPED = 6;

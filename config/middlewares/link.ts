@@ -4,6 +4,8 @@ import { platformOf } from "../platform";
 
 /** Milliseconds between looks for nodes that have fallen silent. */
 const LOOK = 500;
+/** Milliseconds by which a look may be late and still tell something of others. */
+const LATE = 500;
 
 type Handler = (ctx: Context) => Promise<unknown>;
 
@@ -19,8 +21,15 @@ export function linkMiddleware(): Middleware {
 
     async starting(broker: ServiceBroker) {
       await platformOf(broker).open(broker);
+      if (!broker.transit) return;
       const discoverer = broker.registry.discoverer as unknown as { checkRemoteNodes(): void };
-      if (broker.transit) looking = setInterval(() => discoverer.checkRemoteNodes(), LOOK).unref();
+      let last = performance.now();
+      looking = setInterval(() => {
+        const late = performance.now() - last - LOOK;
+        last = performance.now();
+        // After a stall of our own the signs of life of the others still wait to be read.
+        if (late < LATE) discoverer.checkRemoteNodes();
+      }, LOOK).unref();
     },
 
     remoteAction(this: ServiceBroker, next: Handler) {

@@ -104,7 +104,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
 
     fail(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
       const { id, path } = exchangeOf(req);
-      const shown = httpError(error);
+      const shown = httpError(error, req.method);
       if (shown.code === "INTERNAL") {
         this.logger.error(`request ${id} failed: ${req.method} ${path}`, error);
       }
@@ -132,7 +132,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
     const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limit =>
       metrics.rateLimited(limit, config.rateLimit === "on"),
     );
-    const health = wholeHealth(this.broker, config.cluster ? ["nats", "store"] : ["store"], now);
+    const health = wholeHealth(this.broker, linkOf(platform), now);
     this.addRoute(
       restRoute({
         limits,
@@ -175,3 +175,11 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
 };
 
 export default ApiGateway;
+
+/** The platform's link, which is there from the start of the broker on; null in the embedded shape. */
+const linkOf = (platform: Platform): { up: boolean } | null =>
+  platform.config.cluster && {
+    get up() {
+      return platform.link?.up === true;
+    },
+  };

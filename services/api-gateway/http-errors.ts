@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { ERRORS, publicError, type ErrorCode, type PublicError } from "../core/errors";
+import { ERRORS, publicError, readError, type ErrorCode, type PublicError } from "../core/errors";
 
 /** The router's own refusals, by class name and HTTP status. */
 const ROUTER_ERRORS: Record<string, ErrorCode> = {
@@ -8,14 +8,17 @@ const ROUTER_ERRORS: Record<string, ErrorCode> = {
   ServiceUnavailableError: "UNAVAILABLE",
 };
 
+const READS = ["GET", "HEAD"];
+
 /** Milliseconds a client should wait before it tries again what was refused as UNAVAILABLE, if nothing better is known. */
 const TRY_AGAIN_AFTER = 1_000;
 
-/** What a client is told of anything that was thrown on the way. */
-export function httpError(error: unknown): PublicError {
+/** What a client is told of anything that was thrown on the way. @param method of the request: what only reads is told so */
+export function httpError(error: unknown, method = ""): PublicError {
   const name = (error as { name?: unknown } | null)?.name;
   const code = typeof name === "string" && Object.hasOwn(ROUTER_ERRORS, name) ? ROUTER_ERRORS[name] : undefined;
-  const known = code ? { code, status: ERRORS[code].status } : publicError(error);
+  const told = READS.includes(method) ? readError(error) : publicError(error);
+  const known = code ? { code, status: ERRORS[code].status } : told;
   return known.code === "UNAVAILABLE" ? { retryAfterMs: TRY_AGAIN_AFTER, ...known } : known;
 }
 

@@ -119,7 +119,7 @@ export interface OpenFile {
 /** How one process is: `checks` names what it needs. */
 export interface NodeHealth {
   status: "ok" | "unavailable";
-  checks: Record<string, "ok" | "down">;
+  checks: Record<string, "ok" | "down" | "unknown">;
 }
 
 /** An open socket of a gateway, as operators see it. */
@@ -318,9 +318,9 @@ export interface Actions {
   "messages.receipts": { params: { id: string }; returns: { items: Receipt[] } };
   "messages.unread": { params: Record<string, never>; returns: { items: Unread[] } };
 
-  /** To be called with a node; every presence node gets every report. Numbers count within a run of a gateway, per node. */
-  "presence.report": { params: PresenceReport; returns: { known: boolean } };
-  /** At most 1,000 users. UNAVAILABLE while a node that has just started has not heard all gateways. */
+  /** To be called with a node; every presence node gets every report. Numbers count within a run. */
+  "presence.report": { params: PresenceReport; returns: { known: boolean; term: number } };
+  /** At most 1,000 users. UNAVAILABLE while a node that has started, or could not listen, has not heard all gateways. */
   "presence.of": { params: { users: string[] }; returns: Record<string, PresenceStatus> };
 
   /** One gateway, for operators: to be called with its node. Its open sockets, or those of one user, the oldest first. */
@@ -362,9 +362,11 @@ export interface Events {
 /** A gateway's lease on its users: all of them when `full`, else the change since report `n` - 1. */
 export interface PresenceReport {
   gateway: string;
-  /** One run of the gateway. */
+  /** One run of reports to that node. */
   start: string;
   n: number;
+  /** What that node answered last: how often it could not listen. It takes nothing that was sent before. */
+  term?: number;
   full: boolean;
   /** Of a full report in several parts: which this is, from 0, and whether another follows under the next number. */
   part?: number;

@@ -109,6 +109,12 @@ export function publicError(error: unknown): PublicError {
   return { code, status: ERRORS[code].status };
 }
 
+/** Like `publicError`, of what only reads: that has no outcome which could be unknown. */
+export function readError(error: unknown): PublicError {
+  const told = publicError(error);
+  return told.code === "UNKNOWN_OUTCOME" ? publicError(new RookeryError("UNAVAILABLE")) : told;
+}
+
 /** At most so many fields are named, each cut to this many characters: names of unknown fields come from outside. */
 const NAMED_FIELDS = 20;
 const FIELD_LENGTH = 64;

@@ -44,3 +44,21 @@ const names: ReadonlySet<unknown> = new Set(METHODS);
 
 /** Whether `name`, from a client, is one of them. Each is the name of its action. */
 export const isMethod = (name: unknown): name is MethodName => names.has(name);
+
+const READS: ReadonlySet<unknown> = new Set<MethodName>([
+  "users.me",
+  "users.get",
+  "users.list",
+  "rooms.list",
+  "rooms.get",
+  "rooms.members",
+  "rooms.conversations",
+  "messages.history",
+  "messages.get",
+  "messages.receipts",
+  "messages.unread",
+  "files.link",
+]);
+
+/** Whether a method changes nothing. */
+export const isRead = (name: unknown): boolean => READS.has(name);

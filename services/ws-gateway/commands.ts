@@ -1,9 +1,9 @@
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, UserOperation } from "../core/contract";
-import { publicError, RookeryError, type PublicError } from "../core/errors";
+import { publicError, readError, RookeryError, type PublicError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
-import { isMethod, type MethodName } from "../core/methods";
+import { isMethod, isRead, type MethodName } from "../core/methods";
 import type { HistoryWindow, Identity } from "../core/model";
 import { answer, encode, errorAnswer, sentFrame, welcomeUser, type ClientFrame, type FrameOf } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
@@ -137,7 +137,7 @@ export class Commands {
           if (changes.length > 0) connection.reply(encode({ t: "presence", changes }));
         });
       case "call":
-        return this.later(connection, i, async () => {
+        return this[isRead(frame.method) ? "read" : "later"](connection, i, async () => {
           if (!isMethod(frame.method)) throw new RookeryError("NOT_FOUND", "There is no such method.");
           this.done(connection, i, {
             result: (await this.with_.services.call(identity, frame.method, frame.params ?? {})) ?? null,
@@ -278,12 +278,6 @@ export class Commands {
   private before<T>(deadline: number, work: Promise<T>): Promise<T> {
     return within(deadline - this.with_.clock.monotonic(), work);
   }
-}
-
-/** What was only read has no outcome that could be unknown. */
-function readError(error: unknown): PublicError {
-  const told = publicError(error);
-  return told.code === "UNKNOWN_OUTCOME" ? publicError(new RookeryError("UNAVAILABLE")) : told;
 }
 
 const tooMany = (field: string, limit: number): RookeryError =>

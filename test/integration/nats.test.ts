@@ -207,6 +207,7 @@ describeNats("ties between nodes over NATS", () => {
     const answer = codeOf(Promise.resolve(caller.call("echo.never", {}, { timeout: 1_500 })));
     await server.kill9();
     expect(await answer).toBe("REQUEST_TIMEOUT");
+    expect((caller as unknown as { _trackedContexts: unknown[] })._trackedContexts).toEqual([]);
   }, 30_000);
 
   it("a node stops in order while NATS is away", async () => {
