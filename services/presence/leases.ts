@@ -4,6 +4,8 @@ import type { PresenceStatus } from "../core/model";
 interface Lease {
   start: string;
   n: number;
+  /** The term of the last full report: of an earlier one it may be outdated. */
+  term: number;
   users: Set<string>;
   /** On the monotonic clock. */
   expiresAt: number;
@@ -16,8 +18,10 @@ export interface LeasesOptions {
   gatewayNodes: () => readonly string[];
 }
 
-/** Milliseconds a gateway's report holds; gateways report at least every 5 s. */
+/** Milliseconds a gateway's report holds; gateways report at least every second. */
 export const LEASE = 15_000;
+/** Milliseconds between two ticks from which on this node was not listening: what was said may still wait to be read. */
+export const LAPSE = 1_000;
 /** Milliseconds after which gateways that have not reported are no longer waited for. */
 export const SETTLING = 30_000;
 /** Milliseconds after which a node that others speak for takes it that they have told what it knows. */
@@ -36,10 +40,13 @@ export class Leases {
   private readonly begun = new Map<string, Lease>();
   /** Nodes whose gateway has reported in full. */
   private readonly heard = new Set<string>();
-  private readonly startedAt: number;
+  /** How often this node could not listen. A gateway learns it by an answer, so what it sends with it is news. */
+  term = 0;
+  private termSince: number;
+  private tickedAt: number;
 
   constructor(private readonly options: LeasesOptions) {
-    this.startedAt = options.monotonic();
+    this.termSince = this.tickedAt = options.monotonic();
   }
 
   /**
@@ -47,8 +54,8 @@ export class Leases {
    * @param node where the gateway runs
    */
   report(report: PresenceReport, node: string): boolean {
-    this.expire();
-    const { gateway, start, n, full, more = false } = report;
+    const { gateway, start, n, term = 0, full, more = false } = report;
+    if (term !== this.term) return false;
     const lease = this.leases.get(gateway);
     const expiresAt = this.options.monotonic() + LEASE;
     if (full) {
@@ -58,11 +65,11 @@ export class Leases {
       // Who was there stays until the last part has come.
       if (lease) lease.expiresAt = expiresAt;
       if (more) {
-        this.begun.set(gateway, { start, n, users, expiresAt });
+        this.begun.set(gateway, { start, n, term, users, expiresAt });
         return true;
       }
       this.begun.delete(gateway);
-      this.replace(gateway, { start, n, users: new Set(), expiresAt }, users);
+      this.replace(gateway, { start, n, term, users: new Set(), expiresAt }, users);
     } else {
       if (lease?.start !== start || n !== lease.n + 1) return false;
       Object.assign(lease, { n, expiresAt });
@@ -90,9 +97,30 @@ export class Leases {
     this.leases.set(gateway, next);
   }
 
-  /** Ends the leases of gateways that have fallen silent. */
-  expire(): void {
+  /**
+   * For a ticker, well below `LAPSE`: ends the leases of gateways that have fallen silent. Whoever could not listen, since
+   * the process stood still or is cut off, takes nobody's silence for absence: it keeps what it knows and settles anew.
+   * @param linked whether reports can reach this node
+   * @returns whether it has listened since the last tick
+   */
+  tick(linked = true): boolean {
     const now = this.options.monotonic();
+    const listened = linked && now - this.tickedAt <= LAPSE;
+    this.tickedAt = now;
+    if (listened) this.expire(now);
+    else this.settleAnew(now);
+    return listened;
+  }
+
+  private settleAnew(now: number): void {
+    this.term++;
+    this.termSince = now;
+    this.heard.clear();
+    this.begun.clear();
+    for (const lease of this.leases.values()) lease.expiresAt = now + LEASE;
+  }
+
+  private expire(now: number): void {
     for (const [gateway, lease] of this.leases) {
       if (lease.expiresAt > now) continue;
       this.leases.delete(gateway);
@@ -140,9 +168,11 @@ export class Leases {
     }
   }
 
-  /** Whether every gateway has reported, so that who is not held is gone. */
+  /** Whether every gateway has reported in full in this term, so that who is not held is gone. */
   get settled(): boolean {
-    if (this.options.monotonic() - this.startedAt >= SETTLING) return true;
+    if (this.options.monotonic() - this.termSince >= SETTLING) return true;
+    // The registry forgets nodes while this one does not listen; their leases do not.
+    for (const { term } of this.leases.values()) if (term !== this.term) return false;
     return this.options.gatewayNodes().every(node => this.heard.has(node));
   }
 

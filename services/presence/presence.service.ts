@@ -26,8 +26,8 @@ const TICK = 100;
 const BEAT = 10_000;
 /** Milliseconds between looks at what another node must have told. */
 const PRUNE = 1_000;
-/** Milliseconds a question waits for a node that has just started. */
-const PATIENCE = 500;
+/** Milliseconds a question waits for a node that settles: longer than gateways are silent. */
+const PATIENCE = 2_000;
 /** Changes in one event. */
 const BATCH = 1_000;
 /** Users in one report. */
@@ -43,6 +43,7 @@ const actions = {
       gateway: rules.id,
       start: rules.id,
       n: rules.whole(0),
+      term: { ...rules.whole(0), optional: true },
       full: "boolean",
       part: { ...rules.whole(0), optional: true },
       more: "boolean|optional",
@@ -50,7 +51,7 @@ const actions = {
       offline: users(USERS),
     },
     handler(this: PresenceService, ctx) {
-      return { known: this.leases.report(ctx.params, ctx.nodeID ?? "") };
+      return { known: this.leases.report(ctx.params, ctx.nodeID ?? ""), term: this.leases.term };
     },
   },
   of: {
@@ -90,11 +91,12 @@ const PresenceSchema: ServiceSchema<ServiceSettingSchema, never, never, Presence
   },
 
   async started(this: PresenceService) {
+    const platform = platformOf(this.broker);
     this.ticker = setInterval(() => {
-      this.leases.expire();
+      const listened = this.leases.tick(platform.link?.up);
       // All know the same; the first of them speaks.
       const [first] = [...nodesWith(this.broker, "presence"), this.broker.nodeID].sort();
-      if (first === this.broker.nodeID) speak(this);
+      if (listened && first === this.broker.nodeID) speak(this);
       else this.run = null;
     }, TICK).unref();
     this.pruner = setInterval(() => {

@@ -2,17 +2,21 @@ import type { PresenceReport as Report } from "../core/contract";
 import { newId } from "../core/ids";
 
 /** Sends one report to one presence node; resolves to whether it was taken. */
-export type SendReport = (report: Report, node: string) => Promise<{ known: boolean }>;
+export type SendReport = (report: Report, node: string) => Promise<{ known: boolean; term: number }>;
 
 /** Milliseconds for which changes are collected, and at most between reports. */
 const TICK = 250;
-const BEAT = 5_000;
+const BEAT = 1_000;
 /** Users in one report: what a packet between nodes holds with ease. */
 const PART = 10_000;
 
 /** A presence node, and what it has still to be told. */
 interface Listener {
+  /** One run of reports: numbers count within it. A node that was out of sight and is back gets a new one. */
+  start: string;
   n: number;
+  /** As it answered last. */
+  term: number;
   /** Everybody is to be told, since something between it and us is missing. */
   full: boolean;
   changed: Set<string>;
@@ -25,8 +29,6 @@ interface Listener {
  * So each of them can answer, and any of them can speak for all when another one dies.
  */
 export class PresenceReport {
-  /** One run of this gateway: numbers of reports count within it. */
-  private readonly start = newId();
   private readonly online = new Set<string>();
   private readonly listeners = new Map<string, Listener>();
   private readonly timer: NodeJS.Timeout;
@@ -51,14 +53,18 @@ export class PresenceReport {
   async close(): Promise<void> {
     clearInterval(this.timer);
     this.online.clear();
-    await Promise.all([...this.listeners].map(([node, listener]) => this.everybody(node, listener).catch(() => false)));
+    const goodbye = async ([node, listener]: [string, Listener]): Promise<void> => {
+      // Refused once if the node's term is new to us.
+      for (let attempt = 0; attempt < 2; attempt++) if (await this.everybody(node, listener)) return;
+    };
+    await Promise.all([...this.listeners].map(one => goodbye(one).catch(() => undefined)));
   }
 
   private tick(): void {
     const nodes = new Set(this.nodes());
     for (const node of this.listeners.keys()) if (!nodes.has(node)) this.listeners.delete(node);
     for (const node of nodes) {
-      const listener = this.listeners.get(node) ?? { n: 0, full: true, changed: new Set(), sentAt: 0, sending: false };
+      const listener = this.listeners.get(node) ?? listenerFromNowOn();
       this.listeners.set(node, listener);
       const due = listener.full || listener.changed.size > 0 || this.now() - listener.sentAt >= BEAT;
       if (due && !listener.sending) void this.report(node, listener);
@@ -93,7 +99,22 @@ export class PresenceReport {
     }
   }
 
-  private async one(node: string, listener: Listener, what: Omit<Report, "gateway" | "start" | "n">): Promise<boolean> {
-    return (await this.send({ gateway: this.gateway, start: this.start, n: ++listener.n, ...what }, node)).known;
+  private async one(node: string, listener: Listener, what: Part): Promise<boolean> {
+    const { start, term } = listener;
+    const answer = await this.send({ gateway: this.gateway, start, n: ++listener.n, term, ...what }, node);
+    listener.term = answer.term;
+    return answer.known;
   }
 }
+
+type Part = Omit<Report, "gateway" | "start" | "n" | "term">;
+
+const listenerFromNowOn = (): Listener => ({
+  start: newId(),
+  n: 0,
+  term: 0,
+  full: true,
+  changed: new Set(),
+  sentAt: 0,
+  sending: false,
+});

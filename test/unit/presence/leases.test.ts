@@ -1,5 +1,5 @@
 import type { PresenceReport } from "../../../services/core/contract";
-import { HEARSAY, LEASE, Leases, SETTLING } from "../../../services/presence/leases";
+import { HEARSAY, LAPSE, LEASE, Leases, SETTLING } from "../../../services/presence/leases";
 import { TestClock } from "../../support/broker";
 
 describe("presence leases", () => {
@@ -10,6 +10,13 @@ describe("presence leases", () => {
     leases.report({ gateway, start: "run-1", n, full: false, online: [], offline: [], ...change }, node);
   const full = (gateway: string, n: number, online: string[], start = "run-1") =>
     report(gateway, n, { full: true, online, start });
+  /** Time that passes while the node listens. */
+  const pass = (ms: number) => {
+    for (let left = ms; left > 0; left -= LAPSE) {
+      clock.advance(Math.min(left, LAPSE));
+      leases.tick();
+    }
+  };
   const changes = () => leases.changes().map(({ user, status }) => `${user} ${status}`);
 
   beforeEach(() => {
@@ -73,12 +80,10 @@ describe("presence leases", () => {
     full("g1", 1, ["ann"]);
     full("g2", 1, ["bob"]);
     changes();
-    clock.advance(LEASE - 1);
+    pass(LEASE - 1);
     report("g2", 2);
-    leases.expire();
     expect(changes()).toEqual([]);
-    clock.advance(1);
-    leases.expire();
+    pass(1);
     expect(changes()).toEqual(["ann offline"]);
     expect(report("g1", 2)).toBe(false);
     expect(leases.statusOf("bob")).toBe("online");
@@ -105,6 +110,61 @@ describe("presence leases", () => {
     expect(changes()).toEqual([]);
     clock.advance(1);
     expect(changes()).toEqual(["ann offline"]);
+  });
+
+  describe.each([
+    ["stood still", () => clock.advance(19_000), true],
+    ["was cut off", () => undefined, false],
+  ])("of a node that %s", (_, lapse, linked) => {
+    beforeEach(() => {
+      nodes = ["g1", "g2"];
+      full("g1", 1, ["ann"]);
+      full("g2", 1, ["bob"]);
+      expect(changes()).toEqual(["ann online", "bob online"]);
+      lapse();
+      expect(leases.tick(linked)).toBe(false);
+    });
+    const again = (gateway: string, online: string[]) =>
+      report(gateway, 9, { full: true, online, start: "run-2", term: leases.term });
+
+    it("keep what they know, and are not settled until every gateway has answered", () => {
+      // Who was there before is waited for, even if the registry has forgotten him.
+      nodes = [];
+      expect([leases.settled, changes(), leases.statusOf("ann")]).toEqual([false, [], "online"]);
+      expect(again("g1", [])).toBe(true);
+      expect([leases.settled, changes()]).toEqual([false, []]);
+      expect(again("g2", ["bob"])).toBe(true);
+      expect([leases.settled, changes()]).toEqual([true, ["ann offline"]]);
+      expect(leases.tick()).toBe(true);
+    });
+
+    it("take nothing that was sent before, in full or not, since more may have been said since", () => {
+      expect(report("g1", 2, { offline: ["ann"] })).toBe(false);
+      expect(report("g1", 3, { full: true })).toBe(false);
+      expect([leases.settled, changes(), leases.statusOf("ann")]).toEqual([false, [], "online"]);
+    });
+
+    it("end with the silence of a gateway that does not come back, counted anew", () => {
+      again("g1", ["ann"]);
+      pass(LEASE - 1);
+      again("g1", ["ann"]);
+      report("g1", 10, { start: "run-2", term: leases.term });
+      expect(changes()).toEqual([]);
+      pass(1);
+      expect([leases.statusOf("ann"), leases.statusOf("bob"), changes()]).toEqual(["online", "offline", []]);
+      nodes = ["g1"];
+      expect(changes()).toEqual(["bob offline"]);
+    });
+  });
+
+  it("hold on while the node is cut off, however long", () => {
+    full("g1", 1, ["ann"]);
+    changes();
+    for (let ms = 0; ms < 2 * SETTLING; ms += LAPSE) {
+      clock.advance(LAPSE);
+      leases.tick(false);
+    }
+    expect([leases.settled, changes(), leases.statusOf("ann")]).toEqual([false, [], "online"]);
   });
 
   it("take a full report in parts, and let nobody go before the last one has come", () => {
