@@ -201,7 +201,10 @@ const VARIABLES = {
   HOST: hostName({ default: "127.0.0.1", desc: "address of every port" }),
   PORT: port({ default: 3000, desc: "the origin: REST, pages and sockets" }),
   WS_PORT: port({ default: 3001, desc: "own port of the ws-gateway" }),
-  METRICS_PORT: port({ default: 3030, desc: "`GET /metrics` for Prometheus, `/health/live`, `/health/ready`; 0 takes any free port" }),
+  METRICS_PORT: port({
+    default: 3030,
+    desc: "`GET /metrics` for Prometheus, `/health/live`, `/health/ready`; 0 takes any free port",
+  }),
   DATA_DIR: str({ default: "./data", desc: "embedded store, files, generated secret" }),
   ADMIN_PASSWORD: str({ ...none("random, printed once"), desc: "password of the user `admin`, when it is first made" }),
   JWT_SECRET: str({ ...none("made and kept in DATA_DIR"), desc: "signs access tokens: at least 32 random bytes" }),
