@@ -1,5 +1,6 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
+import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
 import { broadcast, call, type ActionsOf, type Caller, type Meta, type SessionFacts } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -29,7 +30,7 @@ interface AuthService extends Service {
   passwords: Passwords;
   admin: FirstAdmin;
   ending: AbortController;
-  sweeper: NodeJS.Timeout;
+  sweeper: Rounds;
 }
 
 /** Milliseconds between looks for what has expired or was left half done. */
@@ -127,10 +128,10 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     afterStart.push(async () => {
       if (!config.cluster) return void (await this.admin.make());
       // Users may be another node's, and start later.
-      const failed = (error: unknown) => this.logger.warn("the first admin has to wait", { error: String(error) });
+      const failures = new Failures(this.logger, "the first admin has to wait");
       // Who is told that all is well signs in as the admin next.
       const made = health.need("first admin", () => Promise.reject(new RookeryError("UNAVAILABLE")));
-      void untilDone(() => this.admin.make(), { every: SEED_PAUSE, failed, signal: this.ending.signal }).then(made);
+      void untilDone(() => this.admin.make(), { every: SEED_PAUSE, failures, signal: this.ending.signal }).then(made);
     });
   },
 
@@ -171,13 +172,11 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       await this.revocations.sweep(ids => this.sessions.endMany(ids));
       await this.accounts.sweep(users);
     };
-    this.sweeper = setInterval(() => {
-      sweep().catch(error => this.logger.warn("sweep failed, it is repeated", { error: String(error) }));
-    }, SWEEP).unref();
+    this.sweeper = new Rounds(sweep, { every: SWEEP, log: this.logger, what: "what has expired stays for now" });
   },
 
   async stopped(this: AuthService) {
-    clearInterval(this.sweeper);
+    this.sweeper?.stop();
     this.ending.abort();
     await this.passwords?.close();
   },

@@ -1,5 +1,6 @@
 import type { Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
+import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
 import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type AppendAnswer, type Caller } from "../core/contract";
@@ -15,7 +16,7 @@ interface RoomsService extends Service {
   writers: RoomWriters;
   rooms: Rooms;
   changes: RoomChanges;
-  sweeper: NodeJS.Timeout;
+  sweeper: Rounds;
   ending: AbortController;
 }
 
@@ -207,19 +208,18 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
       platform.afterStart.push(async () => {
         if (!config.cluster) return void (await seed());
         // The admin and the log may be other nodes', and start later.
-        const failed = (error: unknown) => this.logger.warn("the first rooms have to wait", { error: String(error) });
-        void untilDone(seed, { every: SEED_PAUSE, failed, signal: this.ending.signal });
+        const failures = new Failures(this.logger, "the first rooms have to wait");
+        void untilDone(seed, { every: SEED_PAUSE, failures, signal: this.ending.signal });
       });
     }
-    this.sweeper = setInterval(() => {
-      const report = (room: string | null, error: unknown) =>
-        this.logger.warn("a change waits for the next sweep", { room, error: String(error) });
-      this.changes.sweep(SWEEP_ROOMS, report).catch(error => report(null, error));
-    }, SWEEP).unref();
+    this.sweeper = new Rounds(
+      () => this.changes.sweep(SWEEP_ROOMS, (room, error) => this.sweeper.failed(error, { room })),
+      { every: SWEEP, log: this.logger, what: "a change waits for the next sweep" },
+    );
   },
 
   async stopped(this: RoomsService) {
-    clearInterval(this.sweeper);
+    this.sweeper?.stop();
     this.ending.abort();
     this.writers?.close();
   },

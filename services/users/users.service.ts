@@ -1,5 +1,6 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
+import { Rounds } from "../../mixins/rounds";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { ROLES } from "../core/permissions";
@@ -11,7 +12,7 @@ import { avatarUrlRule, displayNameRule, toPublic } from "./profile";
 
 interface UsersService extends Service {
   directory: Directory;
-  resumer: NodeJS.Timeout;
+  resumer: Rounds;
 }
 
 /** Milliseconds between looks for consequences of changes that are still to be carried out. */
@@ -144,17 +145,17 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
     const platform = platformOf(this.broker);
     const users = await platform.documents<StoredUser>(USERS);
     const admins = await platform.documents<AdminStage>(ADMINS);
-    this.directory = new Directory(users, admins, platform.clock, error =>
-      this.logger.warn("other services are told of a change later", { error: String(error) }),
-    );
+    this.directory = new Directory(users, admins, platform.clock, error => this.resumer.failed(error));
     const consequences = consequencesVia(this.broker);
-    this.resumer = setInterval(() => {
-      this.directory.resume(consequences).catch(error => this.logger.warn("resume failed", { error: String(error) }));
-    }, RESUME).unref();
+    this.resumer = new Rounds(() => this.directory.resume(consequences), {
+      every: RESUME,
+      log: this.logger,
+      what: "other services are told of a change later",
+    });
   },
 
   async stopped(this: UsersService) {
-    clearInterval(this.resumer);
+    this.resumer?.stop();
   },
 };
 
