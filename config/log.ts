@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { Loggers, type BrokerOptions } from "moleculer";
 import pino, { type Logger } from "pino";
 import type { Config, LogLevel } from "./config";
+import { FrameworkLevels } from "./log.framework";
 import { errorFields, printable, redact, redactText } from "./log.redact";
 
 /** What ties the lines of one request together; set around every handler by the telemetry middleware. */
@@ -15,10 +16,11 @@ export const requestScope = new AsyncLocalStorage<RequestScope>();
 
 /**
  * Moleculer's logger on pino: one JSON object a line, redacted; on a terminal the same line in readable form. Made for the
- * operator: what Moleculer says at info about its own assembly is at debug here.
+ * operator: what Moleculer says about its own assembly, and what others tell already, is at debug here.
+ * @param linked whether the connection to other nodes is there
  */
-export function loggerOptions(config: Config): BrokerOptions["logger"] {
-  return [new Log(config.log)] as unknown as BrokerOptions["logger"];
+export function loggerOptions(config: Config, linked: () => boolean = () => true): BrokerOptions["logger"] {
+  return [new Log(config.log, new FrameworkLevels(linked))] as unknown as BrokerOptions["logger"];
 }
 
 type LogHandler = (level: LogLevel, args: unknown[]) => void;
@@ -31,7 +33,10 @@ class Log extends Loggers.Base<{ level: LogLevel }> {
   private readonly pino: Logger;
   private readonly file: LogFile | null;
 
-  constructor({ level, format, file }: Config["log"]) {
+  constructor(
+    { level, format, file }: Config["log"],
+    private readonly levels: FrameworkLevels,
+  ) {
     super({ level });
     this.file = file === null ? null : new LogFile(file);
     const print = format === "json" ? (line: string) => line : pretty;
@@ -57,7 +62,7 @@ class Log extends Loggers.Base<{ level: LogLevel }> {
   override getLogHandler(bindings: Bindings): LogHandler {
     const module = bindings.mod ?? "broker";
     return (level, args) => {
-      const as = isAssembly(module, level, args[0]) ? "debug" : level;
+      const as = this.levels.of(module, level, args[0]);
       if (!this.pino.isLevelEnabled(as)) return;
       const { message, fields } = recordOf(args);
       this.pino[as]({ module, ...requestScope.getStore(), ...fields }, message);
@@ -67,23 +72,6 @@ class Log extends Loggers.Base<{ level: LogLevel }> {
   override stop(): void {
     this.file?.close();
   }
-}
-
-/** Modules of the framework whose every info is about how it is put together. */
-const FRAMEWORK = new Set(["broker", "metrics", "tracer", "validator", "$node", "cacher"]);
-const ROUTINE =
-  /^(Service '.*' (started|stopped)\.|'.*' service is registered\.|Strategy: |Discoverer: |Waiting for service|Service\(s\) '.*' are available)/;
-/** One line for every call while a service is away; whoever calls decides what that means. */
-const AWAY = /^Service '.*' is not (registered|available|found)/;
-/** What the start itself reports, in its own words. */
-const REPORTED_BY_START = /^(Unable to start all services\.|Failed to load service )/;
-
-function isAssembly(module: string, level: LogLevel, first: unknown): boolean {
-  if (module === "broker" && (first as { expected?: unknown } | null)?.expected === true) return true;
-  if (typeof first !== "string") return false;
-  if (level === "error") return module === "broker" && REPORTED_BY_START.test(first);
-  if (level === "warn") return module === "broker" && AWAY.test(first);
-  return level === "info" && (FRAMEWORK.has(module) || ROUTINE.test(first));
 }
 
 /** Whatever was handed to a log method: texts become the message, objects fields, an error `err`. */

@@ -14,6 +14,7 @@ type Log = ServiceBroker["logger"];
 async function written(
   env: Record<string, string>,
   use: (log: Log, broker: ServiceBroker) => void | Promise<void>,
+  linked?: () => boolean,
 ): Promise<string> {
   let text = "";
   const spy = jest.spyOn(process.stdout, "write").mockImplementation(chunk => {
@@ -22,7 +23,7 @@ async function written(
   });
   try {
     const config = loadConfig({ JWT_SECRET: SECRET, ...env });
-    const logger = loggerOptions(config);
+    const logger = loggerOptions(config, linked);
     const broker = new ServiceBroker({
       logger,
       skipProcessEventRegistration: true,
@@ -79,6 +80,44 @@ describe("a log line", () => {
     expect(nothing).toBe("");
     const everything = await written({ LOG_LEVEL: "debug" }, (_log, broker) => broker.start());
     expect(everything).toContain("middleware(s)");
+  });
+
+  it("about a poll without an answer is at debug, about any other call a warning", async () => {
+    const text = await written({}, (_log, broker) => {
+      for (const action of ["auth.revocations", "node.health", "auth.login"])
+        broker.getLogger("broker").warn(`Request '${action}' is timed out.`, { timeout: 1_000 });
+    });
+    expect(text).toMatch(/^\S+ WARN {2}broker: Request 'auth\.login' is timed out\. timeout=1000\n$/);
+  });
+
+  it("about a lost node is one; none while this process itself is cut off, nor when it is not any more", async () => {
+    let linked = true;
+    const lose = (broker: ServiceBroker, node: string): void => {
+      broker.getLogger("Discovery").warn(`Heartbeat is not received from '${node}' node.`);
+      broker.getLogger("registry").warn(`Node '${node}' disconnected unexpectedly.`);
+    };
+    const back = (broker: ServiceBroker, node: string): void =>
+      broker.getLogger("registry").info(`Node '${node}' reconnected.`);
+    const text = await written(
+      {},
+      (_log, broker) => {
+        lose(broker, "a");
+        linked = false;
+        lose(broker, "b");
+        linked = true;
+        for (const node of ["a", "b"]) back(broker, node);
+        lose(broker, "b");
+        back(broker, "b");
+      },
+      () => linked,
+    );
+    const lines = text.trimEnd().split("\n");
+    expect(lines.map(line => line.slice(13))).toEqual([
+      "WARN  registry: Node 'a' disconnected unexpectedly.",
+      "INFO  registry: Node 'a' reconnected.",
+      "WARN  registry: Node 'b' disconnected unexpectedly.",
+      "INFO  registry: Node 'b' reconnected.",
+    ]);
   });
 });
 
