@@ -7,13 +7,12 @@ import { startTracing, type Tracing } from "./otel";
 import { platformOf } from "./platform";
 import { openConsole } from "./repl/console";
 import { version } from "./root";
+import { onStopSignal } from "./signals";
 
 type Log = ServiceBroker["logger"];
 
 /** Milliseconds after which a stop that hangs is cut off; whoever sent the signal waits 15 s. */
 const STOP_TIMEOUT = 14_000;
-/** npm passes on what a terminal sends to both: a second signal this soon (milliseconds) is the first one again. */
-const ECHO = 500;
 /** Milliseconds that services of a start that failed may take to close what they opened. */
 const UNDO_TIMEOUT = 2_000;
 
@@ -59,31 +58,28 @@ async function start(load: (broker: ServiceBroker, config: Config) => void, stop
     await within(UNDO_TIMEOUT, broker.stop());
     throw error;
   }
-  const metrics = metricsUrl(broker);
-  if (config.cluster && !config.services.some(name => name.endsWith("-gateway"))) {
-    log.info("serving", { services: config.services.join(","), metrics });
-    console.log(`ready ${broker.nodeID}`);
-  } else {
-    const origin = originUrl(config, platformOf(broker).origin.port);
-    log.info("serving", { page: origin, docs: `${origin}/api/docs`, metrics });
-    console.log(`ready ${origin}`);
-  }
+  const { ready, ...doors } = doorsOf(config, broker.nodeID, platformOf(broker).origin.port);
+  log.info("serving", { ...doors, metrics: metricsUrl(broker) });
+  console.log(`ready ${ready}`);
   platformOf(broker).onAdminPassword(password => console.log(`admin password: ${password}`));
   if (config.repl && process.stdin.isTTY) openConsole(broker, process.env);
 }
 
-const originUrl = ({ host, port }: Config, real: number | null): string =>
-  `http://${host.includes(":") ? `[${host}]` : host}:${real ?? port}`;
+/** Where clients come in, and the one address of the ready line; a node without doors is ready by its name. */
+function doorsOf({ cluster, services, host, port, wsPort }: Config, nodeID: string, real: number | null) {
+  const address = host.includes(":") ? `[${host}]` : host;
+  if (!cluster || services.includes("api-gateway")) {
+    const page = `http://${address}:${real ?? port}`;
+    return { page, docs: `${page}/api/docs`, ready: page };
+  }
+  if (!services.includes("ws-gateway")) return { services: services.join(","), ready: nodeID };
+  const sockets = `ws://${address}:${wsPort}/ws`;
+  return { sockets, ready: sockets };
+}
 
 /** First signal: everything stops in order, exit 0. Second: exit 1 at once. A stop that hangs is cut off, exit 1. */
 function stopOnSignals(broker: ServiceBroker, tracing: Tracing | null, log: Log, patience: number): void {
-  let stopping = Infinity;
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping !== Infinity) {
-      if (performance.now() - stopping > ECHO) process.exit(1);
-      return;
-    }
-    stopping = performance.now();
+  onStopSignal(signal => {
     log.info("stopping", { signal });
     setTimeout(() => {
       log.fatal(`the stop took longer than ${patience / 1000} s and was cut off`);
@@ -92,8 +88,7 @@ function stopOnSignals(broker: ServiceBroker, tracing: Tracing | null, log: Log,
     void Promise.resolve(broker.stop())
       .then(() => tracing?.stop())
       .then(() => process.exit(0));
-  };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
+  });
 }
 
 /** What nobody caught is told, never swallowed. After an exception the state is unknown, so the process ends. */

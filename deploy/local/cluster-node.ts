@@ -3,17 +3,17 @@ import { join } from "node:path";
 import { projectRoot } from "../../config/root";
 import type { NodeSpec } from "./layout";
 import { Child, type ChildExit } from "./servers/child";
+import { Daemon, type OnDeath } from "./servers/daemon";
 import { freePort } from "./servers/ports";
 
 export interface ClusterNodeOptions {
   env: Readonly<Record<string, string>>;
   onLine: (line: string) => void;
-  /** It ended and nobody here asked it to. */
-  onDeath: (exit: ChildExit) => void;
+  onDeath: OnDeath;
 }
 
-/** Milliseconds a start may take: other processes start beside it. */
-const START = 60_000;
+/** Milliseconds between two words about what a node waits for before it is ready. */
+const TELL = 10_000;
 
 /** The built product if it is there, else its source through tsx. */
 function program(): string[] {
@@ -23,9 +23,9 @@ function program(): string[] {
 }
 
 /** One process of the cluster. It keeps its ports through kills and starts. */
-export class ClusterNode {
-  private child: Child | null = null;
-  private wanted = false;
+export class ClusterNode extends Daemon {
+  /** A node waits for its servers however long they take, and says so. */
+  protected override readonly patience = Infinity;
   private told = false;
 
   private constructor(
@@ -34,22 +34,12 @@ export class ClusterNode {
     readonly port: number,
     readonly metricsPort: number,
     private readonly options: ClusterNodeOptions,
-  ) {}
+  ) {
+    super(spec.name, options.onDeath);
+  }
 
   static async create(spec: NodeSpec, options: ClusterNodeOptions): Promise<ClusterNode> {
     return new ClusterNode(spec, await freePort(), await freePort(), options);
-  }
-
-  get name(): string {
-    return this.spec.name;
-  }
-
-  get pid(): number {
-    return this.child?.pid ?? -1;
-  }
-
-  get isRunning(): boolean {
-    return this.child?.isRunning ?? false;
   }
 
   get metricsUrl(): string {
@@ -57,11 +47,40 @@ export class ClusterNode {
   }
 
   /** Starts it and resolves at its ready line. Rejects with its last words if it ends before. */
-  async start(): Promise<void> {
-    if (this.isRunning) return;
-    this.wanted = true;
+  override async start(): Promise<void> {
+    const teller = setInterval(async () => {
+      const missing = await this.missing();
+      const others = missing.filter(name => name !== "start");
+      this.options.onLine(`not ready yet, waits for: ${(others.length > 0 ? others : missing).join(", ")}`);
+    }, TELL);
+    return super.start().finally(() => clearInterval(teller));
+  }
+
+  /** What keeps it from working, by its own word; empty if nothing does. */
+  async missing(): Promise<string[]> {
+    try {
+      const answer = await fetch(`${this.metricsUrl}/health/ready`, { signal: AbortSignal.timeout(2_000) });
+      if (answer.ok) return [];
+      const { checks } = (await answer.json()) as { checks: Record<string, string> };
+      return Object.keys(checks).filter(name => checks[name] !== "ok");
+    } catch {
+      return ["its process, which does not answer"];
+    }
+  }
+
+  /** SIGTERM, and its end. It is not started again by whoever watches. */
+  override stop(): Promise<ChildExit | undefined> {
+    return super.stop("SIGTERM", 15_000);
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  protected launch(): Child {
     this.told = false;
-    const child = Child.start(this.name, process.execPath, program(), {
+    return Child.start(this.name, process.execPath, program(), {
       cwd: projectRoot,
       env: {
         ...this.options.env,
@@ -75,35 +94,9 @@ export class ClusterNode {
         this.options.onLine(line);
       },
     });
-    this.child = child;
-    void child.ended.then(exit => {
-      if (this.wanted && this.child === child) this.options.onDeath(exit);
-    });
-    await child.answers(() => (this.told ? Promise.resolve() : Promise.reject(new Error("not ready"))), START);
   }
 
-  /** Whether it answers that it can work. */
-  async isReady(): Promise<boolean> {
-    try {
-      return (await fetch(`${this.metricsUrl}/health/ready`, { signal: AbortSignal.timeout(2_000) })).ok;
-    } catch {
-      return false;
-    }
-  }
-
-  /** kill -9. It stays away until it is started, here or because its death is watched over. */
-  async kill9(): Promise<void> {
-    await this.child?.kill9();
-  }
-
-  /** SIGTERM, and its end. It is not started again by whoever watches. */
-  async stop(): Promise<ChildExit | undefined> {
-    this.wanted = false;
-    return this.child?.stop();
-  }
-
-  async restart(): Promise<void> {
-    await this.stop();
-    await this.start();
+  protected async ask(): Promise<void> {
+    if (!this.told) throw new Error("no ready line");
   }
 }

@@ -1,15 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { lockFolder, type Release } from "../../mixins/sqlite/lock";
 import { ClusterNode } from "./cluster-node";
 import { layout } from "./layout";
-import { startMongo, startNats, type MongoServer, type NatsServer } from "./servers";
+import { MongoServer, NatsServer, Nginx, pingMongo } from "./servers";
 import type { ChildExit } from "./servers/child";
-import { Nginx } from "./servers/nginx";
-import { freePort } from "./servers/ports";
+import { freePort, mustBeFree } from "./servers/ports";
+import { Supervisor } from "./supervisor";
 
 export interface ClusterOptions {
-  /** Kept after the end: the database, files, secret and password. */
+  /** Kept after the end: the database, files, secret and password. One cluster's at a time. */
   dataDir: string;
   /** Of the origin; default: a free one. */
   port?: number;
@@ -26,9 +27,10 @@ export interface ClusterOptions {
   onLine?: (name: string, line: string) => void;
 }
 
-/** Milliseconds until a process that died is started again, at first and at most. */
-const PAUSE = 500;
-const LONGEST_PAUSE = 30_000;
+/** Milliseconds between two looks at the health of all. */
+const PACE = 500;
+/** Milliseconds in which a MongoDB from outside must answer. */
+const MONGO_PATIENCE = 8_000;
 
 /**
  * A real cluster on 127.0.0.1: NATS, MongoDB, the nodes of a layout as processes, and nginx for the one origin. Everything
@@ -36,14 +38,15 @@ const LONGEST_PAUSE = 30_000;
  */
 export class Cluster {
   readonly nodes: ClusterNode[] = [];
-  /** Null if it runs elsewhere. */
+  /** Null if it runs elsewhere, or not yet. */
   nats: NatsServer | null = null;
   mongo: MongoServer | null = null;
+  nginx: Nginx | null = null;
   readonly adminPassword: string;
   private readonly env: Record<string, string>;
-  private readonly deaths = new Map<string, number>();
-  private nginx: Nginx | null = null;
-  private stopping = false;
+  private readonly supervisor: Supervisor;
+  private release: Release | null = null;
+  private stopped: Promise<(ChildExit | undefined)[]> | null = null;
   private port: number;
 
   constructor(private readonly options: ClusterOptions) {
@@ -51,6 +54,7 @@ export class Cluster {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     this.adminPassword = env.ADMIN_PASSWORD ?? kept(dataDir, "admin.password", 12);
     this.port = options.port ?? 0;
+    this.supervisor = new Supervisor(options);
     this.env = {
       HOST: "127.0.0.1",
       JWT_SECRET: kept(dataDir, "jwt.secret", 48),
@@ -87,11 +91,17 @@ export class Cluster {
     return node;
   }
 
-  /** Starts everything and resolves when the origin is healthy. What was started is stopped again if it fails. */
+  /**
+   * Starts everything and resolves when the origin is healthy. What was started is stopped again if it fails. Rejects in one
+   * line if the data folder or the port is somebody else's.
+   */
   async start(): Promise<this> {
+    const { dataDir, port } = this.options;
     try {
+      this.release = await lockFolder(dataDir);
+      if (port) await mustBeFree(port);
       for (const step of [this.startServers, this.startNodes, this.startProxy, this.untilHealthy]) {
-        if (this.stopping) throw new Error("stopped before it was ready");
+        if (this.stopped) throw new Error("stopped before it was ready");
         await step.call(this);
       }
     } catch (error) {
@@ -105,20 +115,21 @@ export class Cluster {
   async untilHealthy(patience = 60_000): Promise<void> {
     for (const deadline = performance.now() + patience; ;) {
       const states = await Promise.all(
-        this.nodes.map(async node => ({ name: node.name, ready: await node.isReady() })),
+        this.nodes.map(async node => ({ name: node.name, missing: await node.missing() })),
       );
-      const red = states.filter(({ ready }) => !ready).map(({ name }) => name);
+      const red = states.filter(({ missing }) => missing.length > 0);
       const health = await this.health();
       if (red.length === 0 && health.status === 200) return;
       if (performance.now() > deadline)
-        throw new Error(`not healthy: ${red.join(", ")}; the origin: ${JSON.stringify(health)}`);
-      await new Promise(resolve => setTimeout(resolve, 50));
+        throw new Error(`not healthy: ${JSON.stringify(red)}; the origin: ${JSON.stringify(health)}`);
+      await new Promise(resolve => setTimeout(resolve, PACE));
     }
   }
 
-  /** What `GET /api/health` of the origin answers; status 0 if nobody does. */
+  /** What `GET /api/health` of the origin answers; status 0 if its proxy does not. */
   async health(): Promise<{ status: number; body: string }> {
     try {
+      if (!(await this.nginx?.answers())) return { status: 0, body: "the proxy does not answer" };
       const answer = await fetch(`${this.url}/api/health`, { signal: AbortSignal.timeout(3_000) });
       return { status: answer.status, body: await answer.text() };
     } catch (error) {
@@ -127,26 +138,32 @@ export class Cluster {
   }
 
   /** In order: no new clients, then the gateways tell theirs, then the services, then what these stand on. How each node ended. */
-  async stop(): Promise<(ChildExit | undefined)[]> {
-    this.stopping = true;
+  stop(): Promise<(ChildExit | undefined)[]> {
+    this.stopped ??= this.stopAll();
+    return this.stopped;
+  }
+
+  private async stopAll(): Promise<(ChildExit | undefined)[]> {
+    this.supervisor.stop();
     await this.nginx?.stop();
     const isGateway = (node: ClusterNode): boolean => node.name.includes("gateway");
     await Promise.all(this.nodes.filter(isGateway).map(node => node.stop()));
     const exits = await Promise.all(this.nodes.map(node => node.stop()));
     await this.mongo?.stop();
     await this.nats?.stop();
+    await this.release?.();
     return exits;
   }
 
   private async startServers(): Promise<void> {
     const { dataDir, natsUrl, mongoUrl } = this.options;
-    const lines = (name: string) => (line: string) => this.options.onLine?.(name, line);
-    await Promise.all([
-      natsUrl ? null : startNats({ onLine: lines("nats") }).then(nats => (this.nats = nats)),
-      mongoUrl
-        ? null
-        : startMongo({ dataDir: join(dataDir, "mongo"), onLine: lines("mongo") }).then(mongo => (this.mongo = mongo)),
-    ]);
+    const watched = (name: string) => ({
+      onLine: (line: string) => this.options.onLine?.(name, line),
+      onDeath: this.supervisor.died,
+    });
+    if (!natsUrl) this.nats = await NatsServer.create(watched("nats"));
+    if (!mongoUrl) this.mongo = await MongoServer.create({ dataDir: join(dataDir, "mongo"), ...watched("mongo") });
+    await Promise.all([this.nats?.start(), this.mongo?.start(), mongoUrl && mustAnswer(mongoUrl)]);
   }
 
   private async startNodes(): Promise<void> {
@@ -158,49 +175,44 @@ export class Cluster {
       TRANSPORTER: this.natsUrl,
       MONGO_URL: this.mongoUrl,
     };
-    for (const spec of layout({ each }))
-      this.nodes.push(
-        await ClusterNode.create(spec, {
+    const nodes = await Promise.all(
+      layout({ each }).map(spec =>
+        ClusterNode.create(spec, {
           env,
           onLine: line => onLine?.(spec.name, line),
-          onDeath: exit => this.died(this.node(spec.name), exit),
+          onDeath: this.supervisor.died,
         }),
-      );
-    await Promise.all(this.nodes.map(node => node.start()));
+      ),
+    );
+    if (this.stopped) return;
+    this.nodes.push(...nodes);
+    await Promise.all(nodes.map(node => node.start()));
   }
 
   private async startProxy(): Promise<void> {
     const { onLine, dataDir } = this.options;
-    this.nginx = await Nginx.start({
+    this.nginx = new Nginx({
       port: this.port,
       sockets: this.portsOf("ws-gateway"),
       api: this.portsOf("api-gateway"),
       dir: join(dataDir, "nginx"),
       onLine: line => onLine?.("nginx", line),
+      onDeath: this.supervisor.died,
     });
+    await this.nginx.start();
   }
 
   private portsOf(service: "ws-gateway" | "api-gateway"): number[] {
     return this.nodes.filter(node => node.spec.services.includes(service)).map(node => node.port);
   }
+}
 
-  /** A process that dies again and again is started ever more seldom. */
-  private died(node: ClusterNode, { code, signal }: ChildExit): void {
-    const { restart = true, onLine } = this.options;
-    onLine?.(node.name, `died: ${signal ?? `exit ${code}`}`);
-    if (!restart || this.stopping) return;
-    const deaths = this.deaths.get(node.name) ?? 0;
-    this.deaths.set(node.name, deaths + 1);
-    setTimeout(
-      () => {
-        if (this.stopping) return;
-        node.start().then(
-          () => this.deaths.delete(node.name),
-          (error: unknown) => onLine?.(node.name, String(error)),
-        );
-      },
-      Math.min(PAUSE * 2 ** deaths, LONGEST_PAUSE),
-    );
+/** A URL may carry a password: the message does not repeat it. */
+async function mustAnswer(mongoUrl: string): Promise<void> {
+  try {
+    await pingMongo(mongoUrl, MONGO_PATIENCE);
+  } catch (error) {
+    throw new Error(`MONGO_URL cannot be used: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

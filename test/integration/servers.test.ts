@@ -78,7 +78,7 @@ describeCluster("servers of the run", () => {
     const [one, other] = [new URL(await mongoUrl()), new URL(await mongoUrl())];
     expect(one.host).toBe(other.host);
     expect(one.pathname).not.toBe(other.pathname);
-    expect(available).toEqual({ nats: true, mongo: true });
+    expect(available).toEqual({ nats: true, mongo: true, cluster: true });
   }, 60_000);
 });
 

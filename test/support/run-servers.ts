@@ -13,7 +13,7 @@ export type ServerName = "nats" | "mongo";
 interface Started {
   /** The answer to who asks for it. */
   told: string;
-  stop(): Promise<void>;
+  stop(): Promise<unknown>;
 }
 
 /**
@@ -36,10 +36,8 @@ export class RunServers {
 
   private constructor(private readonly server: Server) {}
 
-  /** The variable that names a server from outside, which then is used. */
-  static variable(name: ServerName): "NATS_URL" | "MONGO_URL" {
-    return name === "nats" ? "NATS_URL" : "MONGO_URL";
-  }
+  /** The variables that name servers from outside, which then are used. */
+  static readonly variables: Readonly<Record<string, string>> = { nats: "NATS_URL", mongo: "MONGO_URL" };
 
   static async listen(): Promise<RunServers> {
     const server = createServer();

@@ -4,15 +4,19 @@ import { installed } from "../../deploy/local/servers";
 import { afterFile } from "./cleanup";
 import { RunServers, type ServerName } from "./run-servers";
 
-const isThere = (name: ServerName): boolean => Boolean(process.env[RunServers.variable(name)]) || installed[name];
+const outside = (name: ServerName): string | undefined => process.env[RunServers.variables[name] ?? ""];
+const isThere = (name: ServerName): boolean => Boolean(outside(name)) || installed[name];
 
-/** Whether tests may ask for the server: it is installed, or `NATS_URL`, `MONGO_URL` name one. */
-export const available = { nats: isThere("nats"), mongo: isThere("mongo") };
+const nats = isThere("nats");
+const mongo = isThere("mongo");
 
-/** What needs a server is left out where there is none; the setup of the run says so. */
+/** Whether tests may ask for a server: it is installed, or `NATS_URL`, `MONGO_URL` name one; a cluster takes a proxy too. */
+export const available = { nats, mongo, cluster: nats && mongo && installed.nginx };
+
+/** What needs a server is left out where there is none; the end of the run says so. */
 export const describeNats = available.nats ? describe : describe.skip;
 export const describeMongo = available.mongo ? describe : describe.skip;
-export const describeCluster = available.nats && available.mongo ? describe : describe.skip;
+export const describeCluster = available.cluster ? describe : describe.skip;
 
 /** A nats-server that other files use too: take a namespace of your own. Kill servers of your own only. */
 export const natsUrl = (): Promise<string> => urlOf("nats");
@@ -35,8 +39,7 @@ async function drop(url: string): Promise<void> {
   }
 }
 
-const urlOf = async (name: ServerName): Promise<string> =>
-  process.env[RunServers.variable(name)] ?? (await ofRun(name));
+const urlOf = async (name: ServerName): Promise<string> => outside(name) || (await ofRun(name));
 
 /** What the run has under a name; started if nobody asked before. */
 export async function ofRun(name: string): Promise<string> {

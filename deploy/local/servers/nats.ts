@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { program } from "./cache";
-import { Child, type ChildExit } from "./child";
+import { Child } from "./child";
+import { Daemon, type OnDeath } from "./daemon";
 import { freePort, greeting } from "./ports";
 
 export interface NatsOptions {
@@ -9,59 +10,42 @@ export interface NatsOptions {
   /** A configuration file in place of ours, for users and permissions. */
   config?: string;
   onLine?: (line: string) => void;
+  onDeath?: OnDeath;
 }
 
 const CONFIG = join(__dirname, "nats.conf");
 
 /** A nats-server of ours. It keeps its port through kills and starts. */
-export class NatsServer {
-  private child: Child | null = null;
-
+export class NatsServer extends Daemon {
   private constructor(
     readonly port: number,
     private readonly options: NatsOptions,
-  ) {}
+  ) {
+    super("nats-server", options.onDeath);
+  }
 
-  static async start(options: NatsOptions = {}): Promise<NatsServer> {
-    const server = new NatsServer(options.port ?? (await freePort()), options);
-    await server.start();
-    return server;
+  static async create(options: NatsOptions = {}): Promise<NatsServer> {
+    return new NatsServer(options.port ?? (await freePort()), options);
   }
 
   get url(): string {
     return `nats://127.0.0.1:${this.port}`;
   }
 
-  get pid(): number {
-    return this.child?.pid ?? -1;
-  }
-
-  get isRunning(): boolean {
-    return this.child?.isRunning ?? false;
-  }
-
-  /** Starts it again after a kill or a stop. */
-  async start(): Promise<void> {
-    if (this.isRunning) return;
+  protected launch(): Child {
     const { config = CONFIG, onLine } = this.options;
     const args = ["-a", "127.0.0.1", "-p", String(this.port), "-c", config];
-    this.child = Child.start("nats-server", program("nats-server"), args, { onLine });
-    await this.child.answers(() => greeting(this.port, { speaks: true }));
+    return Child.start(this.name, program("nats-server"), args, { onLine });
   }
 
-  async kill9(): Promise<void> {
-    await this.child?.kill9();
-  }
-
-  /** Resolves when the running one ends, whoever ended it. */
-  async ended(): Promise<ChildExit | undefined> {
-    return this.child?.ended;
-  }
-
-  async stop(): Promise<void> {
-    await this.child?.stop("SIGTERM", 5_000);
+  protected ask(): Promise<unknown> {
+    return greeting(this.port);
   }
 }
 
 /** A nats-server on 127.0.0.1. Rejects if it is not installed or does not start. */
-export const startNats = (options?: NatsOptions): Promise<NatsServer> => NatsServer.start(options);
+export async function startNats(options?: NatsOptions): Promise<NatsServer> {
+  const server = await NatsServer.create(options);
+  await server.start();
+  return server;
+}

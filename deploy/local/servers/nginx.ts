@@ -1,7 +1,8 @@
+import { randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Child } from "./child";
-import { greeting } from "./ports";
+import { Daemon, type OnDeath } from "./daemon";
 
 export interface NginxOptions {
   port: number;
@@ -11,35 +12,41 @@ export interface NginxOptions {
   /** For its configuration and what it spools. */
   dir: string;
   onLine?: (line: string) => void;
+  onDeath?: OnDeath;
 }
 
+const INSTANCE = "/-/instance";
+
 /** The proxy that makes one origin of the gateways, by the rules of paths that deploy/proxy has. */
-export class Nginx {
-  private child: Child | null = null;
+export class Nginx extends Daemon {
+  /** Told at INSTANCE: whoever else listens on the port does not know it. */
+  private readonly instance = randomUUID();
 
-  private constructor(private readonly options: NginxOptions) {}
-
-  static async start(options: NginxOptions): Promise<Nginx> {
-    const nginx = new Nginx(options);
-    await nginx.start();
-    return nginx;
+  constructor(private readonly options: NginxOptions) {
+    super("nginx", options.onDeath);
   }
 
-  get pid(): number {
-    return this.child?.pid ?? -1;
+  /** Whether it is this proxy that answers on the port. */
+  async answers(): Promise<boolean> {
+    try {
+      const url = `http://127.0.0.1:${this.options.port}${INSTANCE}`;
+      const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) });
+      return (await answer.text()) === this.instance;
+    } catch {
+      return false;
+    }
   }
 
-  async start(): Promise<void> {
-    const { dir, port, onLine } = this.options;
+  protected launch(): Child {
+    const { dir, onLine } = this.options;
     mkdirSync(dir, { recursive: true });
     const file = join(dir, "nginx.conf");
-    writeFileSync(file, configuration(this.options));
-    this.child = Child.start("nginx", executable(), ["-p", dir, "-c", file], { onLine });
-    await this.child.answers(() => greeting(port, { speaks: false }));
+    writeFileSync(file, configuration(this.options, this.instance));
+    return Child.start(this.name, executable(), ["-p", dir, "-c", file], { onLine });
   }
 
-  async stop(): Promise<void> {
-    await this.child?.stop("SIGTERM", 5_000);
+  protected async ask(): Promise<void> {
+    if (!(await this.answers())) throw new Error("the port does not answer as this proxy");
   }
 }
 
@@ -50,7 +57,7 @@ function executable(): string {
 }
 
 /** One process: nothing is left over when it is killed. A gateway that is away is asked again at the next request. */
-const configuration = ({ port, sockets, api, dir }: NginxOptions): string => `
+const configuration = ({ port, sockets, api, dir }: NginxOptions, instance: string): string => `
 daemon off;
 master_process off;
 pid ${dir}/nginx.pid;
@@ -86,6 +93,7 @@ ${upstream("api", api)}
     error_page 400 414 494 /-/bad;
     location / { proxy_pass http://api; }
     location ~ ^/(ws|hubs|socket\\.io|stream)(/|$) { proxy_pass http://sockets; }
+    location = ${INSTANCE} { return 200 "${instance}"; }
     location = /-/bad {
       internal;
       default_type application/problem+json;

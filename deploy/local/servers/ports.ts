@@ -9,30 +9,36 @@ let next = Math.floor(Math.random() * COUNT);
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST + (next++ % COUNT);
-    if (await isFree(port)) return port;
+    if ((await refusal(port)) === null) return port;
   }
 }
 
-function isFree(port: number): Promise<boolean> {
+/** Rejects in one line if this process could not listen on the port of 127.0.0.1. */
+export async function mustBeFree(port: number): Promise<void> {
+  const code = await refusal(port);
+  if (code === "EADDRINUSE") throw new Error(`port ${port} is taken by another process`);
+  if (code !== null) throw new Error(`port ${port} cannot be listened on: ${code}`);
+}
+
+/** The code of the error that listening ends with; null if it works. */
+function refusal(port: number): Promise<string | null> {
   return new Promise(resolve => {
     const probe = createServer();
-    probe.once("error", () => resolve(false));
-    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(true)));
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve(null)));
   });
 }
 
-/** Resolves with the first bytes a server says by itself, or with "" once it took the connection if it is not to speak first. */
-export function greeting(port: number, { speaks }: { speaks: boolean }): Promise<string> {
+/** Resolves with the first bytes that a server of 127.0.0.1 says by itself. */
+export function greeting(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, "127.0.0.1");
-    const done = (text: string): void => {
-      socket.destroy();
-      resolve(text);
-    };
     socket.setTimeout(1_000, () => socket.destroy(new Error("no answer")));
     socket.once("error", reject);
     socket.once("close", () => reject(new Error("closed without a word")));
-    if (speaks) socket.once("data", data => done(data.toString()));
-    else socket.once("connect", () => done(""));
+    socket.once("data", data => {
+      socket.destroy();
+      resolve(data.toString());
+    });
   });
 }

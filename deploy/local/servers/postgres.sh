@@ -2,6 +2,10 @@
 # everything of this store and leaves no mount and no segment behind.
 # $1: the tree with PostgreSQL and DocumentDB; $2: the data folder; $3: the port
 set -eu
+# One store per folder. The lock is the kernel's and passes on to the postmaster: while one lives, it is held. Whoever was
+# killed a moment ago may not be gone yet.
+exec 9>"$2/lock"
+flock -w 5 9 || { echo "the data folder $2 is in use by another postmaster"; exit 1; }
 mount -t proc proc "$1/proc"
 mount --bind /dev "$1/dev"
 mount --bind "$2" "$1/mnt"
@@ -22,7 +26,7 @@ cron.log_run = off
 CONF
   mv "$2/making" "$2/data"
 fi
-# Of a postmaster that was killed with everything of its namespace.
+# Of a postmaster that was killed with everything of its namespace: nobody holds the lock.
 rm -f "$2/data/postmaster.pid"
 (as_postgres "$1" postgres -D /mnt/data -p "$3") &
 wait $!

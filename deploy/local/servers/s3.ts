@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { program } from "./cache";
-import { Child } from "./child";
+import { Child, type ChildExit } from "./child";
+import { Daemon } from "./daemon";
 import { freePort } from "./ports";
 
 export interface S3Options {
@@ -12,55 +13,51 @@ export interface S3Options {
 }
 
 /** An S3 server with one empty bucket; its fields are what the S3 settings want. */
-export class S3Server {
+export class S3Server extends Daemon {
   readonly bucket = "rookery";
   readonly accessKey = "rookery";
   readonly secretKey = "rookery-of-this-machine";
-  private child: Child | null = null;
 
   private constructor(
     private readonly dataDir: string,
     private readonly port: number,
     private readonly options: S3Options,
-  ) {}
+  ) {
+    super("versitygw");
+  }
 
-  static async start(options: S3Options = {}): Promise<S3Server> {
-    const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), "rookery-s3-"));
-    const server = new S3Server(dataDir, await freePort(), options);
-    await server.start();
-    return server;
+  static async create(options: S3Options = {}): Promise<S3Server> {
+    return new S3Server(options.dataDir ?? mkdtempSync(join(tmpdir(), "rookery-s3-")), await freePort(), options);
   }
 
   get endpoint(): string {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  get pid(): number {
-    return this.child?.pid ?? -1;
+  override async stop(): Promise<ChildExit | undefined> {
+    const exit = await super.stop();
+    if (!this.options.dataDir) rmSync(this.dataDir, { recursive: true, force: true });
+    return exit;
   }
 
-  /** Starts it again after a kill. */
-  async start(): Promise<void> {
-    if (this.child?.isRunning) return;
+  protected launch(): Child {
     const [objects, metadata] = [join(this.dataDir, "objects"), join(this.dataDir, "metadata")];
     mkdirSync(join(objects, this.bucket), { recursive: true });
     mkdirSync(metadata, { recursive: true });
     const args = ["--access", this.accessKey, "--secret", this.secretKey, "--port", `127.0.0.1:${this.port}`];
     const backend = ["--quiet", "posix", "--sidecar", metadata, objects];
-    this.child = Child.start("versitygw", program("versitygw"), [...args, ...backend], { onLine: this.options.onLine });
-    // Anonymous requests are refused, and that is an answer.
-    await this.child.answers(() => fetch(this.endpoint, { signal: AbortSignal.timeout(1_000) }));
+    return Child.start(this.name, program("versitygw"), [...args, ...backend], { onLine: this.options.onLine });
   }
 
-  async kill9(): Promise<void> {
-    await this.child?.kill9();
-  }
-
-  async stop(): Promise<void> {
-    await this.child?.stop("SIGTERM", 5_000);
-    if (!this.options.dataDir) rmSync(this.dataDir, { recursive: true, force: true });
+  /** Anonymous requests are refused, and that is an answer. */
+  protected ask(): Promise<unknown> {
+    return fetch(this.endpoint, { signal: AbortSignal.timeout(1_000) });
   }
 }
 
 /** An S3 server on 127.0.0.1. Rejects if it is not installed or does not start. */
-export const startS3 = (options?: S3Options): Promise<S3Server> => S3Server.start(options);
+export async function startS3(options?: S3Options): Promise<S3Server> {
+  const server = await S3Server.create(options);
+  await server.start();
+  return server;
+}

@@ -40,7 +40,7 @@ async function onDisk(): Promise<Ground> {
 
 async function onS3(): Promise<Ground> {
   const server = await startS3();
-  return { open: async () => S3BlobStore.open(server, silent), stop: () => server.stop() };
+  return { open: async () => S3BlobStore.open(server, silent), stop: async () => void (await server.stop()) };
 }
 
 /** versitygw comes with `npm run servers`; where it is not installed the half for S3 is left out. */
