@@ -1,10 +1,15 @@
-import type { Documents } from "../../mixins/documents";
+import { setTimeout as pause } from "node:timers/promises";
+import { StorageError, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import { digest, isId, newId, newSecret } from "../core/ids";
 import type { Session } from "./auth.store";
 
 /** Milliseconds after a rotation in which its old token may be a client's honest retry: refused, but nothing ends. */
 const GRACE = 10_000;
+/** Milliseconds in which a rotation of unknown outcome is found out: whoever asked must still be there. */
+const FINDING_OUT = 3_000;
+/** Milliseconds before the first repeat of it, doubled each time. */
+const FIRST_PAUSE = 50;
 /** Old tokens remembered for that; whoever rotates faster gets no grace for the oldest. */
 const MAX_RETIRED = 32;
 /** Sessions removed in one sweep or one step. */
@@ -57,26 +62,52 @@ export class Sessions {
     return session.expiresAt > this.clock.now() ? session : null;
   }
 
-  /** Exchanges a refresh token for the next one. Of any number of calls with one token exactly one succeeds. */
+  /**
+   * Exchanges a refresh token for the next one. Of any number of calls with one token exactly one succeeds. A client that
+   * gets no answer is left with a token that may be spent, so a write of unknown outcome is repeated with the same new token
+   * until the session shows it; rejects with StorageError `unknown` only if the store does not come back in time.
+   */
   async rotate(refreshToken: string): Promise<Rotation> {
     const parts = parse(refreshToken);
     if (!parts) return { outcome: "unknown" };
-    const presented = digest(parts.secret);
-    const secret = newSecret();
+    const next = { ...parts, secret: newSecret() };
+    const deadline = this.clock.monotonic() + FINDING_OUT;
+    let doubt: StorageError | null = null;
+    for (let wait = FIRST_PAUSE; ; wait *= 2) {
+      try {
+        return await this.exchange(parts, next);
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        if (error.outcome === "unknown") doubt ??= error;
+        if (!doubt) throw error;
+        if (this.clock.monotonic() + wait > deadline) throw doubt;
+        await pause(wait);
+      }
+    }
+  }
+
+  /** Repeated with the same `next` it succeeds again, however often it took effect. */
+  private async exchange(parts: Parts, next: Parts): Promise<Rotation> {
+    const [presented, replacing] = [digest(parts.secret), digest(next.secret)];
+    const rotated: Rotation = { outcome: "rotated", refreshToken: format(next) };
     let answer: Rotation = { outcome: "unknown" };
     // The change is judged anew on what is stored each time it runs; the last run is the one that counted.
     await this.sessions.update(parts.id, session => {
       const now = this.clock.now();
       const recent = (session.retired ?? []).filter(token => now - token.at < GRACE);
+      if (session.refreshDigest === replacing) {
+        answer = rotated;
+        return null;
+      }
       const genuine = session.familyDigest === digest(parts.family) && session.expiresAt > now;
       if (!genuine || presented !== session.refreshDigest) {
         const late = recent.some(token => token.digest === presented);
         answer = { outcome: !genuine ? "unknown" : late ? "late" : "reused" };
         return null;
       }
-      answer = { outcome: "rotated", refreshToken: format({ ...parts, secret }) };
+      answer = rotated;
       const retired = [...recent, { digest: presented, at: now }].slice(-MAX_RETIRED);
-      return { ...session, refreshDigest: digest(secret), retired, expiresAt: now + this.ttl * 1000 };
+      return { ...session, refreshDigest: replacing, retired, expiresAt: now + this.ttl * 1000 };
     });
     return answer;
   }

@@ -12,7 +12,7 @@ import {
 import { Passwords } from "../../../services/auth/passwords";
 import { RevocationLog } from "../../../services/auth/revocation-log";
 import { Sessions } from "../../../services/auth/sessions";
-import type { UserRecord } from "../../../services/core/contract";
+import type { SignedIn, UserRecord } from "../../../services/core/contract";
 import { RookeryError } from "../../../services/core/errors";
 import { AccessTokens } from "../../../services/core/tokens";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
@@ -122,6 +122,65 @@ describe("accounts", () => {
     expect(await codeOf(accounts.refresh(village, signedIn.refreshToken))).toBe("UNAVAILABLE");
     village.profile = profile;
     expect((await accounts.refresh(village, signedIn.refreshToken)).user.username).toBe("ann");
+  });
+
+  describe("whose store does not say whether a refresh token was exchanged", () => {
+    type Fault = "stored, no answer" | "not stored, no answer" | "away" | "refused";
+    /** Updates of sessions first do as it says, one after the other. */
+    const faulty = (faults: Fault[]): Documents<Session> => {
+      const before: Documents<Session> = Object.create(sessions);
+      before.update = async (id, change) => {
+        const fault = faults.shift();
+        if (fault === undefined || fault === "stored, no answer") {
+          const stored = await sessions.update(id, change);
+          if (!fault) return stored;
+        } else change((await sessions.get(id)) as Session);
+        throw new StorageError(fault === "away" || fault === "refused" ? "failed" : "unknown", "network");
+      };
+      return before;
+    };
+    const over = (faults: Fault[]) =>
+      new Accounts({
+        ...{ credentials, revocations, passwords, tokens, clock },
+        sessions: new Sessions(faulty(faults), clock, 3600),
+      });
+
+    it.each<{ faults: Fault[] }>([
+      { faults: ["stored, no answer"] },
+      { faults: ["not stored, no answer"] },
+      { faults: ["stored, no answer", "away", "away"] },
+      { faults: ["not stored, no answer", "stored, no answer", "away"] },
+    ])("find it out before they answer: $faults", async ({ faults }) => {
+      const { refreshToken } = await accounts.register(village, who);
+      const refreshed = await over(faults).refresh(village, refreshToken);
+      clock.advance(10_001);
+      const again = await accounts.refresh(village, refreshed.refreshToken);
+      clock.advance(10_001);
+      expect(await codeOf(accounts.refresh(village, refreshToken))).toBe("UNAUTHENTICATED");
+      expect(await codeOf(accounts.refresh(village, again.refreshToken))).toBe("UNAUTHENTICATED");
+      expect(await sessions.count()).toBe(0);
+    });
+
+    it("give a session to one of two who show the same token meanwhile", async () => {
+      const { refreshToken } = await accounts.register(village, who);
+      const answers = await Promise.allSettled([
+        over(["not stored, no answer"]).refresh(village, refreshToken),
+        accounts.refresh(village, refreshToken),
+      ]);
+      const given = answers.filter(answer => answer.status === "fulfilled");
+      expect(given).toHaveLength(1);
+      await accounts.refresh(village, (given[0] as PromiseFulfilledResult<SignedIn>).value.refreshToken);
+    });
+
+    it("say that the outcome is unknown if the store stays away, and repeat nothing that was surely not done", async () => {
+      const { refreshToken } = await accounts.register(village, who);
+      const away = Array.from({ length: 20 }, (): Fault => "away");
+      expect(await codeOf(over(["not stored, no answer", ...away]).refresh(village, refreshToken))).toBe(
+        "UNKNOWN_OUTCOME",
+      );
+      expect(await codeOf(over(["refused"]).refresh(village, refreshToken))).toBe("UNAVAILABLE");
+      await accounts.refresh(village, refreshToken);
+    });
   });
 
   it("sweep sessions that have expired and no others", async () => {
