@@ -2,12 +2,16 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../../deploy/local/servers/ports";
+import { SECRET } from "../support/broker";
 import { within } from "../support/eventually";
 import { baseEnvironment } from "../support/server";
+import { describeCluster, natsUrl } from "../support/servers";
 import { temporaryFolder } from "../support/temp";
 
 const ROOT = join(__dirname, "../..");
 const NODE = join(__dirname, "children/node.ts");
+const START = join(ROOT, "config/start.ts");
 const READY = /^ready http:\/\//m;
 
 /** A process of the product's own start, with small services. */
@@ -91,6 +95,31 @@ describe("a start", () => {
     const url = /metrics=(\S+)/.exec(run.stdout)?.[1] as string;
     expect(await (await fetch(url)).text()).toContain("rookery_sockets_open");
     await run.signal("SIGTERM").end();
+  });
+});
+
+describeCluster("a start of a node of a cluster", () => {
+  it.each([
+    ["ws-gateway", /^ready ws:\/\/127\.0\.0\.1:(\d+)\/ws$/m, "sockets=ws://"],
+    ["api-gateway", /^ready http:\/\/127\.0\.0\.1:\d+$/m, "page=http://"],
+    ["presence", /^ready presence\.[\w-]+$/m, "services=presence"],
+  ])("names the door of %s, and no other", async (service, ready, door) => {
+    const env = {
+      TRANSPORTER: await natsUrl(),
+      MONGO_URL: "mongodb://127.0.0.1:9/nobody",
+      JWT_SECRET: SECRET,
+      SERVICES: service,
+      WS_PORT: String(await freePort()),
+    };
+    const run = await new Run([], env, START).line(ready);
+    const said = /rookery: serving (.*)/.exec(run.stdout)?.[1] ?? "";
+    expect(said).toContain(door);
+    expect([said.includes("page="), said.includes("sockets=")]).toEqual([
+      service === "api-gateway",
+      service === "ws-gateway",
+    ]);
+    if (service === "ws-gateway") expect(ready.exec(run.stdout)?.[1]).toBe(env.WS_PORT);
+    expect(await run.signal("SIGTERM").end()).toBe(0);
   });
 });
 
