@@ -1,5 +1,5 @@
 import type { Clock } from "../services/core/clock";
-import { RookeryError } from "../services/core/errors";
+import { hasCode, RookeryError } from "../services/core/errors";
 import { newId } from "../services/core/ids";
 import type { Documents, Where } from "./documents";
 
@@ -34,6 +34,8 @@ export const emptyStage = <Change>(): Omit<Stage<Change>, "id"> => ({ version: 0
 
 /** Times a decision is made anew because another process was faster. */
 const ATTEMPTS = 32;
+/** Milliseconds a decision may take until it is stored: what comes later would come after the caller has gone. */
+const DECIDING = 3_000;
 /** Milliseconds after which a pending change counts as left half done. */
 const ABANDONED = 1_000;
 
@@ -64,7 +66,7 @@ export class StagedChanges<Change extends object, Doc extends Stage<Change>> {
       const doc = await this.docs.get(id);
       if (!doc) throw new RookeryError("NOT_FOUND");
       if (doc.pending.length === 0) return doc;
-      const finished = await this.finish(doc);
+      const finished = await this.finish(doc).catch(othersFailed);
       if (finished.pending.length === 0) return finished;
     }
     throw new RookeryError("UNAVAILABLE");
@@ -76,10 +78,12 @@ export class StagedChanges<Change extends object, Doc extends Stage<Change>> {
    * Rejects with what `judge` throws, UNAVAILABLE if nothing was stored, UNKNOWN_OUTCOME if it will be carried out later.
    */
   async decide(id: string, judge: (doc: Doc) => Promise<Verdict<Doc, Change> | null>): Promise<Doc> {
+    const until = this.clock.monotonic() + DECIDING;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const doc = await this.settled(id);
       const verdict = await judge(doc);
       if (!verdict) return doc;
+      if (this.clock.monotonic() > until) break;
       const change = { ...verdict.edit, ...this.staged(doc.version, verdict.changes) };
       let taken = false;
       const stored = await this.docs.update(id, known => {
@@ -138,4 +142,10 @@ export class StagedChanges<Change extends object, Doc extends Stage<Change>> {
       pendingSince: changes.length > 0 ? since : null,
     };
   }
+}
+
+/** Whatever became of others' changes, of one's own nothing was done. */
+function othersFailed(error: unknown): never {
+  if (hasCode(error, "NOT_FOUND")) throw error;
+  throw Object.assign(new RookeryError("UNAVAILABLE"), { cause: error });
 }

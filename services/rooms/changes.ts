@@ -5,7 +5,8 @@ import type { AppendAnswer, AppendRequest, RoomOperation } from "../core/contrac
 import { RookeryError } from "../core/errors";
 import type { Conversation, SharedChannel } from "../core/model";
 import { endsMembership } from "../core/room-bus";
-import { Turns } from "../core/turns";
+import { Turns, type TurnLimits } from "../core/turns";
+import { judgeCrossings, type Crossing } from "./crossings";
 import {
   memberId,
   peopleOf,
@@ -16,12 +17,14 @@ import {
   type StoredRoom,
 } from "./room";
 
-/** Writes into the room's log. Throws when the outcome is not known to be stored. */
-export type Append = (request: AppendRequest) => Promise<AppendAnswer>;
+/** Writes into the logs of rooms: one answer for each request, in order. */
+export type Append = (requests: AppendRequest[]) => Promise<AppendAnswer[]>;
 
 export type RoomVerdict = Verdict<StoredRoom, RoomChange>;
 
 type MemberUpdate = Extract<Staged<RoomChange>, { type: "member" }>;
+
+const isUpdate = (change: Staged<RoomChange>): change is MemberUpdate => change.type === "member";
 
 /**
  * Changes of membership and settings: decided in the room's record, then carried out as log entry and membership record.
@@ -30,16 +33,26 @@ type MemberUpdate = Extract<Staged<RoomChange>, { type: "member" }>;
  */
 export class RoomChanges {
   private readonly staged: StagedChanges<RoomChange, StoredRoom>;
-  /** Requests of this process for one room wait for each other instead of being decided again and again. */
-  private readonly turns = new Turns();
+  /**
+   * Requests of this process for one room wait for each other instead of being decided again and again. Who comes and goes by
+   * himself waits for those who run the room, and is decided on together with all others.
+   */
+  private readonly turns: Turns<Crossing>;
 
   constructor(
     rooms: Documents<StoredRoom>,
     private readonly members: Documents<StoredMember>,
     private readonly append: Append,
     clock: Clock,
+    limits: Partial<TurnLimits> = {},
   ) {
     this.staged = new StagedChanges(rooms, room => this.carryOut(room), clock);
+    this.turns = new Turns(limits, (id, crossings) => this.crossAll(id, crossings));
+  }
+
+  /** Requests that wait for their turn. */
+  get waiting(): number {
+    return this.turns.waiting;
   }
 
   /** Stores a new room and carries out the joins it begins with. Rejects with DuplicateKeyError. */
@@ -57,65 +70,95 @@ export class RoomChanges {
     return this.turns.run(id, () => this.staged.decide(id, judge));
   }
 
+  /** Lets somebody come or go by himself; nothing to do where he is there already. */
+  cross(id: string, crossing: Crossing): Promise<void> {
+    return this.turns.share(id, crossing, crossing.user);
+  }
+
   /** Finishes what was left half done in a bounded number of rooms. Returns how many were finished. */
   sweep(limit: number, report: (room: string, error: unknown) => void): Promise<number> {
     return this.staged.sweep(limit, report);
   }
 
+  private async crossAll(id: string, crossings: Crossing[]): Promise<(Error | null)[]> {
+    let refused: (Error | null)[] = [];
+    try {
+      await this.staged.decide(id, async room => {
+        const crossed = await judgeCrossings(this.members, room, crossings);
+        refused = crossed.refused;
+        return crossed.changes.length > 0 ? crossed : null;
+      });
+      return refused;
+    } catch (error) {
+      return crossings.map((_, at) => refused[at] ?? (error as Error));
+    }
+  }
+
+  /** In three steps of one append each: what leaves people where they are, who goes, who comes. All of it may be repeated. */
   private async carryOut(room: StoredRoom): Promise<Partial<StoredRoom>> {
-    const { pending } = room;
-    // People who join together do not depend on each other; everything else happens in its order.
-    if (pending.every(change => change.type === "member" && change.change === "join"))
-      await Promise.all(pending.map(change => this.one(room, change)));
-    else for (const change of pending) await this.one(room, change);
+    const updates = room.pending.filter(isUpdate);
+    const roles = updates.filter(({ change }) => change === "role");
+    const going = updates.filter(({ change }) => endsMembership(change));
+    const coming = updates.filter(({ change }) => change === "join");
+
+    await Promise.all(roles.map(change => this.giveRole(room, change)));
+    await this.log(room, [...roles, ...room.pending.filter(({ type }) => type === "room")]);
+
+    await this.put(
+      going.map(change => ({ ...record(room, change), state: change.change === "ban" ? "banned" : "left" })),
+    );
+    await this.log(room, going);
+
+    const offsets = await this.log(room, coming);
+    await this.put(
+      coming.map((change, at) => ({
+        ...record(room, change),
+        role: change.role ?? "member",
+        visibleFrom: room.history === "joined" && room.createdBy !== change.user ? (offsets[at] as number) : 0,
+      })),
+    );
     return { memberCount: await this.members.count({ where: { room: room.id, state: "member" } }) };
   }
 
-  private async one(room: StoredRoom, change: Staged<RoomChange>): Promise<void> {
-    if (change.type === "room") {
-      await this.log(room, { op: "room", changeId: change.id, room: await this.shown(room) });
-      return;
-    }
-    const { user, role } = change;
-    const entry: RoomOperation = {
-      op: "member",
-      changeId: change.id,
-      user,
-      change: change.change,
-      ...(role && { role }),
-    };
-    if (change.change === "join") {
-      const offset = await this.log(room, entry);
-      const visibleFrom = room.history === "joined" && room.createdBy !== user ? offset : 0;
-      await this.put({ ...record(room, change), role: role ?? "member", visibleFrom });
-      return;
-    }
-    if (endsMembership(change.change))
-      await this.put({ ...record(room, change), state: change.change === "ban" ? "banned" : "left" });
-    else if (role)
-      await this.members.update(memberId(room.id, user), known =>
-        known.n < change.n ? { ...known, role, n: change.n } : null,
-      );
-    await this.log(room, entry);
+  private async giveRole(room: StoredRoom, { user, role, n }: MemberUpdate): Promise<void> {
+    await this.members.update(memberId(room.id, user), known => (role && known.n < n ? { ...known, role, n } : null));
   }
 
-  /** Replaces the record unless it has seen this change, or a later one. */
-  private async put(member: StoredMember): Promise<void> {
-    const replace = () => this.members.update(member.id, known => (known.n < member.n ? member : null));
-    if (await replace()) return;
-    try {
-      await this.members.insert(member);
-    } catch (error) {
-      if (!(error instanceof DuplicateKeyError)) throw error;
-      await replace();
-    }
+  /** Replaces records unless they have seen this change, or a later one. */
+  private async put(records: readonly StoredMember[]): Promise<void> {
+    if (records.length === 0) return;
+    const known = new Map((await this.members.getMany(records.map(({ id }) => id))).map(({ id, n }) => [id, n]));
+    const replace = (member: StoredMember) =>
+      this.members.update(member.id, found => (found.n < member.n ? member : null));
+    await Promise.all(
+      records.map(async member => {
+        const seen = known.get(member.id);
+        if (seen !== undefined) return seen < member.n ? replace(member) : null;
+        try {
+          return await this.members.insert(member);
+        } catch (error) {
+          if (!(error instanceof DuplicateKeyError)) throw error;
+          return replace(member);
+        }
+      }),
+    );
   }
 
-  /** Returns the offset; a change that is in the log already keeps the one it got. */
-  private async log(room: StoredRoom, entry: RoomOperation): Promise<number> {
-    const answer = await this.append({ room: room.id, entry });
-    if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
-    return answer.offset;
+  /** Returns the offsets; a change that is in the log already keeps the one it got. */
+  private async log(room: StoredRoom, changes: readonly Staged<RoomChange>[]): Promise<number[]> {
+    if (changes.length === 0) return [];
+    const entries = await Promise.all(changes.map(change => this.entry(room, change)));
+    const answers = await this.append(entries.map(entry => ({ room: room.id, entry })));
+    return answers.map(answer => {
+      if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
+      return answer.offset;
+    });
+  }
+
+  private async entry(room: StoredRoom, change: Staged<RoomChange>): Promise<RoomOperation> {
+    if (change.type === "room") return { op: "room", changeId: change.id, room: await this.shown(room) };
+    const { id, user, role } = change;
+    return { op: "member", changeId: id, user, change: change.change, ...(role && { role }) };
   }
 
   /** The room as its log shows it. */

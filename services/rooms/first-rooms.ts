@@ -1,5 +1,5 @@
 import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
-import type { UserRecord } from "../core/contract";
+import type { AppendAnswer, UserRecord } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
 import { permissionsOf } from "../core/permissions";
@@ -58,7 +58,7 @@ export async function seedRooms({ seeds, store, rooms, append, maxText, admin }:
     await rooms.join(owner.id, room.id);
     for (const [index, whole] of messages.entries()) {
       const entry = { op: "send", text: whole.slice(0, maxText), clientId: `seed-${index + 1}` } as const;
-      const answer = await append({ room: room.id, user, entry });
+      const answer = (await append([{ room: room.id, user, entry }]))[0] as AppendAnswer;
       if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
     }
   }

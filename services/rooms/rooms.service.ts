@@ -3,7 +3,7 @@ import { platformOf } from "../../config/platform";
 import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
 import { RoomWriters } from "../../mixins/writers";
-import { call, type ActionsOf, type AppendAnswer, type Caller } from "../core/contract";
+import { call, type ActionsOf, type Caller } from "../core/contract";
 import { ROOM_ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
@@ -198,7 +198,7 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     const rooms = await platform.documents<StoredRoom>(ROOMS);
     const members = await platform.documents<StoredMember>(MEMBERS);
     this.writers = new RoomWriters(this.broker);
-    const append: Append = async entry => (await this.writers.append([entry]))[0] as AppendAnswer;
+    const append: Append = requests => this.writers.append(requests);
     this.changes = new RoomChanges(rooms, members, append, clock);
     this.rooms = new Rooms(rooms, members, this.changes, clock, limits);
     if (config.seedDemo) {

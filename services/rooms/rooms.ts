@@ -9,6 +9,7 @@ import type { Channel, Conversation, Identity, Member, Page } from "../core/mode
 import { runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import type { RoomChanges, RoomVerdict } from "./changes";
+import { takingOut, type Crossing } from "./crossings";
 import {
   accessOf,
   directKey,
@@ -106,36 +107,36 @@ export class Rooms {
 
   async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
     let caller: StoredMember | null = null;
-    const after = await this.decide(user.id, id, async ({ room, member }) => {
+    const may = ({ room, member }: Sight): void => {
       caller = member;
       if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
       if (!runsRoom(member?.role) && !user.permissions.includes("channels.manage")) throw new RookeryError("FORBIDDEN");
       if (room.kind === "group" && edit.isPrivate === false)
         throw new RookeryError("INVALID", "A group is always private.");
-      return differs(room, edit) ? { edit: edited(room, edit), changes: [{ type: "room" }] } : null;
-    }).catch(nameTaken);
+    };
+    const after = await this.decide(user.id, id, may, async ({ room }) =>
+      differs(room, edit) ? { edit: edited(room, edit), changes: [{ type: "room" }] } : null,
+    ).catch(nameTaken);
     return this.shown(after, caller);
   }
 
   async remove(user: Identity, id: string): Promise<void> {
-    await this.decide(user.id, id, async ({ room, member }) => {
-      const may = member?.role === "owner" || user.permissions.includes("channels.manage");
-      if (room.kind === "direct" || !may) throw new RookeryError("FORBIDDEN");
+    const may = ({ room, member }: Sight): void => {
+      const manages = member?.role === "owner" || user.permissions.includes("channels.manage");
+      if (room.kind === "direct" || !manages) throw new RookeryError("FORBIDDEN");
+    };
+    await this.decide(user.id, id, may, async ({ room }) => {
       const deletedAt = timestamp(this.clock);
       return { edit: { deletedAt, nameKey: null, audience: room.id }, changes: [{ type: "room" }] };
     });
   }
 
-  async join(user: string, id: string): Promise<void> {
-    await this.decide(user, id, async ({ member }) => (member ? null : joining(user, "member")));
+  join(user: string, id: string): Promise<void> {
+    return this.cross(id, { user, way: "join" });
   }
 
-  async leave(user: string, id: string): Promise<void> {
-    await this.decide(user, id, async ({ room, member }) => {
-      if (!member) return null;
-      if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room cannot be left.");
-      return this.takingOut(member, "leave");
-    });
+  leave(user: string, id: string): Promise<void> {
+    return this.cross(id, { user, way: "leave" });
   }
 
   async listMembers(user: string, id: string, paging: Paging, names: Names): Promise<Page<Member>> {
@@ -151,19 +152,18 @@ export class Rooms {
 
   /** Lets a user in, or gives a member another role; without a role a newcomer is a member and a member stays what he is. */
   async addMember(user: string, id: string, userId: string, role: RoomRole | undefined, names: Names): Promise<Member> {
-    const judge = ({ room, member }: Sight): void => {
+    const may = ({ room, member }: Sight): void => {
       if (room.kind === "direct" || !runsRoom(member?.role)) throw new RookeryError("FORBIDDEN");
       if (role && role !== "member" && member?.role !== "owner")
         throw new RookeryError("FORBIDDEN", "Only an owner gives roles.");
     };
-    // Judged before as well: strangers learn nothing of users, and the room does not wait for the users service.
-    judge(await this.visible(user, id));
+    // Strangers learn nothing of users, and the room does not wait for the users service.
+    may(await this.visible(user, id));
     if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
-    await this.decide(user, id, async sight => {
-      judge(sight);
+    await this.decide(user, id, may, async ({ member }) => {
       const current = await this.member(id, userId);
       if (!current) return joining(userId, role ?? "member");
-      if (!role || role === current.role || sight.member?.role !== "owner") return null;
+      if (!role || role === current.role || member?.role !== "owner") return null;
       if (current.role === "owner" && !(await this.otherOwner(id, userId)))
         throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
       return { changes: [{ type: "member", user: userId, change: "role", role }] };
@@ -176,13 +176,15 @@ export class Rooms {
 
   async removeMember(user: Identity, id: string, userId: string): Promise<void> {
     if (user.id === userId) return this.leave(user.id, id);
-    await this.decide(user.id, id, async ({ room, member }) => {
-      const manages = user.permissions.includes("channels.manage");
+    const manages = user.permissions.includes("channels.manage");
+    const may = ({ room, member }: Sight): void => {
       if (room.kind === "direct" || (!runsRoom(member?.role) && !manages)) throw new RookeryError("FORBIDDEN");
+    };
+    await this.decide(user.id, id, may, async ({ member }) => {
       const target = await this.member(id, userId);
       if (!target) return null;
       if (runsRoom(target.role) && member?.role !== "owner" && !manages) throw new RookeryError("FORBIDDEN");
-      return this.takingOut(target, "remove");
+      return { changes: await takingOut(this.members, [target], "remove") };
     });
   }
 
@@ -249,7 +251,7 @@ export class Rooms {
     for (const { room } of mine)
       await this.changes.decide(room, async () => {
         const member = await this.member(room, user);
-        return member && this.takingOut(member, "remove");
+        return member && { changes: await takingOut(this.members, [member], "remove") };
       });
   }
 
@@ -277,14 +279,27 @@ export class Rooms {
     return this.changes.create({ ...room, audience }, joins).catch(nameTaken);
   }
 
-  /** Decides on a room that the user may see. What `judge` is given and reads stands until its verdict is stored. */
+  private async cross(id: string, crossing: Crossing): Promise<void> {
+    if (!isId(id)) throw new RookeryError("NOT_FOUND");
+    await this.changes.cross(id, crossing);
+  }
+
+  /**
+   * Decides on a room that the user may see. `may` throws what he is told if he may not: at once, so that nobody waits for
+   * what is refused anyway, and again in his turn. What `judge` is given and reads stands until its verdict is stored.
+   */
   private async decide(
     user: string,
     id: string,
+    may: (sight: Sight) => void,
     judge: (sight: Sight) => Promise<RoomVerdict | null>,
   ): Promise<StoredRoom> {
-    if (!isId(id)) throw new RookeryError("NOT_FOUND");
-    return this.changes.decide(id, async room => judge(sight(room, await this.members.get(memberId(id, user)))));
+    may(await this.visible(user, id));
+    return this.changes.decide(id, async room => {
+      const seen = sight(room, await this.members.get(memberId(id, user)));
+      may(seen);
+      return judge(seen);
+    });
   }
 
   private async member(room: string, user: string): Promise<StoredMember | null> {
@@ -303,13 +318,6 @@ export class Rooms {
     return toConversation(room, await this.memberIds(room.id));
   }
 
-  /** Ends a membership; where the last owner goes, the longest-standing of the highest role takes over. */
-  private async takingOut({ room, user, role }: StoredMember, change: "leave" | "remove"): Promise<RoomVerdict> {
-    const out: RoomChange = { type: "member", user, change };
-    const heir = role === "owner" && !(await this.otherOwner(room, user)) ? await this.heir(room, user) : null;
-    return { changes: heir ? [{ type: "member", user: heir, change: "role", role: "owner" }, out] : [out] };
-  }
-
   /** Memberships with their rooms, less those of deleted ones, in the order given. */
   private async living(members: readonly StoredMember[]): Promise<{ room: StoredRoom; member: StoredMember }[]> {
     const rooms = new Map((await this.rooms.getMany(members.map(({ room }) => room))).map(room => [room.id, room]));
@@ -321,15 +329,6 @@ export class Rooms {
 
   private async otherOwner(room: string, user: string): Promise<boolean> {
     return (await this.members.count({ where: { room, role: "owner", state: "member", user: { $ne: user } } })) > 0;
-  }
-
-  private async heir(room: string, user: string): Promise<string | null> {
-    for (const role of ["moderator", "member"] as const) {
-      const where = { room, role, state: "member", user: { $ne: user } } as const;
-      const [first] = await this.members.find({ where, sort: "joinedAt", limit: 1 });
-      if (first) return first.user;
-    }
-    return null;
   }
 }
 

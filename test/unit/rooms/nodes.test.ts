@@ -2,7 +2,6 @@ import { join } from "node:path";
 import { openDocuments, type Documents } from "../../../mixins/documents";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
 import { systemClock } from "../../../services/core/clock";
-import type { AppendAnswer } from "../../../services/core/contract";
 import { RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import { LIMITS } from "../../../services/core/limits";
@@ -45,11 +44,11 @@ async function roomsNode(weather: Weather = async () => undefined): Promise<Room
   const changes = new RoomChanges(
     store,
     members,
-    async request => {
+    async requests => {
       await weather("append");
-      const answer = (await log.append([request]))[0] as AppendAnswer;
+      const answers = await log.append(requests);
       await weather("appended");
-      return answer;
+      return answers;
     },
     systemClock,
   );
@@ -199,7 +198,7 @@ describe("two nodes with rooms", () => {
   });
 
   it("judge again what was judged on a room that another node has changed meanwhile", async () => {
-    const barrier = new Barrier("members.get done");
+    const barrier = new Barrier("members.getMany done");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
     const { id } = await other.rooms.createChannel(owner.id, "closing", false, null);
     const joining = codeOf(slow.rooms.join(ann.id, id));
@@ -297,7 +296,7 @@ describe("the first rooms", () => {
       const { rooms, store } = await roomsNode();
       const seeds = await openDocuments<Seed>(database, SEEDS);
       const { log } = ground(messages);
-      const append: Append = async request => (await log.append([request]))[0] as AppendAnswer;
+      const append: Append = requests => log.append(requests);
       return () =>
         seedRooms({ seeds, store, rooms, append, maxText: 4_000, admin: async () => (there ? admin : null) });
     };
@@ -316,16 +315,5 @@ describe("the first rooms", () => {
     for (const { id } of rooms) await node.rooms.remove(admin, id);
     expect(await two()).toBe(true);
     expect(await node.store.count({ where: { deletedAt: null } })).toBe(0);
-  });
-});
-
-describe("a room that everybody wants to change", () => {
-  it("refuses what would wait too long, before anything of it is done", async () => {
-    const node = await roomsNode();
-    const { id } = await node.rooms.createChannel(identity().id, "crowded", false, null);
-    const waiting = Array.from({ length: 1_001 }, () => node.changes.decide(id, async () => null));
-    const outcomes = await Promise.allSettled(waiting);
-    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1_000);
-    expect((outcomes.at(-1) as PromiseRejectedResult).reason).toMatchObject({ type: "UNAVAILABLE" });
   });
 });

@@ -2,7 +2,6 @@ import Validator from "fastest-validator";
 import { join } from "node:path";
 import { openDocuments, type Documents } from "../../../mixins/documents";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
-import type { AppendAnswer } from "../../../services/core/contract";
 import { LIMITS } from "../../../services/core/limits";
 import type { Conversation } from "../../../services/core/model";
 import { newId } from "../../../services/core/ids";
@@ -11,6 +10,7 @@ import { memberId, MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "..
 import { Rooms } from "../../../services/rooms/rooms";
 import RoomsService from "../../../services/rooms/rooms.service";
 import { codeOf, identity, TestClock } from "../../support/broker";
+import { eventually } from "../../support/eventually";
 import { temporaryFolder } from "../../support/temp";
 import { ground, openStore, type FaultyStore } from "../messages/ground";
 
@@ -36,9 +36,9 @@ beforeEach(async () => {
   before = async () => undefined;
   reported = [];
   const { log } = ground(messages);
-  const append: Append = async request => {
+  const append: Append = async requests => {
     await before();
-    return (await log.append([request]))[0] as AppendAnswer;
+    return log.append(requests);
   };
   changes = new RoomChanges(store, members, append, clock);
   rooms = new Rooms(store, members, changes, clock, LIMITS);
@@ -130,24 +130,49 @@ describe("changes under way", () => {
   });
 });
 
+/** Has the turn of a room until it is let go; `line` resolves when so many wait for theirs. */
+function hold(room: string): { line(length: number): Promise<unknown>; letGo(): void } {
+  let letGo = (): void => undefined;
+  const held = new Promise<void>(resolve => (letGo = resolve));
+  void changes.decide(room, async () => {
+    await held;
+    return null;
+  });
+  const line = (length: number) =>
+    eventually(
+      "a line",
+      () => changes.waiting,
+      waiting => waiting === length,
+    );
+  return { line, letGo };
+}
+
 describe("rights are judged when the change is made", () => {
   test("nobody joins a channel that becomes private before his turn", async () => {
     const room = await channel();
+    const turn = hold(room);
+    const joining = codeOf(rooms.join(ann.id, room));
     const closing = rooms.update(owner, room, { isPrivate: true });
-    expect(await codeOf(rooms.join(ann.id, room))).toBe("NOT_FOUND");
+    await turn.line(2);
+    turn.letGo();
+    expect(await joining).toBe("NOT_FOUND");
     await closing;
     expect(await roleOf(ann, room)).toBeNull();
   });
 
   test("nobody joins, adds or changes anything in a channel that is deleted before his turn", async () => {
     const room = await channel();
+    const turn = hold(room);
     const removing = rooms.remove(owner, room);
+    await turn.line(1);
     const late = [
       rooms.join(ann.id, room),
       rooms.addMember(owner.id, room, bob.id, "member", names),
       rooms.update(owner, room, { topic: "late" }),
       rooms.remove(owner, room),
     ];
+    await turn.line(1 + late.length);
+    turn.letGo();
     expect(await Promise.all(late.map(codeOf))).toEqual(late.map(() => "NOT_FOUND"));
     await removing;
     expect(await members.count({ where: { room } })).toBe(1);
@@ -158,8 +183,12 @@ describe("rights are judged when the change is made", () => {
     const room = await channel();
     await rooms.addMember(owner.id, room, ann.id, "moderator", names);
     await rooms.join(bob.id, room);
+    const turn = hold(room);
     const taking = rooms.removeMember(owner, room, ann.id);
+    await turn.line(1);
     const late = [rooms.addMember(ann.id, room, newId(), "member", names), rooms.removeMember(ann, room, bob.id)];
+    await turn.line(3);
+    turn.letGo();
     expect(await Promise.all(late.map(codeOf))).toEqual(["FORBIDDEN", "FORBIDDEN"]);
     await taking;
     expect(await roleOf(bob, room)).toBe("member");
@@ -196,6 +225,146 @@ describe("roles", () => {
     await rooms.join(bob.id, room);
     await Promise.all([rooms.leave(owner.id, room), rooms.leave(ann.id, room)]);
     expect(await roleOf(bob, room)).toBe("owner");
+  });
+});
+
+describe("a room that many want to change", () => {
+  const crowd = Array.from({ length: 300 }, () => newId());
+  /** Decisions stored and appends made from now on. */
+  function count(): { decisions: number; appends: number } {
+    const made = { decisions: 0, appends: 0 };
+    const update = store.update.bind(store);
+    store.update = async (id, change) => {
+      const { version } = (await store.get(id)) as StoredRoom;
+      const after = await update(id, change);
+      if (after && after.version > version) made.decisions++;
+      return after;
+    };
+    before = async () => void made.appends++;
+    return made;
+  }
+
+  test("three hundred who join at once are let in by a few decisions, and told once each", async () => {
+    const room = await channel();
+    const made = count();
+    await Promise.all(crowd.map(user => rooms.join(user, room)));
+    expect(made.decisions).toBeLessThan(6);
+    expect(made.appends).toBeLessThan(6);
+    expect(await store.get(room)).toMatchObject({ memberCount: 301, pending: [] });
+    expect(new Set((await entries(room, "member")).map(({ userId }) => userId))).toEqual(new Set([owner.id, ...crowd]));
+    expect(await entries(room, "member")).toHaveLength(301);
+    await Promise.all(crowd.map(user => rooms.leave(user, room)));
+    expect(made.decisions).toBeLessThan(12);
+    expect(await store.get(room)).toMatchObject({ memberCount: 1, pending: [] });
+  });
+
+  test("what runs the room goes before all who come and go", async () => {
+    const room = await channel();
+    await rooms.join(bob.id, room);
+    const turn = hold(room);
+    const joining = crowd.map(user => rooms.join(user, room));
+    const removing = rooms.removeMember(owner, room, bob.id);
+    await turn.line(crowd.length + 1);
+    turn.letGo();
+    await Promise.all([removing, ...joining]);
+    const told = (await entries(room, "member")).map(({ userId }) => userId);
+    expect(told.slice(0, 3)).toEqual([owner.id, bob.id, bob.id]);
+  });
+
+  test("who may not run the room is told at once and keeps nobody waiting", async () => {
+    const room = await channel();
+    const turn = hold(room);
+    const attempts = [
+      rooms.removeMember(ann, room, owner.id),
+      rooms.update(ann, room, { topic: "mine" }),
+      rooms.remove(ann, room),
+    ];
+    expect(await Promise.all(attempts.map(codeOf))).toEqual(attempts.map(() => "FORBIDDEN"));
+    expect(changes.waiting).toBe(0);
+    turn.letGo();
+  });
+
+  test("ten of one user may be under way, others come in all the same, and his last one stands", async () => {
+    const room = await channel();
+    const turn = hold(room);
+    const flood = Array.from({ length: 50 }, (_, at) =>
+      codeOf(at % 2 ? rooms.leave(ann.id, room) : rooms.join(ann.id, room)),
+    );
+    const joining = rooms.join(bob.id, room);
+    await turn.line(11);
+    turn.letGo();
+    const codes = await Promise.all(flood);
+    expect(codes.slice(10)).toEqual(codes.slice(10).map(() => "RATE_LIMITED"));
+    expect(new Set(codes.slice(0, 10)).has("RATE_LIMITED")).toBe(false);
+    await joining;
+    expect([await roleOf(ann, room), await roleOf(bob, room)]).toEqual([null, "member"]);
+    // Who comes and goes in one decision was never there.
+    expect((await entries(room, "member")).filter(({ userId }) => userId === ann.id)).toEqual([]);
+  });
+
+  test("each of several wishes of one user is answered by how he stands at its place", async () => {
+    const room = await channel();
+    await rooms.join(ann.id, room);
+    await rooms.update(owner, room, { isPrivate: true });
+    const turn = hold(room);
+    const wishes = [rooms.join(ann.id, room), rooms.leave(ann.id, room), rooms.join(ann.id, room)].map(codeOf);
+    await turn.line(3);
+    turn.letGo();
+    const [first, second, third] = await Promise.all(wishes);
+    expect(third).toBe("NOT_FOUND");
+    expect([first, second]).not.toContain("NOT_FOUND");
+    expect(await roleOf(ann, room)).toBeNull();
+  });
+
+  test("who goes and comes back in one decision is a plain member, and an heir has his room", async () => {
+    const room = await channel();
+    await rooms.join(bob.id, room);
+    const turn = hold(room);
+    const wishes = [rooms.leave(owner.id, room), rooms.join(owner.id, room), rooms.join(ann.id, room)];
+    await turn.line(3);
+    turn.letGo();
+    await Promise.all(wishes);
+    expect(await Promise.all([owner, bob, ann].map(user => roleOf(user, room)))).toEqual(["member", "owner", "member"]);
+    expect((await entries(room, "member")).slice(2).map(({ change }) => change)).toEqual([
+      "role",
+      "leave",
+      "join",
+      "join",
+    ]);
+  });
+
+  test("when all go at once the owner goes last", async () => {
+    const room = await channel();
+    await Promise.all([rooms.join(ann.id, room), rooms.join(bob.id, room)]);
+    const turn = hold(room);
+    const going = [owner, ann, bob].map(user => rooms.leave(user.id, room));
+    await turn.line(3);
+    turn.letGo();
+    await Promise.all(going);
+    expect((await entries(room, "member")).at(-1)).toMatchObject({ userId: owner.id, change: "leave" });
+  });
+
+  test("a change whose caller has waited too long is not made any more", async () => {
+    const room = await channel();
+    changes = new RoomChanges(store, members, async () => [], clock, { wait: 20 });
+    rooms = new Rooms(store, members, changes, clock, LIMITS);
+    const turn = hold(room);
+    const late = [rooms.join(ann.id, room), rooms.update(owner, room, { topic: "late" })].map(codeOf);
+    expect(await Promise.all(late)).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
+    turn.letGo();
+    await changes.settled(room);
+    expect(await roleOf(ann, room)).toBeNull();
+    expect(await store.get(room)).toMatchObject({ topic: null, version: 1 });
+  });
+
+  test("a decision that took too long to come to is not stored any more", async () => {
+    const room = await channel();
+    const verdict = changes.decide(room, async () => {
+      clock.advance(10_000);
+      return { edit: { topic: "late" }, changes: [{ type: "room" }] };
+    });
+    expect(await codeOf(verdict)).toBe("UNAVAILABLE");
+    expect(await store.get(room)).toMatchObject({ topic: null, pending: [] });
   });
 });
 
