@@ -71,7 +71,8 @@ export function argumentsOf({ name, takes, options }: Command, words: readonly s
     Object.entries({ ...options, json: JSON_OPTION }).map(([key, { meaning: _, ...option }]) => [key, option]),
   );
   try {
-    const { positionals: given, values } = parseArgs({ args: [...words], options: config, allowPositionals: true });
+    const args = withNumbers(words, { ...options, json: JSON_OPTION });
+    const { positionals: given, values } = parseArgs({ args, options: config, allowPositionals: true });
     const needed = names.filter(word => word.startsWith("<") || !word.startsWith("[")).length;
     const literal = names.every((word, at) => /^[<[]/.test(word) || given[at] === word);
     if (given.length < needed || given.length > names.length || !literal) throw new Mistake(usage);
@@ -82,6 +83,22 @@ export function argumentsOf({ name, takes, options }: Command, words: readonly s
     throw new Mistake(`${(error as Error).message.split(". ")[0]}; ${usage}`);
   }
 }
+
+/** `--seconds -3` as `--seconds=-3`: a number below zero is a value like others, refused by who knows why. */
+function withNumbers(words: readonly string[], options: Record<string, Option>): string[] {
+  const taking = new Map(
+    Object.entries(options).flatMap(([name, { type, short }]) =>
+      type === "string" ? [`--${name}`, ...(short ? [`-${short}`] : [])].map(flag => [flag, `--${name}`] as const) : [],
+    ),
+  );
+  return words.flatMap((word, at) => {
+    const option = taking.get(word);
+    if (option !== undefined && isNegative(words[at + 1])) return [`${option}=${words[at + 1]}`];
+    return isNegative(word) && taking.has(words[at - 1] ?? "") ? [] : [word];
+  });
+}
+
+const isNegative = (word: string | undefined): boolean => word !== undefined && /^-[\d.]+$/.test(word);
 
 /** A whole number from an option. Throws Mistake. */
 export function wholeOf(value: string | boolean | undefined, fallback: number, most: number): number {
@@ -95,3 +112,26 @@ export function wholeOf(value: string | boolean | undefined, fallback: number, m
 /** The words of a line; quotes keep spaces. */
 export const wordsOf = (line: string): string[] =>
   Array.from(line.matchAll(/"([^"]*)"|'([^']*)'|\S+/g), ([word, double, single]) => double ?? single ?? word);
+
+/** Edits of one character that make a word of another, at least. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, at) => at);
+  for (const [i, letter] of [...from].entries()) {
+    const next = [i + 1];
+    for (let j = 0; j < to.length; j++) {
+      const changed = (row[j] as number) + (letter === to[j] ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] as number) + 1, (next[j] as number) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] as number;
+}
+
+/** Those of `names` that somebody may have meant: begun like it, or mistyped by at most two characters; the nearest first. */
+export function nearest(word: string, names: readonly string[]): string[] {
+  const ranked = names.map(name => ({ name, far: word !== "" && name.startsWith(word) ? 0 : distance(word, name) }));
+  return ranked
+    .filter(({ name, far }) => far <= Math.min(2, name.length - 2))
+    .sort((a, b) => a.far - b.far)
+    .map(({ name }) => name);
+}

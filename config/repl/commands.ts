@@ -1,4 +1,4 @@
-import { argumentsOf, Mistake, wordsOf, type Command } from "./command";
+import { argumentsOf, Mistake, nearest, wordsOf, type Command } from "./command";
 import { drain } from "./drain";
 import { paintFor, safe } from "./format";
 import { health } from "./health";
@@ -25,8 +25,7 @@ export async function runCommand(operator: Operator, words: readonly string[], c
   try {
     const [name, ...rest] = words;
     const command = COMMANDS.find(one => one.name === name);
-    if (!command)
-      throw new Mistake(`there is no command "${name ?? ""}"; there is ${COMMANDS.map(one => one.name).join(", ")}`);
+    if (!command) throw new Mistake(`there is no command "${name ?? ""}"; ${meant(name ?? "")}`);
     const { json, ...args } = argumentsOf(command, rest);
     const { data, ok, text } = await command.run(operator, args);
     return { ok, text: json ? JSON.stringify(data, null, 2) : safe(text(paint)) };
@@ -37,6 +36,12 @@ export async function runCommand(operator: Operator, words: readonly string[], c
     const text = words.includes("--json") ? JSON.stringify({ error: told }) : safe(paint.red(told));
     return { ok: false, text };
   }
+}
+
+function meant(word: string): string {
+  const names = COMMANDS.map(({ name }) => name);
+  const near = nearest(word, names);
+  return near.length > 0 ? `did you mean ${near.join(" or ")}?` : `there is ${names.join(", ")}`;
 }
 
 /** `room "Team lunch" --json`, given as one word or as several. */

@@ -50,9 +50,11 @@ export function forgetSecrets(history: string[]): void {
 
 /** A command as moleculer-repl registers it. It parses nothing: words go to the same place as those of a shell. */
 function consoleCommand({ name, takes, description, options }: Command, operator: Operator) {
+  // That console knows no word that stands for itself: it would list it as one more value to give.
+  const literal = /^[a-z]/.test(takes);
   return {
-    command: `${name} ${takes}`.trim().replace(/(?<= )([a-z]+)/, "<$1>"),
-    description,
+    command: literal ? name : `${name} ${takes}`.trim(),
+    description: literal ? `\`${name} ${takes}\`: ${description}` : description,
     options: Object.entries({ ...options, json: JSON_OPTION }).map(([option, is]) => ({
       option: `${is.short ? `-${is.short}, ` : ""}--${option}${is.type === "string" ? " <n>" : ""}`,
       description: is.meaning,

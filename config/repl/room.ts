@@ -26,15 +26,18 @@ export async function followers(operator: Operator, room: string) {
   });
 }
 
-/** An entry without what was said, unless `text` is asked for. */
-function entryOf({ offset, seq, kind, data, member }: RoomEvent, text: boolean) {
+/**
+ * An entry without what was said, unless `text` is asked for, and with the time it has. An edit shows its message as it is
+ * now: text and time are its own only if it is the `latest` of its message.
+ */
+function entryOf({ offset, seq, kind, data, member }: RoomEvent, text: boolean, latest: boolean) {
   const size = Buffer.byteLength(data);
   const about = JSON.parse(data) as Partial<Message> & { userId?: string; messageId?: string };
   const common = { offset, seq, kind, bytes: size };
   if (member) return { ...common, user: member.user, what: member.change + (member.role ? ` as ${member.role}` : "") };
   if (kind === "reaction") return { ...common, user: about.userId ?? null, what: `to ${about.messageId}` };
   if (kind !== "message" && kind !== "edit" && kind !== "delete") return common;
-  const at = { message: about.createdAt, edit: about.editedAt, delete: about.deletedAt }[kind];
+  const at = { message: about.createdAt, edit: latest ? about.editedAt : undefined, delete: about.deletedAt }[kind];
   return {
     ...common,
     user: about.senderId ?? null,
@@ -42,8 +45,15 @@ function entryOf({ offset, seq, kind, data, member }: RoomEvent, text: boolean) 
     ...(kind === "message" ? { id: about.id } : { what: `of ${about.id}` }),
     ...(kind === "message" && about.deletedAt !== undefined && { what: "deleted since" }),
     ...(kind === "message" && about.editedAt !== undefined && { what: "edited since" }),
-    ...(text && { text: about.text ?? "" }),
+    ...(text && (kind !== "edit" || latest) && { text: about.text ?? "" }),
   };
+}
+
+/** Offsets of the last edit of each message; none unless the events reach the head. */
+function lastEditsOf(events: readonly RoomEvent[], head: number): Set<number> {
+  if ((events.at(-1)?.offset ?? 0) < head) return new Set();
+  const edits = events.filter(({ kind }) => kind === "edit");
+  return new Set(new Map(edits.map(({ data, offset }) => [(JSON.parse(data) as Message).id, offset])).values());
 }
 
 export const room = command({
@@ -65,7 +75,8 @@ export const room = command({
       operator.ask("messages.range", range),
       followers(operator, about.id),
     ]);
-    const entries = events.map(event => entryOf(event, options.text === true));
+    const lastEdits = lastEditsOf(events, head.offset);
+    const entries = events.map(event => entryOf(event, options.text === true, lastEdits.has(event.offset)));
     const users = [...entries.flatMap(entry => ("user" in entry ? (entry.user ?? []) : [])), about.createdBy];
     const nameOf = await operator.names([...users, ...members.map(({ user }) => user)]);
     return {
@@ -138,7 +149,7 @@ export const room = command({
               entry.seq,
               entry.kind,
               "username" in entry ? entry.username : "",
-              "at" in entry && entry.at ? ago(entry.at) : "",
+              "at" in entry && entry.at ? ago(entry.at) : "-",
               bytes(entry.bytes),
               detail(entry, paint.dim),
             ]),

@@ -7,12 +7,13 @@ import { Operator } from "./operator";
 
 const USAGE = `npm run repl                       opens a console in the cluster that TRANSPORTER names
 npm run repl -- "COMMAND" [--json]  runs one command and ends: 0 if all is well, 1 if not
+npm run repl -- help                these lines
 
 ${usage()}`;
 
 /** What `npm run repl` runs. */
 async function main(argv: readonly string[]): Promise<number | null> {
-  if (argv.includes("--help") || argv.includes("-h")) {
+  if (argv[0] === "help" || argv.includes("--help") || argv.includes("-h")) {
     console.log(USAGE);
     return 0;
   }

@@ -84,9 +84,11 @@ export const who = command({
             backlog > 0 ? paint.yellow(bytes(backlog)) : "0 B",
           ]),
         );
+    const holding = new Set(sockets.map(({ gateway }) => gateway)).size;
+    const asked = many(gateways.length, "gateway");
     const strangers = sockets.filter(({ user }) => user === null).length;
     return paragraphs(
-      `${paint.bold(heading)} on ${many(gateways.length, "gateway")}`,
+      `${paint.bold(heading)} on ${holding === 0 ? asked : `${holding} of ${asked}`}`,
       rows,
       [
         ...(strangers > 0

@@ -103,7 +103,9 @@ describeCluster("the operator's console in a cluster", () => {
       ]);
       expect(Date.parse(own[0].since)).toBeLessThanOrEqual(Date.now());
     }
-    expect((await run("who")).text).toMatch(/^2 users with 3 sockets on 2 gateways\n/);
+    expect((await run("who")).text).toMatch(/^2 users with 3 sockets on 2 of 2 gateways\n/);
+    expect((await run(`who ${bob.username}`)).text).toMatch(/^\S+ has 1 socket on 1 of 2 gateways\n/);
+    expect((await run(`who ${carol.username}`)).text).toBe(`${carol.username} has no sockets on 2 gateways`);
   });
 
   it("shows a room: who writes it, its head, who follows it where, and what was said only if asked", async () => {
@@ -149,6 +151,22 @@ describeCluster("the operator's console in a cluster", () => {
     });
     expect(written.answer?.batch).toMatchObject({ to: last.offset });
     expect((await run(`room ${roomName}`)).text).toContain(`#${roomName}`);
+  });
+
+  it("shows the time of an entry only where it is that of the entry", async () => {
+    const socket = await socketOn(0, alice);
+    const { message } = await socket.request({ t: "send", room, text: "first", clientId: unique("c") });
+    for (const text of ["second", "third"]) await socket.request({ t: "edit", room, id: message.id, text });
+    await socket.request({ t: "react", room, id: message.id, emoji: "👍", on: true });
+    const { entries } = await json(`room ${room} -n 4 --text`);
+    expect(entries.map(({ kind, at, text }: Body) => [kind, at !== undefined, text])).toEqual([
+      ["message", true, "third"],
+      ["edit", false, undefined],
+      ["edit", true, "third"],
+      ["reaction", false, undefined],
+    ]);
+    const lines = (await run(`room ${room} -n 4`)).text.split("\n").filter(line => / (edit|reaction) /.test(line));
+    expect(lines.map(line => / - {2,}\d+ B/.test(line))).toEqual([true, false, true]);
   });
 
   it("tells the path of a message: writer, batch, commit, gateways and marks, and what came of it later", async () => {
@@ -248,7 +266,9 @@ describeCluster("the operator's console in a cluster", () => {
     ["msg why x", 'there is no message "x"'],
     ["drain x", 'no ws-gateway is named "x"; there is ws-gateway.'],
     ["drain ws-gateway", 'more than one ws-gateway is named "ws-gateway"'],
-    ["dance", 'there is no command "dance"'],
+    ["dance", 'there is no command "dance"; there is health, who, '],
+    ["helth", 'there is no command "helth"; did you mean health?'],
+    ["drain x --seconds -3", "give a whole number from 1 to 3600, not -3"],
     ["slow many", "give a whole number"],
   ])("answers %s in one clear line", async (line, words) => {
     const { ok, text } = await run(line);
@@ -266,6 +286,11 @@ describeCluster("the operator's console in a cluster", () => {
       const { code, stdout } = await oneShot(["room", roomName, "--json"], { TRANSPORTER: cluster.natsUrl });
       expect(JSON.parse(stdout)).toMatchObject({ id: room, kind: "channel" });
       expect(code).toBe(0);
+    });
+
+    it("lists its commands without joining anything", async () => {
+      const { code, stdout } = await oneShot(["help"], {});
+      expect([code, stdout]).toEqual([0, expect.stringContaining("  msg why <id> ")]);
     });
 
     it("ends with 1 and one line for what is not there", async () => {

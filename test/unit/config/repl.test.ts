@@ -1,4 +1,4 @@
-import { argumentsOf, command, Mistake, wholeOf, wordsOf } from "../../../config/repl/command";
+import { argumentsOf, command, Mistake, nearest, wholeOf, wordsOf } from "../../../config/repl/command";
 import { commandLine, COMMANDS, usage } from "../../../config/repl/commands";
 import { forgetSecrets, hideSecrets } from "../../../config/repl/console";
 import { ago, bytes, list, many, paintFor, safe, span, table } from "../../../config/repl/format";
@@ -92,12 +92,31 @@ describe("what the operator types", () => {
       expect(() => argumentsOf(probe, words)).toThrow(new Mistake("usage: probe why <id> [more]"));
     expect(() => argumentsOf(probe, ["why", "x", "--what"])).toThrow(/^Unknown option '--what'; usage: probe/);
     expect([wholeOf(undefined, 7, 9), wholeOf("9", 7, 9)]).toEqual([7, 9]);
-    for (const wrong of ["0", "10", "1.5", "x"]) expect(() => wholeOf(wrong, 7, 9)).toThrow(Mistake);
+    expect(argumentsOf(probe, ["why", "x", "-n", "-3"]).options).toEqual({ last: "-3" });
+    expect(argumentsOf(probe, ["why", "x", "--last", "-3", "--json"])).toMatchObject({
+      options: { last: "-3" },
+      json: true,
+    });
+    for (const wrong of ["0", "10", "1.5", "x", "-3"]) expect(() => wholeOf(wrong, 7, 9)).toThrow(Mistake);
+  });
+
+  it("is taken for what it is nearest to, if it is near to anything", () => {
+    const names = ["health", "who", "room", "msg", "sessions"];
+    expect(["helth", "heal", "rooms", "wo", "dance", ""].map(word => nearest(word, names))).toEqual([
+      ["health"],
+      ["health"],
+      ["room"],
+      ["who"],
+      [],
+      [],
+    ]);
+    expect(nearest("m", ["msg", "metrics", "room"])).toEqual(["msg", "metrics"]);
   });
 
   it("has every command in the usage, none of which hides one that the console has already", () => {
     const names = COMMANDS.map(({ name }) => name);
     for (const name of names) expect(usage()).toContain(`  ${name} `);
+    expect(usage()).toContain("  msg why <id> ");
     const theirs = [
       "actions",
       "call",
