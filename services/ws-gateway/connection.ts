@@ -1,7 +1,7 @@
 import type { Close } from "../core/closes";
-import type { ErrorCode } from "../core/errors";
 import type { VerifiedToken } from "../core/tokens";
 import type { Socket } from "./engine";
+import type { PendingRights } from "./rights";
 
 /** A room of a connection. */
 export interface Subscription {
@@ -9,19 +9,16 @@ export interface Subscription {
   member: boolean;
   /** Anybody may read it, so leaving does not end the reading. */
   open: boolean;
-  /** Entries up to here were sent or announced; null once the room is live and the engine's publish does the rest. */
+  /** Entries up to here were sent or announced; null once nothing is left to be replayed. */
   cursor: number | null;
   /** Bytes replayed so far. */
   replayed: number;
+  /** Entries were skipped, and until it is known whether he may still read he gets nothing; else null. */
+  pending: PendingRights | null;
 }
 
-/** A subscription that is being decided. Events that pass meanwhile leave their mark here. */
-export interface Joining {
-  denied?: ErrorCode;
-  member?: boolean;
-  /** The room was deleted, or became private: closed to all, or to those who are no members. */
-  closed?: "all" | "strangers" | undefined;
-}
+/** The engine's publish does all that is left to do. */
+export const isLive = ({ cursor, pending }: Subscription): boolean => cursor === null && pending === null;
 
 /**
  * One socket's state. Answers are collected and leave together at the end of the tick; whatever must keep its place before
@@ -30,7 +27,8 @@ export interface Joining {
 export class Connection {
   token: VerifiedToken | null = null;
   readonly rooms = new Map<string, Subscription>();
-  readonly joining = new Map<string, Joining>();
+  /** Subscriptions that are being decided. */
+  readonly joining = new Map<string, PendingRights>();
   /** Rooms still being replayed, in turn. */
   readonly replaying: string[] = [];
   pumping = false;

@@ -1,13 +1,17 @@
+import { CLOSES } from "../core/closes";
 import type { LogHead, LogRange, RoomAccess } from "../core/contract";
-import { publicError, type ErrorCode } from "../core/errors";
+import type { ErrorCode } from "../core/errors";
 import { isId } from "../core/ids";
 import { INTERNAL } from "../core/limits";
 import { encode, eventFrame, type RoomState } from "../core/protocol";
-import { endsMembership, type RoomBus, type RoomEvent, type RoomSignal } from "../core/room-bus";
-import type { Connection, Joining, Subscription } from "./connection";
-import { RoomFeed } from "./feed";
-import { Lanes } from "./lanes";
+import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
+import { isLive, type Connection, type Subscription } from "./connection";
+import type { RoomFeed } from "./feed";
+import { FollowedRooms, type Room } from "./followed-rooms";
+import { Memberships } from "./memberships";
+import { Rechecks } from "./rechecks";
 import { Replayer } from "./replay";
+import { askAccess, PendingRights, type Rights } from "./rights";
 
 /** What the hub needs of the rest of the house. */
 export interface HubDependencies {
@@ -25,34 +29,44 @@ export interface HubDependencies {
   replayed(outcome: "live" | "replayed" | "reset"): void;
 }
 
-interface Room {
-  feed: RoomFeed;
-  readers: Set<Connection>;
-  /** Readers that are still catching up. */
-  replaying: Set<Connection>;
-  /** Resolves to what ends the interest in the bus. */
-  leave: Promise<() => void>;
-  /** Monotonic milliseconds since nobody reads; null while somebody does. */
-  emptySince: number | null;
+/** What a subscription is decided by. The access was true at some time since the feed is whole; absent: there is no feed. */
+export interface Prepared {
+  access: RoomAccess;
+  feed: RoomFeed | undefined;
 }
 
-/** Milliseconds a room without readers is kept: reconnects then cost no read of the log. */
-const LINGER = 60_000;
-/** Gaps that are healed, and users whose rights are looked at again, at once: after an outage every room may have some. */
-const HEALS = 32;
 /** Longest joined frame; above it the engine would leave its batching. */
 const FRAME = 15 * 1024;
 
 /** Where rooms and sockets meet: who reads what, and what they get. No entry passes through here once per reader. */
 export class Hub {
-  private readonly rooms = new Map<string, Room>();
-  /** Connections whose subscription to a room is being decided. */
-  private readonly joiners = new Map<string, Set<Connection>>();
-
+  private readonly rooms: FollowedRooms;
+  private readonly memberships: Memberships;
+  private readonly rechecks: Rechecks;
   private readonly replayer: Replayer;
-  private readonly lanes = new Lanes(HEALS);
 
   constructor(private readonly with_: HubDependencies) {
+    this.rooms = new FollowedRooms({
+      bus: with_.bus,
+      heads: with_.heads,
+      range: with_.range,
+      now: with_.now,
+      time: with_.time,
+      entries: (room, events) => this.entries(room, events),
+      skipped: room => this.skipped(room),
+      signal: (room, signal) => this.signal(room, signal),
+      awaited: room => this.memberships.awaited(room),
+    });
+    this.memberships = new Memberships({
+      connectionsOf: user => this.connectionsOf(user),
+      cut: (connection, room, code) => this.cut(connection, room, code),
+    });
+    this.rechecks = new Rechecks({
+      access: with_.access,
+      answered: (connection, room, access) => this.answered(connection, room, access),
+      // He comes back and resumes where it can be found out; it is no access lost.
+      unanswered: connection => connection.end(CLOSES.BUSY),
+    });
     this.replayer = new Replayer({
       feed: id => this.rooms.get(id)?.feed,
       range: with_.range,
@@ -66,7 +80,7 @@ export class Hub {
 
   /** The rooms that are followed here, with or without readers. */
   feeds(): RoomFeed[] {
-    return Array.from(this.rooms.values(), ({ feed }) => feed);
+    return this.rooms.feeds();
   }
 
   feed(room: string): RoomFeed | undefined {
@@ -83,65 +97,53 @@ export class Hub {
    * Decides about subscriptions: position first, then access, so that whoever is cut meanwhile is not let in. Follow with
    * `admit` in the same tick as the answer. One at a time for a connection: what passes meanwhile is marked once a room.
    */
-  async prepare(connection: Connection, user: string, rooms: readonly string[]): Promise<Map<string, RoomAccess>> {
+  async prepare(connection: Connection, user: string, rooms: readonly string[]): Promise<Map<string, Prepared>> {
     const wanted = [...new Set(rooms)].filter(room => isId(room));
-    for (const room of wanted) {
-      connection.joining.set(room, {});
-      this.joiners.set(room, (this.joiners.get(room) ?? new Set()).add(connection));
-    }
-    const known = wanted.filter(room => this.rooms.has(room));
-    const allowed = await this.ask(user, wanted);
-    const fresh = wanted.filter(room => !known.includes(room) && !allowed.get(room)?.denied);
-    const opened = wanted.filter(room => !allowed.get(room)?.denied).map(room => this.open(room));
-    await Promise.all(opened.map(room => room.feed.ready.catch(() => undefined)));
+    for (const room of wanted) this.memberships.begin(connection, room);
+    const followed = new Set(wanted.map(room => this.feed(room)).filter(feed => feed && isWhole(feed)));
+    const allowed = await askAccess(this.with_.access, user, wanted);
+    const feeds = wanted.filter(room => !allowed.get(room)?.denied).map(room => this.rooms.open(room).feed);
+    await Promise.all(feeds.map(feed => feed.ready.catch(() => undefined)));
     // What was not followed while access was asked for is asked again: nothing may slip between the two.
-    if (fresh.length > 0) for (const [room, access] of await this.ask(user, fresh)) allowed.set(room, access);
-    return allowed;
+    const fresh = feeds.filter(feed => isWhole(feed) && !followed.has(feed)).map(feed => feed.room);
+    for (const [room, access] of await askAccess(this.with_.access, user, fresh)) allowed.set(room, access);
+    const feedOf = new Map(feeds.map(feed => [feed.room, feed]));
+    return new Map(Array.from(allowed, ([room, access]) => [room, { access, feed: feedOf.get(room) }]));
   }
 
   /** Ends a preparation that took too long: nothing is registered. */
   abandon(connection: Connection, rooms: readonly string[]): void {
-    for (const room of rooms) this.joined(connection, room);
+    for (const room of rooms) this.memberships.end(connection, room);
   }
 
   /** For readers that know of offsets we do not: looks whether the log is that far. */
   async reach(from: ReadonlyMap<string, number>): Promise<void> {
-    const behind = [...from].filter(([room, offset]) => offset > (this.rooms.get(room)?.feed.head.offset ?? offset));
-    await Promise.all(
-      behind.map(([room]) =>
-        this.rooms
-          .get(room)
-          ?.feed.catchUp()
-          .catch(() => undefined),
-      ),
-    );
+    await this.rooms.reach(from);
   }
 
   /** Registers what was prepared and says how each room goes on. Nothing is sent to the socket by it. */
   admit(
     connection: Connection,
     rooms: readonly string[],
-    allowed: ReadonlyMap<string, RoomAccess>,
+    prepared: ReadonlyMap<string, Prepared>,
     from: ReadonlyMap<string, number | null>,
     sameEpoch: boolean,
   ): Record<string, RoomState> {
     // Names come from outside: without a prototype none of them is special.
     const states = Object.create(null) as Record<string, RoomState>;
     for (const id of rooms) {
-      const access = allowed.get(id);
-      const joining = this.joined(connection, id);
+      const { access, feed } = prepared.get(id) ?? {};
+      const rights = (this.memberships.end(connection, id) ?? new PendingRights()).settle(access);
       const room = this.rooms.get(id);
-      const member = joining?.member ?? access?.role != null;
-      const closed =
-        joining?.closed === "all" || (joining?.closed === "strangers" && !member) ? "NOT_FOUND" : undefined;
-      const denied = joining?.denied ?? access?.denied ?? closed ?? (access ? undefined : "NOT_FOUND");
-      if (denied || !access || !room || room.feed.head.offset < 0) {
+      // A feed that began after the preparation may have begun after what ends these rights.
+      const whole = room && room.feed === feed && isWhole(feed);
+      if (rights.denied || !access || !whole) {
         // What was subscribed before under other rights ends with them.
         this.leave(connection, id);
-        states[id] = { state: "denied", code: denied ?? "UNAVAILABLE" };
+        states[id] = { state: "denied", code: rights.denied ?? "UNAVAILABLE" };
         continue;
       }
-      states[id] = this.enter(connection, room, access, member, from.get(id) ?? null, sameEpoch);
+      states[id] = this.enter(connection, room, rights, access.visibleFrom, from.get(id) ?? null, sameEpoch);
     }
     return states;
   }
@@ -169,7 +171,7 @@ export class Hub {
 
   close(connection: Connection): void {
     for (const id of [...connection.rooms.keys()]) this.leave(connection, id);
-    for (const id of [...connection.joining.keys()]) this.joined(connection, id);
+    this.abandon(connection, [...connection.joining.keys()]);
   }
 
   /** Goes on with replays when the socket has taken what was sent. */
@@ -179,68 +181,21 @@ export class Hub {
 
   /** Forgets rooms that nobody came back to. */
   sweep(): void {
-    const now = this.with_.now();
-    for (const [id, room] of this.rooms) {
-      if (room.emptySince === null || now - room.emptySince < LINGER) continue;
-      this.rooms.delete(id);
-      room.leave.then(leave => leave(), ignore);
-    }
-  }
-
-  private async ask(user: string, rooms: string[]): Promise<Map<string, RoomAccess>> {
-    if (rooms.length === 0) return new Map();
-    try {
-      return new Map((await this.with_.access(user, rooms)).map(access => [access.room, access]));
-    } catch (error) {
-      const { code } = publicError(error);
-      const denied = code === "INTERNAL" || code === "UNKNOWN_OUTCOME" ? "UNAVAILABLE" : code;
-      return new Map(rooms.map(room => [room, { room, denied, role: null, visibleFrom: 0 }]));
-    }
-  }
-
-  private open(id: string): Room {
-    const there = this.rooms.get(id);
-    if (there) return there;
-    const { bus, now } = this.with_;
-    const leave = bus.subscribe(id, packet => {
-      if (packet.type === "signal") this.signal(id, packet.signal);
-      else room.feed.receive(packet);
-    });
-    const feed = new RoomFeed(id, {
-      heads: async () => {
-        await leave;
-        return this.with_.heads(id);
-      },
-      range: (name, after, maxBytes) => this.with_.range(name, after, maxBytes),
-      entries: events => this.entries(room, events),
-      skipped: head => this.skipped(room, head),
-      heal: work => this.lanes.run(work),
-      now,
-      time: this.with_.time,
-    });
-    const room: Room = { feed, leave, readers: new Set(), replaying: new Set(), emptySince: now() };
-    this.rooms.set(id, room);
-    feed.ready.catch(() => {
-      // Without a head there is no order to keep: whoever comes next tries anew.
-      if (this.rooms.get(id) === room) this.rooms.delete(id);
-      leave.then(end => end(), ignore);
-    });
-    return room;
+    this.rooms.sweep();
   }
 
   private enter(
     connection: Connection,
     room: Room,
-    access: RoomAccess,
-    member: boolean,
+    { member, open }: Rights,
+    visibleFrom: number,
     from: number | null,
     sameEpoch: boolean,
   ): RoomState {
     const { offset, seq, floor } = room.feed.head;
-    const subscription: Subscription = { member, open: access.open === true, cursor: null, replayed: 0 };
+    const subscription: Subscription = { member, open, cursor: null, replayed: 0, pending: null };
     let state: "live" | "replayed" | "reset" = "live";
-    if (from !== null && (!sameEpoch || from > offset || from < floor - 1 || from < access.visibleFrom))
-      state = "reset";
+    if (from !== null && (!sameEpoch || from > offset || from < floor - 1 || from < visibleFrom)) state = "reset";
     else if (from !== null && offset - from > INTERNAL.replayEntries) state = "reset";
     else if (from !== null && from < offset) state = "replayed";
     if (state === "replayed") subscription.cursor = from;
@@ -273,58 +228,14 @@ export class Hub {
       if (event.member) {
         // The cut is this offset: the one concerned gets this entry and none after it.
         flush();
-        this.member(room, event.member);
+        this.memberships.member(id, event.member);
       } else if (event.kind === "room") {
         flush();
-        this.settings(room, event.data);
+        this.memberships.settings(id, room.readers, event.data);
       }
     }
     flush();
     for (const connection of room.replaying) void this.replayer.pump(connection);
-  }
-
-  private member(room: Room, { user, change }: NonNullable<RoomEvent["member"]>): void {
-    const id = room.feed.room;
-    const ends = endsMembership(change);
-    for (const connection of this.connectionsOf(user)) {
-      const joining = connection.joining.get(id);
-      if (joining && change === "join") joining.member = true;
-      if (joining && ends) joining.member = false;
-      if (joining && ends && change !== "leave") joining.denied = "FORBIDDEN";
-      const subscription = connection.rooms.get(id);
-      if (!subscription) continue;
-      if (change === "join") subscription.member = true;
-      if (!ends) continue;
-      subscription.member = false;
-      if (change !== "leave" || !subscription.open)
-        this.cut(connection, id, subscription.open ? "FORBIDDEN" : "NOT_FOUND");
-    }
-  }
-
-  /** A room that became private or is gone is cut from those who may no longer read it. */
-  private settings(room: Room, data: string): void {
-    const { isPrivate = true, deletedAt } = JSON.parse(data) as { isPrivate?: boolean; deletedAt?: string };
-    for (const connection of this.joiners.get(room.feed.room) ?? []) {
-      const joining = connection.joining.get(room.feed.room);
-      if (joining) joining.closed = deletedAt !== undefined ? "all" : isPrivate ? "strangers" : undefined;
-    }
-    for (const connection of [...room.readers]) {
-      const subscription = connection.rooms.get(room.feed.room);
-      if (!subscription) continue;
-      if (deletedAt !== undefined || (isPrivate && !subscription.member))
-        this.cut(connection, room.feed.room, "NOT_FOUND");
-      else subscription.open = !isPrivate;
-    }
-  }
-
-  /** Ends the time in which events leave their mark on a subscription that is being decided. */
-  private joined(connection: Connection, id: string): Joining | undefined {
-    const joining = connection.joining.get(id);
-    connection.joining.delete(id);
-    const joiners = this.joiners.get(id);
-    joiners?.delete(connection);
-    if (joiners?.size === 0) this.joiners.delete(id);
-    return joining;
   }
 
   private cut(connection: Connection, id: string, code: ErrorCode): void {
@@ -333,39 +244,43 @@ export class Hub {
     connection.flush();
   }
 
-  private skipped(room: Room, { offset }: { offset: number }): void {
+  /** Somebody may have lost his rights in what was skipped, and no entry will cut him any more: all wait to be looked at. */
+  private skipped(room: Room): void {
     const id = room.feed.room;
+    this.memberships.skipped(id);
+    room.replaying.clear();
     for (const connection of room.readers) {
       const subscription = connection.rooms.get(id);
-      if (subscription) subscription.cursor = null;
-      connection.socket.subscribe(id);
-    }
-    this.with_.publish(id, encode({ t: "reset", room: id, offset }));
-    // Somebody may have lost his rights in what was skipped, and no entry will cut him any more.
-    for (const user of new Set(Array.from(room.readers, ({ user = "" }) => user)))
-      void this.lanes.run(() => this.recheck(room, user));
-  }
-
-  /** Cuts a user who may not read a room any more, or of whom that is not known. */
-  private async recheck(room: Room, user: string): Promise<void> {
-    const id = room.feed.room;
-    const access = (await this.ask(user, [id])).get(id);
-    for (const connection of this.connectionsOf(user)) {
-      const subscription = connection.rooms.get(id);
       if (!subscription) continue;
-      if (!access || access.denied) this.cut(connection, id, access?.denied ?? "NOT_FOUND");
-      else Object.assign(subscription, { member: access.role !== null, open: access.open === true });
+      connection.socket.unsubscribe(id);
+      Object.assign(subscription, { member: false, cursor: null, pending: new PendingRights() });
+      this.rechecks.add(connection, id);
     }
   }
 
-  private signal(id: string, signal: RoomSignal): void {
-    if (!this.rooms.get(id)?.readers.size) return;
+  /** Goes on after a skip, at the head there is by now, or ends. */
+  private answered(connection: Connection, id: string, access: RoomAccess | undefined): void {
+    const subscription = connection.rooms.get(id);
+    const feed = this.feed(id);
+    if (!subscription?.pending || !feed) return;
+    const { denied, member, open } = subscription.pending.settle(access);
+    if (denied) return this.cut(connection, id, denied);
+    Object.assign(subscription, { member, open, pending: null });
+    connection.socket.send(encode({ t: "reset", room: id, offset: feed.head.offset }));
+    connection.socket.subscribe(id);
+  }
+
+  private signal({ feed: { room: id }, readers }: Room, signal: RoomSignal): void {
+    if (readers.size === 0) return;
     if (signal.type !== "typing") {
       const { type, user, seq } = signal;
       return this.with_.publish(id, encode({ t: type, room: id, user, seq }));
     }
     // Typing reaches the others only: one's own sockets step aside for this one publish.
-    const own = this.connectionsOf(signal.user).filter(connection => connection.rooms.get(id)?.cursor === null);
+    const own = this.connectionsOf(signal.user).filter(connection => {
+      const subscription = connection.rooms.get(id);
+      return subscription !== undefined && isLive(subscription);
+    });
     for (const { socket } of own) socket.unsubscribe(id);
     this.with_.publish(id, encode({ t: "typing", room: id, user: signal.user, on: signal.on }));
     for (const { socket } of own) socket.subscribe(id);
@@ -379,4 +294,5 @@ export class Hub {
   readonly users = new Map<string, Set<Connection>>();
 }
 
-const ignore = (): void => undefined;
+/** Its head is known: no entry gets past it. */
+const isWhole = (feed: RoomFeed): boolean => feed.head.offset >= 0;

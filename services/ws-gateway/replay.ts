@@ -41,7 +41,9 @@ export class Replayer {
     const feed = this.with_.feed(room);
     if (!subscription || !feed || subscription.cursor === null) return true;
     const events = feed.recent(subscription.cursor) ?? (await this.read(room, subscription.cursor));
-    if (connection.rooms.get(room) !== subscription || subscription.cursor === null) return true;
+    // Another subscription in its place has its own replay.
+    if (connection.rooms.get(room) !== subscription) return false;
+    if (subscription.cursor === null) return true;
     let length = 0;
     const frames: string[] = [];
     for (const event of events ?? []) {

@@ -52,7 +52,10 @@ function ground(entries = 0) {
   const log: RoomEvent[] = Array.from({ length: entries }, (_, n) => event(n + 1));
   const sockets: RecordingSocket[] = [];
   const access = new Map<string, Partial<RoomAccess>>();
-  let asked = async (): Promise<void> => undefined;
+  let asked = async (_user: string): Promise<void> => undefined;
+  let read = async (): Promise<void> => undefined;
+  let passed = 0;
+  let unreadable = false;
   const head = () => ({ offset: log.length, seq: log.length, floor: 1 });
   const hub = new Hub({
     bus,
@@ -65,12 +68,19 @@ function ground(entries = 0) {
         visibleFrom: 0,
         ...access.get(user),
       }));
-      await asked();
+      await asked(user);
       return answers;
     },
-    heads: async () => head(),
-    range: async (_room, after) => ({ events: log.slice(after, after + 10), more: true, head: head() }),
-    now: () => performance.now(),
+    heads: async () => {
+      await read();
+      return head();
+    },
+    range: async (_room, after) => ({
+      events: unreadable ? [] : log.slice(after, after + 10),
+      more: true,
+      head: head(),
+    }),
+    now: () => performance.now() + passed,
     time: () => Date.now(),
     delivered: () => undefined,
     replayed: () => undefined,
@@ -107,9 +117,34 @@ function ground(entries = 0) {
     connect,
     append,
     join,
-    whileAsking: (work: () => Promise<void>) => (asked = work),
+    whileAsking: (work: (user: string) => Promise<void>) => (asked = work),
+    whileReadingHeads: (work: () => Promise<void>) => (read = work),
+    pass: (ms: number) => (passed += ms),
+    /** Makes the feed jump over 2,000 entries: it can neither hold nor read them. */
+    skip: (...lost: RoomEvent[]) => {
+      unreadable = true;
+      const end = log.length + 2_000;
+      log.push(...lost);
+      while (log.length < end) log.push(event(log.length + 1));
+      bus.publish({ type: "events", room, events: log.slice(end - 1_500) });
+    },
   };
 }
+
+/** Work that waits until it is let go on. */
+function gate() {
+  let open = (): void => undefined;
+  const opened = new Promise<void>(resolve => (open = resolve));
+  let reached = 0;
+  const pass = async (): Promise<void> => {
+    reached++;
+    await opened;
+  };
+  return { pass, open: () => open(), reached: () => reached };
+}
+
+const OUT = { denied: "NOT_FOUND", role: null } as const;
+const PRIVATE = { open: false } as const;
 
 const event = (offset: number): RoomEvent => ({ offset, seq: offset, kind: "message", data: `"${offset}"` });
 const cut = (offset: number, user: string, change: "remove" | "leave" | "ban" = "remove"): RoomEvent => ({
@@ -237,20 +272,169 @@ describe("the hub", () => {
     expect(one.socket.frames.map(({ t }) => t)).toEqual(["event"]);
   });
 
-  it("looks at everybody's rights again when it had to skip: the entry that cuts somebody may be among what was skipped", async () => {
-    const { connect, join, bus, room, access, log } = ground();
+  it("does not let in who is removed before the head is read that another has asked for", async () => {
+    const { connect, join, append, access, whileReadingHeads } = ground(1);
+    const heads = gate();
+    whileReadingHeads(heads.pass);
+    const [one, two] = [connect("v"), connect("u")];
+    access.set("u", PRIVATE);
+    const first = join(one.connection, "v");
+    await eventually("the head is being read", () => heads.reached() === 1);
+    const second = join(two.connection, "u");
+    await eventually("it waits for the head", () => two.connection.joining.size === 1);
+    access.set("u", OUT);
+    append(cut(2, "u"));
+    heads.open();
+    expect(await first).toMatchObject({ offset: 2, state: "live" });
+    expect(await second).toEqual({ state: "denied", code: "NOT_FOUND" });
+    expect(two.connection.rooms.size).toBe(0);
+  });
+
+  it("keeps a room that nobody reads while somebody's access to it is being looked up", async () => {
+    const { connect, join, append, access, whileAsking, hub, room, pass } = ground(1);
+    const [one, two] = [connect("v"), connect("u")];
+    await join(one.connection, "v");
+    hub.leave(one.connection, room);
+    pass(61_000);
+    access.set("u", PRIVATE);
+    whileAsking(async () => {
+      hub.sweep();
+      access.set("u", OUT);
+      append(cut(2, "u"));
+    });
+    expect(await join(two.connection, "u")).toEqual({ state: "denied", code: "NOT_FOUND" });
+    hub.leave(two.connection, room);
+    hub.sweep();
+    expect(hub.size).toBe(0);
+  });
+
+  it("does not let in by what was found out before the room was opened anew", async () => {
+    const { connect, join, append, access, hub, room, whileReadingHeads } = ground(1);
+    const [one, two] = [connect("u"), connect("v")];
+    whileReadingHeads(() => Promise.reject(new Error("away")));
+    const prepared = await hub.prepare(one.connection, "u", [room]);
+    access.set("u", OUT);
+    append(cut(2, "u"));
+    whileReadingHeads(async () => undefined);
+    await join(two.connection, "v");
+    const states = hub.admit(one.connection, [room], prepared, new Map(), true);
+    expect(states[room]).toEqual({ state: "denied", code: "UNAVAILABLE" });
+  });
+
+  it("does not let in who leaves a private room while his access is being looked up", async () => {
+    const { connect, join, append, access, whileAsking } = ground();
+    await join(connect("v").connection, "v");
+    access.set("u", PRIVATE);
+    whileAsking(async () => append(cut(1, "u", "leave")));
+    expect(await join(connect("u").connection, "u")).toEqual({ state: "denied", code: "NOT_FOUND" });
+  });
+
+  it("does not let in by an answer that may be older than entries that were skipped", async () => {
+    const { connect, join, skip, hub, room, whileAsking } = ground();
+    await join(connect("v").connection, "v");
+    const { connection } = connect("u");
+    whileAsking(async user => {
+      if (user !== "u") return;
+      skip();
+      await eventually("it has skipped", () => hub.feed(room)?.head.offset === 2_000);
+    });
+    expect(await join(connection, "u")).toEqual({ state: "denied", code: "UNAVAILABLE" });
+    whileAsking(async () => undefined);
+    expect(await join(connection, "u")).toMatchObject({ state: "live", offset: 2_000 });
+  });
+
+  it("gives nothing after a skip until rights are looked at again: then a reset, and what follows it once, or the end", async () => {
+    const { connect, join, append, access, skip, hub, room, whileAsking } = ground();
     const [one, two] = [connect("u"), connect("v")];
     await join(one.connection, "u");
     await join(two.connection, "v");
+    const asked = gate();
+    whileAsking(asked.pass);
     access.set("u", { denied: "FORBIDDEN", role: null });
-    // More behind a gap than is ever held.
-    log.push(...Array.from({ length: 2_000 }, (_, n) => event(n + 1)));
-    bus.publish({ type: "events", room, events: log.slice(500) });
-    await eventually("it is cut", () => one.socket.frames.some(({ t }) => t === "unsub"));
-    expect(one.socket.frames.at(-1)).toMatchObject({ t: "unsub", code: "FORBIDDEN" });
-    bus.publish({ type: "events", room, events: [event(2_001)] });
-    expect(two.socket.frames.filter(({ t }) => t === "reset")).toHaveLength(1);
-    expect([one, two].map(({ socket }) => socket.offsets.includes(2_001))).toEqual([false, true]);
+    skip(cut(1, "u"));
+    await eventually("both are looked at", () => asked.reached() === 2);
+    append(event(2_001), event(2_002));
+    expect(hub.feed(room)?.head.offset).toBe(2_002);
+    expect([one, two].map(({ socket }) => socket.frames)).toEqual([[], []]);
+    asked.open();
+    await eventually("they are answered", () => one.socket.frames.length + two.socket.frames.length === 2);
+    append(event(2_003), event(2_004));
+    expect(one.socket.frames).toEqual([{ t: "unsub", room, code: "FORBIDDEN" }]);
+    expect(two.socket.frames[0]).toEqual({ t: "reset", room, offset: 2_002 });
+    expect(two.socket.offsets).toEqual([2_003, 2_004]);
+  });
+
+  it("asks again while rights cannot be found out, and cuts nobody for it", async () => {
+    const { connect, join, append, skip, room, whileAsking } = ground();
+    const { socket, connection } = connect("u");
+    await join(connection, "u");
+    let failures = 2;
+    whileAsking(async () => {
+      if (failures-- > 0) throw new Error("the store is away");
+    });
+    skip();
+    await eventually("it is told", () => socket.frames.length > 0);
+    append(event(2_001));
+    expect(failures).toBe(-1);
+    expect(socket.frames[0]).toEqual({ t: "reset", room, offset: 2_000 });
+    expect(socket.offsets).toEqual([2_001]);
+  });
+
+  it("goes by what entries tell while rights are looked at again", async () => {
+    const { connect, join, append, access, skip, room, whileAsking } = ground();
+    const [leaver, stranger, member] = [connect("u"), connect("v"), connect("w")];
+    access.set("v", { role: null });
+    for (const [user, { connection }] of [["u", leaver] as const, ["v", stranger] as const, ["w", member] as const])
+      await join(connection, user);
+    const asked = gate();
+    whileAsking(asked.pass);
+    skip();
+    await eventually("all are looked at", () => asked.reached() === 3);
+    append(cut(2_001, "u", "leave"), { ...event(2_002), kind: "room", data: JSON.stringify({ isPrivate: true }) });
+    asked.open();
+    const sockets = [leaver, stranger, member].map(({ socket }) => socket);
+    await eventually("all are answered", () => sockets.every(({ frames }) => frames.length > 0));
+    expect(sockets.map(({ frames }) => frames)).toEqual([
+      [{ t: "unsub", room, code: "NOT_FOUND" }],
+      [{ t: "unsub", room, code: "NOT_FOUND" }],
+      [{ t: "reset", room, offset: 2_002 }],
+    ]);
+  });
+
+  it("does not believe an answer that is older than another skip", async () => {
+    const { connect, join, access, room, skip, hub, whileAsking } = ground();
+    const { socket, connection } = connect("u");
+    await join(connection, "u");
+    const [first, second] = [gate(), gate()];
+    whileAsking(first.pass);
+    skip();
+    await eventually("it is looked at", () => first.reached() === 1);
+    whileAsking(second.pass);
+    access.set("u", OUT);
+    skip();
+    await eventually("it has skipped again", () => hub.feed(room)?.head.offset === 4_000 && second.reached() === 1);
+    first.open();
+    await first.pass();
+    await new Promise(resolve => setImmediate(resolve));
+    expect(socket.frames).toEqual([]);
+    second.open();
+    await eventually("it is cut", () => socket.frames.length > 0);
+    expect(socket.frames).toEqual([{ t: "unsub", room, code: "NOT_FOUND" }]);
+  });
+
+  it("keeps a waiting reader from a room's live entries when he types", async () => {
+    const { connect, join, append, bus, room, skip, whileAsking } = ground();
+    const { socket, connection } = connect("u");
+    await join(connection, "u");
+    const asked = gate();
+    whileAsking(asked.pass);
+    skip();
+    await eventually("it is looked at", () => asked.reached() === 1);
+    bus.publish({ type: "signal", room, signal: { type: "typing", user: "u", on: true } });
+    append(event(2_001));
+    expect(socket.frames).toEqual([]);
+    asked.open();
+    await eventually("it goes on", () => socket.frames.length > 0);
   });
 
   it("denies a room whose bus is away, keeps nothing of it, and opens it to whoever comes when it is back", async () => {

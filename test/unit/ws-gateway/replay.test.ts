@@ -49,8 +49,8 @@ async function ground(stored: number) {
     offsets,
     tell: (...events: RoomEvent[]) => feed.receive({ type: "events", room, events }),
     async replay(after: number) {
-      connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0 });
-      connection.replaying.push(room);
+      connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0, pending: null });
+      if (!connection.replaying.includes(room)) connection.replaying.push(room);
       await replayer.pump(connection);
     },
   };
@@ -74,5 +74,12 @@ describe("a replay", () => {
     await replayed;
     tell(entry(5));
     expect(offsets).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it("goes on with the subscription that took the place of another while the log was read", async () => {
+    const { offsets, replay } = await ground(3);
+    const first = replay(0);
+    await Promise.all([first, replay(1)]);
+    expect(offsets).toEqual([2, 3]);
   });
 });

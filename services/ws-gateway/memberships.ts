@@ -1,0 +1,73 @@
+import type { ErrorCode } from "../core/errors";
+import { endsMembership, type RoomEvent } from "../core/room-bus";
+import type { Connection } from "./connection";
+import { PendingRights } from "./rights";
+
+export interface MembershipDependencies {
+  connectionsOf(user: string): Connection[];
+  /** Ends a subscription and says so. */
+  cut(connection: Connection, room: string, code: ErrorCode): void;
+}
+
+/** Applies what a room's entries say about rights: to who reads it, and to who is about to. */
+export class Memberships {
+  /** Connections whose subscription to a room is being decided. */
+  private readonly joiners = new Map<string, Set<Connection>>();
+
+  constructor(private readonly with_: MembershipDependencies) {}
+
+  /** From now on entries leave their mark on a subscription that is being decided. */
+  begin(connection: Connection, room: string): void {
+    connection.joining.set(room, new PendingRights());
+    this.joiners.set(room, (this.joiners.get(room) ?? new Set()).add(connection));
+  }
+
+  /** Ends that time. */
+  end(connection: Connection, room: string): PendingRights | undefined {
+    const pending = connection.joining.get(room);
+    connection.joining.delete(room);
+    const joiners = this.joiners.get(room);
+    joiners?.delete(connection);
+    if (joiners?.size === 0) this.joiners.delete(room);
+    return pending;
+  }
+
+  /** Somebody's subscription to the room is being decided. */
+  awaited(room: string): boolean {
+    return this.joiners.has(room);
+  }
+
+  /** Entries were skipped. */
+  skipped(room: string): void {
+    for (const connection of this.joiners.get(room) ?? []) connection.joining.get(room)?.skipped();
+  }
+
+  member(room: string, { user, change }: NonNullable<RoomEvent["member"]>): void {
+    for (const connection of this.with_.connectionsOf(user)) {
+      connection.joining.get(room)?.changed(change);
+      const subscription = connection.rooms.get(room);
+      if (!subscription) continue;
+      if (subscription.pending) subscription.pending.changed(change);
+      else if (change === "join") subscription.member = true;
+      else if (endsMembership(change)) {
+        subscription.member = false;
+        if (change !== "leave" || !subscription.open)
+          this.with_.cut(connection, room, subscription.open ? "FORBIDDEN" : "NOT_FOUND");
+      }
+    }
+  }
+
+  /** A room that became private or is gone is cut from those who may no longer read it. */
+  settings(room: string, readers: Iterable<Connection>, data: string): void {
+    const { isPrivate = true, deletedAt } = JSON.parse(data) as { isPrivate?: boolean; deletedAt?: string };
+    const now = { open: !isPrivate, deleted: deletedAt !== undefined };
+    for (const connection of this.joiners.get(room) ?? []) connection.joining.get(room)?.settings(now);
+    for (const connection of [...readers]) {
+      const subscription = connection.rooms.get(room);
+      if (!subscription) continue;
+      if (subscription.pending) subscription.pending.settings(now);
+      else if (now.deleted || !(now.open || subscription.member)) this.with_.cut(connection, room, "NOT_FOUND");
+      else subscription.open = now.open;
+    }
+  }
+}
