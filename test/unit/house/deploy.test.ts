@@ -86,6 +86,14 @@ describe("the containers", () => {
       expect(Number.parseInt(containers[name]?.stop_grace_period ?? "", 10)).toBeGreaterThan(own);
   });
 
+  it("are as many as a setting of .env says, which the manual lists", () => {
+    const numbers = SERVICE_NAMES.map(name => /^\$\{([A-Z_]+):-1\}$/.exec(String(containers[name]?.scale))?.[1]);
+    expect(new Set(numbers).size).toBe(SERVICE_NAMES.length);
+    const manual = read("docs/deploying.md");
+    const listed = SERVICE_NAMES.filter((name, at) => manual.includes(`| \`${numbers[at]}\` | \`${name}\` |`));
+    expect(listed).toEqual([...SERVICE_NAMES]);
+  });
+
   it("come from images of one version each", () => {
     const images = Object.values({ ...observers, ...containers }).flatMap(({ image }) => image ?? []);
     const others = images.filter(image => !image.startsWith("rookery:"));
