@@ -5,6 +5,8 @@ import { Socket } from "./socket.js";
 
 /** Milliseconds between looks at the lists of rooms: what others open for us shows by itself. */
 const LOOK = 8_000;
+/** Milliseconds after which the lists show a change of members, too; its entry tells first. */
+const SETTLED = 1_000;
 /** Milliseconds until a newest page that could not be read is asked for again. */
 const AGAIN = 1_000;
 const LIMIT_ROOMS = 500;
@@ -22,6 +24,7 @@ export class Chat extends EventTarget {
   #epoch;
   #n;
   #look = null;
+  #check = null;
   #loading = null;
   #stale = false;
 
@@ -53,6 +56,7 @@ export class Chat extends EventTarget {
 
   stop() {
     clearInterval(this.#look);
+    clearTimeout(this.#check);
     this.socket.stop();
     for (const address of this.blobs.values()) void address.then(URL.revokeObjectURL, () => undefined);
   }
@@ -217,9 +221,20 @@ export class Chat extends EventTarget {
       this.look();
       if (event.data.senderId !== this.me.id) this.fire("arrived", { room, message: event.data });
     }
-    if (["member", "room"].includes(event.kind)) this.loadRooms().catch(() => undefined);
+    if (event.kind === "member") this.#membersChanged(room, event.data);
+    else if (event.kind === "room") this.loadRooms().catch(() => undefined);
     this.fire("rooms");
     if (room === this.open) this.fire("room");
+  }
+
+  /** The entry is ahead of the lists: read at once they would take back what it says. Our own change concerns them all. */
+  #membersChanged(room, { userId }) {
+    this.people.ask(room.info.members ?? []);
+    const load = () => this.loadRooms().catch(() => undefined);
+    clearTimeout(this.#check);
+    this.#check = setTimeout(load, SETTLED);
+    if (userId === this.me.id) load();
+    else this.#stale = true;
   }
 
   #typing(room, { user, on }) {

@@ -109,8 +109,19 @@ export class Room {
     this.#changed(event);
     if (kind === "delete" && data.senderId !== this.me && data.seq > this.readSeq && this.unread > 0) this.unread--;
     else if (kind === "room") this.update(data);
-    else if (kind === "member" && data.userId === this.me && this.kind === "channel")
-      this.update({ role: ["leave", "remove", "ban"].includes(data.change) ? null : (data.role ?? "member") });
+    else if (kind === "member") this.#memberChanged(data);
+  }
+
+  #memberChanged({ userId, change, role }) {
+    const ends = ["leave", "remove", "ban"].includes(change);
+    const difference = ends ? -1 : change === "join" ? 1 : 0;
+    const { memberCount, members } = this.info;
+    if (memberCount !== undefined) this.update({ memberCount: memberCount + difference });
+    if (members && difference !== 0) {
+      const others = members.filter(id => id !== userId);
+      this.update({ members: ends ? others : [...others, userId] });
+    }
+    if (userId === this.me && this.kind === "channel") this.update({ role: ends ? null : (role ?? "member") });
   }
 
   /** What changes a message that is loaded; repeating it in order changes nothing. */

@@ -85,6 +85,31 @@ const itOwn = external ? it.skip : it;
     await ana.page.getByText(`${ben.name} is typing`).waitFor({ state: "hidden" });
   });
 
+  it("counts members as they come and go, without asking for the lists again", async () => {
+    const [ana, ben] = await two();
+    const about = (visitor: Visitor): Promise<string | null> => visitor.page.locator("#room-about").textContent();
+    const members = (text: string | null): number => Number(/^(\d+) members?\b/.exec(text ?? "")?.[1]);
+    const before = await eventually(
+      "both see the same number",
+      async () => [await about(ana), await about(ben)].map(members),
+      ([one, other]) => one === other,
+      PATIENCE,
+    ).then(([number]) => number as number);
+    // No list is ever answered from now on: what moves is moved by the entries of the room.
+    await ana.page.route(/\/api\/(channels|conversations)\?/, () => undefined);
+    const sees = (count: number): Promise<unknown> =>
+      eventually(
+        "the number of members",
+        async () => members(await about(ana)),
+        now => now === count,
+        PATIENCE,
+      );
+    await ben.page.getByRole("button", { name: "Leave" }).click();
+    await sees(before - 1);
+    await ben.join("general");
+    await sees(before);
+  });
+
   it("counts what was not read in another room until it is opened", async () => {
     const [ana, ben] = await two();
     await ana.join("random");
