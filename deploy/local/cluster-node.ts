@@ -48,11 +48,7 @@ export class ClusterNode extends Daemon {
 
   /** Starts it and resolves at its ready line. Rejects with its last words if it ends before. */
   override async start(): Promise<void> {
-    const teller = setInterval(async () => {
-      const missing = await this.missing();
-      const others = missing.filter(name => name !== "start");
-      this.options.onLine(`not ready yet, waits for: ${(others.length > 0 ? others : missing).join(", ")}`);
-    }, TELL);
+    const teller = setInterval(() => void this.tell(), TELL);
     return super.start().finally(() => clearInterval(teller));
   }
 
@@ -94,6 +90,12 @@ export class ClusterNode extends Daemon {
         this.options.onLine(line);
       },
     });
+  }
+
+  private async tell(): Promise<void> {
+    const missing = await this.missing();
+    const others = missing.filter(name => name !== "start");
+    this.options.onLine(`not ready yet, waits for: ${(others.length > 0 ? others : missing).join(", ")}`);
   }
 
   protected async ask(): Promise<void> {

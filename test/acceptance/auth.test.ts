@@ -1,4 +1,5 @@
 import { Stage, unique, type Client } from "../support/client";
+import { eventually } from "../support/eventually";
 import { startServer } from "../support/server";
 
 describe("auth", () => {
@@ -57,18 +58,28 @@ describe("auth", () => {
 
   test("of twenty registrations of one name at once exactly one succeeds", async () => {
     const username = unique("race");
-    const answers = await Promise.all(
-      Array.from({ length: 20 }, (_, n) =>
-        stage.nobody.post("/api/auth/register", {
-          username,
-          email: `${username}-${n}@example.org`,
-          password: "a-good-password",
-        }),
-      ),
-    );
-    const statuses = answers.map(answer => answer.status).sort();
-    expect(statuses).toEqual([201, ...Array<number>(19).fill(409)]);
-  });
+    const register = (n: number): Promise<{ status: number }> =>
+      stage.nobody.post("/api/auth/register", {
+        username,
+        email: `${username}-${n}@example.org`,
+        password: "a-good-password",
+      });
+    // A machine under load may not answer in time: what became of that is found out by asking again.
+    const settled = async (n: number): Promise<{ first: number; last: number }> => {
+      const first = (await register(n)).status;
+      const later = () => register(n).then(({ status }) => status);
+      const last = first === 504 ? await eventually("an answer", later, status => status !== 504, 30_000) : first;
+      return { first, last };
+    };
+    const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => settled(n)));
+    const statuses = answers.map(({ last }) => last).sort();
+    // The one who made it is told by 201, unless that answer was the late one.
+    const late = answers.some(({ first }) => first === 504);
+    const winner = late && !statuses.includes(201) ? 409 : 201;
+    expect(statuses).toEqual([winner, ...Array<number>(19).fill(409)]);
+    const { body } = await stage.admin.get(`/api/users?search=${username}`);
+    expect(body.items.map((user: { username: string }) => user.username)).toEqual([username]);
+  }, 60_000);
 
   test.each([
     ["a short name", { username: "ab" }],
