@@ -25,14 +25,16 @@ describeCluster("a presence node that stands still for longer than leases hold",
   const signIn = async (who: number, gateway: number): Promise<SocketClient> => {
     const socket = await SocketClient.open(cluster.gatewayUrls[gateway] as string);
     sockets.push(socket);
-    await socket.hello((people[who] as Client).token, {});
+    await socket.hello((people[who] as Client).token as string, {});
     return socket;
   };
 
   test.each(["services-1", "services-2"])(
     "%s: nobody who stays is told to have left",
     async name => {
-      const [first] = [await signIn(0, 0), await signIn(1, 1), await signIn(2, 0)];
+      const first = await signIn(0, 0);
+      await signIn(1, 1);
+      await signIn(2, 0);
       const watcher = await signIn(3, 1);
       const users = people.map(({ id }) => id);
       const stays = users.slice(0, 3);
