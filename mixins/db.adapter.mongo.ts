@@ -90,7 +90,9 @@ export class MongoAdapter extends MongoDbAdapter {
 
   async removeMany(query: Query): Promise<number> {
     const filter = filterOf(query, this.spec);
-    return (await this.connected().write(() => this.collection.deleteMany(filter))).deletedCount;
+    // As a group, so that an error tells whether some were removed.
+    const remove = () => this.collection.bulkWrite([{ deleteMany: { filter } }]);
+    return (await this.connected().write(remove)).deletedCount;
   }
 
   /** Resolves to the document that was there. */

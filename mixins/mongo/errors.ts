@@ -38,6 +38,9 @@ const BEFORE_SENDING: Readonly<Record<string, Diagnosis>> = {
   MongoCompatibilityError: failed("statement"),
 };
 
+/** NotWritablePrimary, NotPrimaryNoSecondaryOk */
+const NOT_PRIMARY = [10107, 13435];
+
 /**
  * Codes by which a server refuses a command before it does anything. Every other code, also one of a shutdown, an
  * interruption or an inner failure, may come after the write took effect.
@@ -54,8 +57,7 @@ const REFUSALS: Readonly<Record<number, Diagnosis>> = {
     // DocumentValidationFailure, BSONObjectTooLarge
     ...[121, 10334],
   ),
-  // NotWritablePrimary, NotPrimaryNoSecondaryOk
-  ...codes(failed("away"), 10107, 13435),
+  ...codes(failed("away"), ...NOT_PRIMARY),
 };
 
 function codes(diagnosis: Diagnosis, ...numbers: number[]): Record<number, Diagnosis> {
@@ -73,12 +75,22 @@ function diagnose(error: MongoError): Diagnosis {
   return unknown(error.name === "MongoNetworkTimeoutError" ? "timeout" : "network");
 }
 
-/** A group of writes: what stopped it is wrapped, and what came before it has taken effect. */
+/**
+ * A group of writes: what stopped it is wrapped, and what came before it has taken effect. The server runs it in parts and
+ * may step down between two; then it refuses the whole without a count of what went in.
+ */
 function diagnoseBulk(error: MongoBulkWriteError): Diagnosis {
   const cause: unknown = error.errorResponse;
   const diagnosis = diagnose(cause instanceof MongoError ? cause : error);
   const { insertedCount, modifiedCount, deletedCount, upsertedCount } = error;
-  return insertedCount + modifiedCount + deletedCount + upsertedCount > 0 ? unknown(diagnosis.reason) : diagnosis;
+  const done = insertedCount + modifiedCount + deletedCount + upsertedCount;
+  const steppedDown = NOT_PRIMARY.includes(Number(error.code)) && !error.hasErrorLabel("NoWritesPerformed");
+  return done > 0 || (steppedDown && !isCounted(error)) ? unknown(diagnosis.reason) : diagnosis;
+}
+
+/** Whether the counts say all that took effect: the refusal is that of one write, or there was but one document to insert. */
+function isCounted({ writeErrors, result }: MongoBulkWriteError): boolean {
+  return [writeErrors].flat().length > 0 || Object.keys(result.insertedIds).length === 1;
 }
 
 /** The write concern was not met: what was written may be taken back by an election. */

@@ -1,5 +1,6 @@
 import { BSON, type Document } from "mongodb";
 import { MongoConnection } from "../../../../mixins/mongo/connection";
+import type { StorageError } from "../../../../mixins/storage-errors";
 import { describeMongo, mongoUrl } from "../../../support/servers";
 import { TcpProxy } from "../../../support/tcp-proxy";
 
@@ -44,7 +45,8 @@ describeMongo("what a server's answer says of a write", () => {
 
   const one = () => connection.write(db => db.collection("things").insertOne({}));
   const many = () => connection.write(db => db.collection("things").insertMany([{}, {}]));
-  const remove = () => connection.write(db => db.collection("things").deleteMany({}));
+  const oneOfGroup = () => connection.write(db => db.collection("things").insertMany([{}]));
+  const remove = () => connection.write(db => db.collection("things").bulkWrite([{ deleteMany: { filter: {} } }]));
   const take = () => connection.write(db => db.collection("things").findOneAndDelete({}));
   const read = () => connection.read(db => db.collection("things").findOne({}));
 
@@ -57,7 +59,7 @@ describeMongo("what a server's answer says of a write", () => {
     ["a time limit", refusal(50), "unknown io"],
     ["an inner failure", refusal(1), "unknown io"],
     ["a code nobody knows", refusal(987_654), "unknown io"],
-    ["not the primary", refusal(10107), "failed away"],
+    ["not the primary, nothing written", refusal(10107, ["NoWritesPerformed"]), "failed away"],
     ["overloaded, nothing written", refusal(462, ["SystemOverloadedError", "NoWritesPerformed"]), "failed away"],
     ["not allowed", refusal(13), "failed statement"],
     ["too large", refusal(10334), "failed statement"],
@@ -79,6 +81,25 @@ describeMongo("what a server's answer says of a write", () => {
     await expect(one()).rejects.toMatchObject({ outcome: "unknown" });
     await expect(many()).rejects.toMatchObject({ outcome: "unknown" });
   });
+
+  test.each([10107, 13435])(
+    "not the primary (%d): one document is surely not written, of more some may be",
+    async code => {
+      const answered = async (answer: Document, write: () => Promise<unknown>) => {
+        await connection.prepare(db => db.command({ ping: 1 }));
+        proxy.rewrite = answersAs(own => ({ ...own, ...answer }));
+        const error: unknown = await write().catch((reason: unknown) => reason);
+        proxy.rewrite = bytes => bytes;
+        const { outcome, reason } = error as StorageError;
+        return `${outcome} ${reason}`;
+      };
+      for (const write of [one, oneOfGroup, take]) expect(await answered(refusal(code), write)).toBe("failed away");
+      for (const write of [many, remove]) expect(await answered(refusal(code), write)).toBe("unknown away");
+      const at = (index: number): Document => ({ n: index, writeErrors: [{ index, code, errmsg: "no" }] });
+      expect(await answered(at(0), many)).toBe("failed away");
+      expect(await answered(at(1), many)).toBe("unknown away");
+    },
+  );
 
   test("a group that was refused in its middle is unknown: what came before is stored", async () => {
     proxy.rewrite = answersAs(answer => ({
