@@ -24,8 +24,11 @@ const PREPARE_TIMEOUT = 600_000;
 /** Milliseconds between attempts to find a server, and to prepare it. */
 const PAUSE = 250;
 const PREPARE_PAUSE = 500;
+/** Milliseconds after which the operator is told that a preparation takes so long. */
+const PREPARE_PATIENCE = 5_000;
 /** Times a server may fail at a preparation, which is other than being away. */
 const ATTEMPTS = 6;
+const LONG_PREPARATION = "MongoDB is being prepared; this takes minutes where an index is made over much";
 /** Trouble that does not pass. */
 const PERMANENT: ReadonlySet<StorageReason> = new Set(["statement", "closed"]);
 /** Reads and writes that may wait or be under way. */
@@ -122,9 +125,18 @@ export class MongoConnection {
   async prepare<T>(work: (db: Db, options: RunCommandOptions) => Promise<T>): Promise<T> {
     const options = { socketTimeoutMS: PREPARE_TIMEOUT } as RunCommandOptions;
     await this.found;
+    const told = setTimeout(() => this.log?.info(LONG_PREPARATION), PREPARE_PATIENCE).unref();
+    try {
+      return await this.prepared(db => work(db, options));
+    } finally {
+      clearTimeout(told);
+    }
+  }
+
+  private async prepared<T>(work: (db: Db) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.write(db => work(db, options), PREPARE_TIMEOUT);
+        return await this.write(work, PREPARE_TIMEOUT);
       } catch (error) {
         if (!(error instanceof StorageError) || PERMANENT.has(error.reason)) throw error;
         if (error.reason === "io" && attempt >= ATTEMPTS) throw error;

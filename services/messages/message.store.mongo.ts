@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
 import { MongoBulkWriteError, type Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { StorageError } from "../../mixins/storage-errors";
@@ -25,9 +24,8 @@ import {
 
 /** Milliseconds an insert may take: within the time in which the writer answers. */
 const INSERT_TIMEOUT = 4_000;
-/** Milliseconds between attempts to prepare the collections. */
-const PREPARE_EVERY = 500;
 const DUPLICATE_KEY = 11000;
+const ENTRIES = "entries";
 
 /**
  * The room logs in MongoDB, written by many nodes. An insert of entries in order is the commit; messages, reactions and marks
@@ -57,15 +55,7 @@ export class MongoMessageStore implements MessageStore {
     connection: MongoConnection,
     onCommit: (ms: number) => void = () => undefined,
   ): Promise<MongoMessageStore> {
-    for (;;) {
-      await connection.whenFound();
-      try {
-        return new MongoMessageStore(connection, await prepare(connection), onCommit);
-      } catch (error) {
-        if (!(error instanceof StorageError) || error.reason === "closed" || error.reason === "statement") throw error;
-        await pause(PREPARE_EVERY);
-      }
-    }
+    return new MongoMessageStore(connection, await prepare(connection), onCommit);
   }
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
@@ -193,15 +183,15 @@ function refusedAt(error: unknown): number {
 
 /** Indexes, and the epoch of the store, which the first node gives it. */
 async function prepare(connection: MongoConnection): Promise<string> {
-  await connection.write(db => entriesIn(db).createIndexes(ENTRY_INDEXES));
   const log = (db: MongoConnection["db"]) => db.collection<{ _id: "log"; epoch: string }>("log");
   const epoch = randomBytes(16).toString("hex");
+  await connection.prepare((db, options) => db.command({ createIndexes: ENTRIES, indexes: ENTRY_INDEXES }, options));
   await upserted(async () => {
-    await connection.write(db => log(db).updateOne({ _id: "log" }, { $setOnInsert: { epoch } }, { upsert: true }));
+    await connection.prepare(db => log(db).updateOne({ _id: "log" }, { $setOnInsert: { epoch } }, { upsert: true }));
   });
-  const found = await connection.read(db => log(db).findOne({ _id: "log" }));
+  const found = await connection.prepare(db => log(db).findOne({ _id: "log" }));
   if (!found) throw new Error("The message log has no epoch");
   return found.epoch;
 }
 
-const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection("entries");
+const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection(ENTRIES);

@@ -121,6 +121,14 @@ describeMongo("the connection to MongoDB", () => {
     await patient.close();
   });
 
+  test("a start that takes long is told to the operator once, and is not ended for that", async () => {
+    const told = () => lines.filter(line => line.includes("minutes"));
+    await connection.prepare(() => eventually("a line", told, list => list.length > 0));
+    expect(told()).toHaveLength(1);
+    await connection.prepare(db => db.command({ ping: 1 }));
+    expect(told()).toHaveLength(1);
+  });
+
   test("a server that is silent makes writes unknown and reads failed, in bounded time", async () => {
     await warm();
     proxy.answers("hold");
