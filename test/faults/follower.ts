@@ -56,8 +56,19 @@ export class Follower {
         if (!isLost(error)) throw error;
       }
       this.collect();
-      while (!this.stopped && !(await this.connect([...this.position]).then(() => true, again)));
+      await eventually(`a way back to ${this.gateway}`, () => this.stopped || this.back(), Boolean, 90_000);
     }
+  }
+
+  /** Whether it is connected again, where it was. */
+  private back(): Promise<boolean> {
+    return this.connect([...this.position]).then(
+      () => true,
+      (error: unknown) => {
+        if (!isLost(error)) throw error;
+        return false;
+      },
+    );
   }
 
   private async connect(rooms: [string, number | null][]): Promise<void> {
@@ -91,11 +102,4 @@ export class Follower {
     if (this.socket?.all("reset").length) throw new Error("a room was reset");
     this.socket = null;
   }
-}
-
-/** False after a pause if that was a break; else the error. */
-async function again(error: unknown): Promise<false> {
-  if (!isLost(error)) throw error;
-  await new Promise(resolve => setTimeout(resolve, 100));
-  return false;
 }

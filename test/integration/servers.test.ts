@@ -60,6 +60,28 @@ describeInstalled("servers of this machine", () => {
     expect(mongo.pids).toEqual([]);
   }, 60_000);
 
+  test("a data folder of MongoDB is one server's: a second is refused by name and harms nothing", async () => {
+    const dataDir = temporaryFolder();
+    const mongo = await startMongo({ dataDir });
+    const client = new MongoClient(`${mongo.url}/kept`);
+    const things = client.db().collection<{ _id: number }>("things");
+    try {
+      await things.insertOne({ _id: 1 });
+      await expect(startMongo({ dataDir })).rejects.toThrow(/is in use by another postmaster/);
+      await things.insertOne({ _id: 2 });
+      await mongo.killStore();
+      await mongo.startStore();
+      await eventually(
+        "both are kept",
+        () => things.countDocuments().catch(() => null),
+        found => found === 2,
+      );
+    } finally {
+      await client.close();
+      await mongo.stop();
+    }
+  }, 60_000);
+
   test("NATS comes back on its port after kill -9", async () => {
     const nats = await startNats();
     const { url, pid } = nats;
