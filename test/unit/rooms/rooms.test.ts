@@ -333,6 +333,31 @@ describe("a room that many want to change", () => {
     ]);
   });
 
+  test("a decision on several people that was carried out by half is finished in its order, and told once", async () => {
+    const room = await channel();
+    await rooms.join(bob.id, room);
+    let appends = 0;
+    before = async () => {
+      if (++appends === 3) throw new Error("cut off");
+    };
+    const turn = hold(room);
+    const wishes = [rooms.leave(owner.id, room), rooms.join(owner.id, room), rooms.join(ann.id, room)].map(codeOf);
+    await turn.line(3);
+    turn.letGo();
+    expect(await Promise.all(wishes)).toEqual(wishes.map(() => "UNKNOWN_OUTCOME"));
+    expect(await Promise.all([owner, bob, ann].map(user => roleOf(user, room)))).toEqual([null, "owner", null]);
+    clock.advance(2_000);
+    expect(await sweep()).toBe(1);
+    expect(await Promise.all([owner, bob, ann].map(user => roleOf(user, room)))).toEqual(["member", "owner", "member"]);
+    const told = (await entries(room, "member")).slice(2).map(({ userId, change }) => [userId, change]);
+    expect(told).toEqual([
+      [bob.id, "role"],
+      [owner.id, "leave"],
+      [owner.id, "join"],
+      [ann.id, "join"],
+    ]);
+  });
+
   test("when all go at once the owner goes last", async () => {
     const room = await channel();
     await Promise.all([rooms.join(ann.id, room), rooms.join(bob.id, room)]);
