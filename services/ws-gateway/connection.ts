@@ -79,3 +79,18 @@ export class Connection {
     this.socket.end(code, reason);
   }
 }
+
+/** A tick's answers to one socket leave in one frame. */
+export class Outboxes {
+  private dirty: Connection[] = [];
+
+  flushLater(connection: Connection): void {
+    if (this.dirty.length === 0)
+      setImmediate(() => {
+        const dirty = this.dirty;
+        this.dirty = [];
+        for (const one of dirty) one.flush();
+      });
+    this.dirty.push(connection);
+  }
+}

@@ -7,8 +7,9 @@ import { answer, checkFrame, encode, errorAnswer, splitFrames, SUBPROTOCOL, type
 import { TokenBuckets } from "../core/token-bucket";
 import type { AccessTokens, VerifiedToken } from "../core/tokens";
 import type { RevocationFeed } from "../core/revocation-feed";
+import { Addresses } from "./addresses";
 import type { Commands } from "./commands";
-import { Connection } from "./connection";
+import { Connection, Outboxes } from "./connection";
 import type { Accept, EngineHandlers, HttpExchange, Reply, Socket, UpgradeRequest } from "./engine";
 import type { Hub } from "./hub";
 
@@ -55,9 +56,9 @@ const PATH = "/ws";
 export class Gateway implements EngineHandlers {
   /** Open sockets, the oldest first. */
   readonly connections = new Set<Connection>();
-  private readonly addresses = new Map<string, { sockets: number; strangers: number }>();
+  private readonly addresses = new Addresses();
   private readonly frames: TokenBuckets;
-  private dirty: Connection[] = [];
+  private readonly outboxes = new Outboxes();
   private phase: "starting" | "open" | "draining" = "starting";
   /** Out of reach of the other nodes: a revocation would not be heard of here. */
   private cutOff = false;
@@ -95,7 +96,7 @@ export class Gateway implements EngineHandlers {
     if (request.path !== PATH) return refused("NOT_FOUND");
     if (origin !== undefined && !this.with_.allowsOrigin(origin, request.header("host"))) return refused("FORBIDDEN");
     if (!this.accepting) return refused("UNAVAILABLE");
-    const { sockets = 0, strangers = 0 } = this.addresses.get(request.address) ?? {};
+    const { sockets, strangers } = this.addresses.of(request.address);
     const full =
       this.connections.size >= limits.sockets ||
       sockets >= limits.socketsPerAddress ||
@@ -107,17 +108,14 @@ export class Gateway implements EngineHandlers {
   }
 
   open(socket: Socket): void {
-    if (socket.protocol !== "" && socket.protocol !== SUBPROTOCOL) {
-      const { code, reason } = CLOSES.VERSION;
-      return socket.end(code, reason);
-    }
+    if (socket.protocol !== "" && socket.protocol !== SUBPROTOCOL)
+      return socket.end(CLOSES.VERSION.code, CLOSES.VERSION.reason);
     if (!this.accepting) return socket.end(CLOSES.GOING_AWAY.code, CLOSES.GOING_AWAY.reason);
-    const connection = new Connection(socket, this.with_.clock.monotonic(), dirty => this.flushLater(dirty));
+    const connection = new Connection(socket, this.with_.clock.monotonic(), dirty => this.outboxes.flushLater(dirty));
     socket.data = connection;
     this.connections.add(connection);
     this.with_.metrics.opened();
-    const count = this.addresses.get(socket.address) ?? { sockets: 0, strangers: 0 };
-    this.addresses.set(socket.address, { sockets: count.sockets + 1, strangers: count.strangers + 1 });
+    this.addresses.opened(socket.address);
   }
 
   message(socket: Socket, text: string): void {
@@ -144,12 +142,7 @@ export class Gateway implements EngineHandlers {
     this.with_.metrics.closed(code);
     this.with_.commands.closed(connection);
     this.with_.hub.close(connection);
-    const count = this.addresses.get(socket.address);
-    if (count) {
-      count.sockets--;
-      if (!connection.token) count.strangers--;
-      if (count.sockets <= 0) this.addresses.delete(socket.address);
-    }
+    this.addresses.closed(socket.address, !connection.token);
     if (connection.user !== undefined) this.drop(connection, connection.user);
   }
 
@@ -225,8 +218,7 @@ export class Gateway implements EngineHandlers {
       hub.users.set(user, own.add(connection));
       // One topic of his own: the engine keeps a subscriber's pending frames only while he has a topic.
       connection.socket.subscribe(`user:${user}`);
-      const count = this.addresses.get(connection.socket.address);
-      if (count) count.strangers--;
+      this.addresses.known(connection.socket.address);
       if (own.size === 1) this.with_.present(user, true);
     }
     connection.token = token;
@@ -285,17 +277,6 @@ export class Gateway implements EngineHandlers {
     if (retryAfterMs === 0) return;
     metrics.rateLimited("frame", rateLimit === "on");
     if (rateLimit === "on") throw new RookeryError("RATE_LIMITED", "Too many frames.", { retryAfterMs });
-  }
-
-  /** A tick's answers to one socket leave in one frame. */
-  private flushLater(connection: Connection): void {
-    if (this.dirty.length === 0)
-      setImmediate(() => {
-        const dirty = this.dirty;
-        this.dirty = [];
-        for (const one of dirty) one.flush();
-      });
-    this.dirty.push(connection);
   }
 }
 
