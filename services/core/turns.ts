@@ -13,7 +13,7 @@ export interface TurnLimits {
   wait: number;
 }
 
-const LIMITS: TurnLimits = { perKey: 1_000, inAll: 10_000, perPerson: 10, together: 128, wait: 4_000 };
+const LIMITS: TurnLimits = { perKey: 1_000, inAll: 10_000, perPerson: 100, together: 128, wait: 4_000 };
 /** Milliseconds after which a person with too many items may ask again. */
 const RETRY = 1_000;
 
