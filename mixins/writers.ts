@@ -227,6 +227,7 @@ const WHOLE = 40 * 1_024;
 
 /** Bytes of an entry and of its answer, at most; cheap to tell, so never less than they are. */
 function bytesOf({ entry }: AppendRequest): number {
+  if (entry.op === "member") return FRAME;
   if (entry.op !== "send") return WHOLE;
   const files = (entry.attachments?.length ?? 0) * FILE;
   return FRAME + entry.text.length * ESCAPED + files + (entry.metadata ? METADATA : 0);
