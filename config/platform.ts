@@ -1,24 +1,20 @@
 import type { Server } from "node:http";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import type { ServiceBroker } from "moleculer";
 import { openDocuments, openMongoDocuments, type CollectionSpec, type Documents } from "../mixins/documents";
 import { MongoConnection, type MongoLog } from "../mixins/mongo/connection";
-import { storeIdOf } from "../mixins/mongo/identity";
+import { keptOnce } from "../mixins/mongo/once";
 import { NatsLink } from "../mixins/nats/link";
 import { NatsRoomBus } from "../mixins/nats/room-bus.nats";
 import { SqliteDatabase } from "../mixins/sqlite/database";
 import { lockFolder, type Release } from "../mixins/sqlite/lock";
-import { StorageError } from "../mixins/storage-errors";
 import { systemClock, type Clock } from "../services/core/clock";
+import { newId } from "../services/core/ids";
 import type { Limits } from "../services/core/limits";
 import { MemoryRoomBus, type RoomBus } from "../services/core/room-bus";
 import { AccessTokens } from "../services/core/tokens";
 import type { Config } from "./config";
 import { Health } from "./health";
-
-/** Milliseconds between attempts to learn which store this is. */
-const IDENTIFY_AGAIN = 1_000;
 
 /**
  * What the services of one process share: configuration, time, storage, the room bus and the origin. Made with the broker
@@ -133,22 +129,12 @@ export class Platform {
       if (!connection.up) throw new Error("MongoDB is away");
       await connection.ping();
     });
-    void this.identify(connection);
+    // A store that refuses this ends the start of the services that keep data in it.
+    keptOnce(connection, "store", "id", newId()).then(
+      id => (this.storeId = id),
+      () => undefined,
+    );
     return connection;
-  }
-
-  /** Every start of every node asks, until it is told. */
-  private async identify(connection: MongoConnection): Promise<void> {
-    for (;;) {
-      try {
-        await connection.whenFound();
-        this.storeId = await storeIdOf(connection);
-        return;
-      } catch (error) {
-        if (error instanceof StorageError && error.reason === "closed") return;
-        await pause(IDENTIFY_AGAIN, undefined, { ref: false });
-      }
-    }
   }
 
   private async openEmbedded(): Promise<{ database: SqliteDatabase; release: Release }> {

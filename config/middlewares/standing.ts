@@ -1,5 +1,5 @@
 import { Strategies, type Middleware, type ServiceBroker } from "moleculer";
-import { able, strangers, type Standing } from "../../mixins/standing";
+import { strangers, type Standing } from "../../mixins/standing";
 import { RookeryError } from "../../services/core/errors";
 import { platformOf } from "../platform";
 
@@ -67,23 +67,17 @@ function announce(broker: ServiceBroker): void {
 }
 
 interface Endpoint {
-  id: string;
+  node: { metadata?: Standing };
 }
 
-const RoundRobin = Strategies.RoundRobin as unknown as new (
-  registry: unknown,
-  broker: ServiceBroker,
-) => { broker: ServiceBroker; select(list: Endpoint[]): Endpoint | undefined };
+const RoundRobin = Strategies.RoundRobin as unknown as new () => {
+  select(list: Endpoint[]): Endpoint | undefined;
+};
 
-/** Round robin over the nodes that can do their work. */
+/** Round robin over the nodes that can do their work; over all of them if none can. */
 export class AbleRoundRobin extends RoundRobin {
   override select(list: Endpoint[]): Endpoint | undefined {
-    const nodes = new Set(
-      able(
-        this.broker,
-        list.map(({ id }) => id),
-      ),
-    );
-    return super.select(nodes.size === list.length ? list : list.filter(({ id }) => nodes.has(id)));
+    const well = list.filter(({ node }) => !node.metadata?.away);
+    return super.select(well.length > 0 ? well : list);
   }
 }

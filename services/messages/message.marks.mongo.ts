@@ -1,6 +1,6 @@
 import type { AnyBulkWriteOperation, Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
-import { DuplicateKeyError } from "../../mixins/storage-errors";
+import { upserted } from "../../mixins/mongo/once";
 import { GroupCommit } from "./group-commit";
 import type { Marks } from "./message.store";
 
@@ -86,16 +86,6 @@ export class MongoMarks {
     await upserted(() =>
       this.connection.write(db => collectionIn(db).bulkWrite(operations, { ordered: false })).then(() => undefined),
     );
-  }
-}
-
-/** Two upserts of a new document at once: one may be refused, and finds the other's the second time. */
-export async function upserted(write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (!(error instanceof DuplicateKeyError)) throw error;
-    await write();
   }
 }
 

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { MongoBulkWriteError, type Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
+import { keptOnce } from "../../mixins/mongo/once";
 import { StorageError } from "../../mixins/storage-errors";
 import type { LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { MongoChanges } from "./message.changes.mongo";
 import { documentOf, ENTRY_INDEXES, type EntryDocument } from "./message.entries.mongo";
-import { MongoMarks, upserted } from "./message.marks.mongo";
+import { MongoMarks } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
 import {
   MISSED,
@@ -183,15 +184,8 @@ function refusedAt(error: unknown): number {
 
 /** Indexes, and the epoch of the store, which the first node gives it. */
 async function prepare(connection: MongoConnection): Promise<string> {
-  const log = (db: MongoConnection["db"]) => db.collection<{ _id: "log"; epoch: string }>("log");
-  const epoch = randomBytes(16).toString("hex");
   await connection.prepare((db, options) => db.command({ createIndexes: ENTRIES, indexes: ENTRY_INDEXES }, options));
-  await upserted(async () => {
-    await connection.prepare(db => log(db).updateOne({ _id: "log" }, { $setOnInsert: { epoch } }, { upsert: true }));
-  });
-  const found = await connection.prepare(db => log(db).findOne({ _id: "log" }));
-  if (!found) throw new Error("The message log has no epoch");
-  return found.epoch;
+  return keptOnce(connection, "log", "epoch", randomBytes(16).toString("hex"));
 }
 
 const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection(ENTRIES);

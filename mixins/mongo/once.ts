@@ -1,0 +1,33 @@
+import { DuplicateKeyError } from "../storage-errors";
+import type { MongoConnection } from "./connection";
+
+/** Two upserts of a new document at once: one may be refused, and finds the other's the second time. */
+export async function upserted(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof DuplicateKeyError)) throw error;
+    await write();
+  }
+}
+
+/**
+ * What the store keeps under `name`, in the `field` of the one document of that collection: `first`, if nobody gave it
+ * before. Waits for the server; rejects with StorageError as `connection.prepare` does.
+ */
+export async function keptOnce(
+  connection: MongoConnection,
+  name: string,
+  field: string,
+  first: string,
+): Promise<string> {
+  const kept = (db: MongoConnection["db"]) => db.collection<{ _id: string } & Record<string, string>>(name);
+  await upserted(async () => {
+    await connection.prepare(db =>
+      kept(db).updateOne({ _id: name }, { $setOnInsert: { [field]: first } } as object, { upsert: true }),
+    );
+  });
+  const found = (await connection.prepare(db => kept(db).findOne({ _id: name })))?.[field];
+  if (typeof found !== "string") throw new Error(`The store keeps no ${field} of its ${name}`);
+  return found;
+}
