@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { ServiceBroker, type BrokerOptions, type ServiceSchema } from "moleculer";
-import { loadConfig } from "../../config/config";
-import { nodeOptions } from "../../config/node";
+import type { ServiceBroker } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { freePort } from "../../deploy/local/servers/ports";
 import { nodesWith } from "../../mixins/nodes";
@@ -15,13 +13,12 @@ import Presence from "../../services/presence/presence.service";
 import Rooms from "../../services/rooms/rooms.service";
 import Users from "../../services/users/users.service";
 import WsGateway from "../../services/ws-gateway/ws-gateway.service";
-import { identity, SECRET } from "../support/broker";
+import { identity, makeNode } from "../support/broker";
 import { afterFile } from "../support/cleanup";
 import { eventually } from "../support/eventually";
 import { describeCluster, mongoUrl, natsUrl } from "../support/servers";
 import { SocketClient } from "../support/socket";
 import { TcpProxy } from "../support/tcp-proxy";
-import { temporaryFolder } from "../support/temp";
 
 /** Two gateways and two writers over a real NATS and a real store; one gateway's way to NATS can be cut. */
 describeCluster("gateways of a cluster", () => {
@@ -43,23 +40,8 @@ describeCluster("gateways of a cluster", () => {
       space = namespace,
     }: { transporter?: string; wsPort?: number; space?: string } = {},
   ): Promise<ServiceBroker> {
-    const config = loadConfig({
-      DATA_DIR: temporaryFolder(),
-      JWT_SECRET: SECRET,
-      ADMIN_PASSWORD: "correct horse battery",
-      TRANSPORTER: transporter,
-      MONGO_URL: mongo,
-      WS_PORT: String(wsPort),
-      RATE_LIMIT: "count",
-    });
-    const broker = new ServiceBroker({
-      ...nodeOptions(config),
-      namespace: space,
-      logger: false,
-      metrics: false,
-      skipProcessEventRegistration: true,
-    } as BrokerOptions);
-    for (const schema of schemas) broker.createService(schema as ServiceSchema);
+    const env = { TRANSPORTER: transporter, MONGO_URL: mongo, WS_PORT: String(wsPort), RATE_LIMIT: "count" };
+    const broker = makeNode({ services: schemas, env, cluster: space });
     afterFile(() => broker.stop());
     await broker.start();
     return broker;

@@ -2,15 +2,13 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "nats";
-import { ServiceBroker, type BrokerOptions, type Context, type ServiceSchema } from "moleculer";
-import { loadConfig } from "../../config/config";
-import { nodeOptions } from "../../config/node";
+import type { Context, ServiceBroker, ServiceSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { startNats, type NatsServer } from "../../deploy/local/servers";
 import { LinkLostError, NatsLink } from "../../mixins/nats/link";
 import { NatsRoomBus } from "../../mixins/nats/room-bus.nats";
 import type { RoomPacket } from "../../services/core/room-bus";
-import { codeOf, SECRET, until } from "../support/broker";
+import { codeOf, makeNode as makeTestNode, until } from "../support/broker";
 import { describeNats } from "../support/servers";
 import { TcpProxy } from "../support/tcp-proxy";
 import { temporaryFolder } from "../support/temp";
@@ -48,21 +46,8 @@ describeNats("ties between nodes over NATS", () => {
   }
 
   function makeNode(namespace: string, services: ServiceSchema[] = []): ServiceBroker {
-    const config = loadConfig({
-      DATA_DIR: temporaryFolder(),
-      JWT_SECRET: SECRET,
-      TRANSPORTER: server.url,
-      MONGO_URL: "mongodb://127.0.0.1:9/nobody",
-      SERVICES: "files",
-    });
-    const broker = new ServiceBroker({
-      ...nodeOptions(config),
-      namespace,
-      logger: false,
-      metrics: false,
-      skipProcessEventRegistration: true,
-    } as BrokerOptions);
-    for (const schema of services) broker.createService(schema);
+    const env = { TRANSPORTER: server.url, MONGO_URL: "mongodb://127.0.0.1:9/nobody", SERVICES: "files" };
+    const broker = makeTestNode({ services, env, cluster: namespace });
     closing.push(() => broker.stop());
     return broker;
   }

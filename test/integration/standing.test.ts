@@ -1,16 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { ServiceBroker, type BrokerOptions, type ServiceSchema } from "moleculer";
-import { loadConfig } from "../../config/config";
-import { nodeOptions } from "../../config/node";
+import type { ServiceBroker, ServiceSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { nodesWith } from "../../mixins/nodes";
 import { RoomWriters } from "../../mixins/writers";
-import { SECRET } from "../support/broker";
+import { makeNode } from "../support/broker";
 import { afterFile } from "../support/cleanup";
 import { eventually } from "../support/eventually";
 import { describeCluster, mongoUrl, natsUrl } from "../support/servers";
 import { TcpProxy } from "../support/tcp-proxy";
-import { temporaryFolder } from "../support/temp";
 
 /** Answers with the node it ran on, and keeps data as the real one does. */
 const messages: ServiceSchema = {
@@ -25,21 +22,8 @@ const messages: ServiceSchema = {
 
 describeCluster("what a node says of its store", () => {
   async function node(store: string, services: ServiceSchema[], namespace: string): Promise<ServiceBroker> {
-    const config = loadConfig({
-      DATA_DIR: temporaryFolder(),
-      JWT_SECRET: SECRET,
-      TRANSPORTER: await natsUrl(),
-      MONGO_URL: store,
-      SERVICES: "messages",
-    });
-    const broker = new ServiceBroker({
-      ...nodeOptions(config),
-      namespace,
-      logger: false,
-      metrics: false,
-      skipProcessEventRegistration: true,
-    } as BrokerOptions);
-    for (const schema of services) broker.createService(schema);
+    const env = { TRANSPORTER: await natsUrl(), MONGO_URL: store, SERVICES: "messages" };
+    const broker = makeNode({ services, env, cluster: namespace });
     afterFile(() => broker.stop());
     await broker.start();
     return broker;

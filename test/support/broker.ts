@@ -22,7 +22,15 @@ export interface TestNode {
 export const SECRET = "7vJ2mQ9xRk4TzN1bYw8LcHs5DfGp3AeU";
 
 /** A started node as `npm start` would make it, without log and metrics. Stopped after the tests of the file. */
-export async function startNode({ services, dataDir, env, clock, cluster }: TestNode): Promise<ServiceBroker> {
+export async function startNode(node: TestNode): Promise<ServiceBroker> {
+  const broker = makeNode(node);
+  running.push(broker);
+  await broker.start();
+  return broker;
+}
+
+/** Such a node, not started and not stopped by anybody; with TRANSPORTER in `env` over the NATS that it names. */
+export function makeNode({ services, dataDir, env, clock, cluster }: TestNode): ServiceBroker {
   const config = loadConfig({
     DATA_DIR: dataDir ?? temporaryFolder(),
     JWT_SECRET: SECRET,
@@ -32,14 +40,12 @@ export async function startNode({ services, dataDir, env, clock, cluster }: Test
   const broker = new ServiceBroker({
     ...nodeOptions(config, clock),
     namespace: cluster ?? randomUUID(),
-    transporter: cluster === undefined ? null : "Fake",
+    ...(config.cluster === null && { transporter: cluster === undefined ? null : "Fake" }),
     logger: false,
     metrics: false,
     skipProcessEventRegistration: true,
   } as BrokerOptions);
   for (const schema of services) broker.createService(schema as ServiceSchema);
-  running.push(broker);
-  await broker.start();
   return broker;
 }
 
