@@ -1,0 +1,60 @@
+/** One process of the product, or a server it stands on. */
+export interface Process {
+  /** As the ground names it: `server`, `ws-gateway-1`, `services-2`, `nats-server`, `postgres`, ... */
+  readonly name: string;
+  readonly role: "server" | "gateway" | "api" | "services" | "nats" | "store" | "proxy";
+  /** SIGKILL, and resolves when it is gone. It stays away until it is started. */
+  kill(): Promise<void>;
+  /** Resolves when it is ready again. */
+  start(): Promise<void>;
+  /** SIGSTOP. */
+  freeze(): void;
+  /** SIGCONT. */
+  thaw(): void;
+}
+
+/** A connection between parts of the product that can be troubled, both ways or one way. */
+export interface Link {
+  /** `nats of ws-gateway-1`, `store of services-1`, ... */
+  readonly name: string;
+  readonly to: "nats" | "store";
+  /** Milliseconds added each way, with as much again at random at most. */
+  slow(ms: number): Promise<void>;
+  /** Connections stay open and nothing passes; `both` unless only what the node says (`up`), or hears (`down`), is lost. */
+  cut(way?: "both" | "up" | "down"): Promise<void>;
+  /** Everything open is reset, and new connections are refused. */
+  reset(): Promise<void>;
+  heal(): Promise<void>;
+}
+
+/** The product as it runs, in one shape, with everything that can go wrong with it in the hands of a test. */
+export interface Ground {
+  readonly shape: "embedded" | "cluster";
+  /** The one origin. */
+  readonly url: string;
+  /** Addresses of the gateways' own sockets, and the origin's: `ws://HOST:PORT/ws`. */
+  readonly doors: readonly string[];
+  readonly adminPassword: string;
+  readonly metricsUrls: readonly string[];
+  readonly processes: readonly Process[];
+  readonly links: readonly Link[];
+  /** Folder of the embedded store; null in a cluster. */
+  readonly dataDir: string | null;
+  /** Everything the processes wrote, for a run that failed. */
+  readonly output: string;
+  /** Rejects if it takes longer than so many milliseconds until health is green and every process runs. */
+  untilHealthy(ms?: number): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Something that goes wrong for a while. */
+export interface Fault {
+  /** As `--faults` names it. */
+  readonly name: string;
+  readonly shapes: readonly Ground["shape"][];
+  /**
+   * Does it once and heals it: resolves when what it troubled is as before. `told` is called when the trouble begins and
+   * ends, with what it is done to.
+   */
+  run(ground: Ground, random: () => number, told: (target: string, state: "begin" | "end") => void): Promise<void>;
+}
