@@ -10,10 +10,22 @@ export type Wire = "native" | "signalr" | "socketio" | "stream";
 export type Outcome = "ok" | "failed" | "unknown";
 /** In what state a room was handed to a socket that asked for it. */
 export type Resumption = "live" | "replayed" | "reset" | "denied";
+/**
+ * Why a socket was told to fetch a room anew. Of its offset: from another `epoch`, `ahead` of the log, below its `floor`,
+ * `hidden` from this member, too far `behind`; or the `log` could not be read, or a `gap` could not be closed in time.
+ */
+export type ResetCause = "epoch" | "ahead" | "floor" | "hidden" | "behind" | "log" | "gap";
+/** What a gateway read a part of a log for. */
+export type RangeUse = "heal" | "replay";
+/** Why a gateway dropped an entry the bus brought: it had it, or too much waited behind a gap (it is read from the log). */
+export type DropCause = "duplicate" | "overflow";
 
 const WIRES: readonly [Wire][] = [["native"], ["signalr"], ["socketio"], ["stream"]];
 const OUTCOMES: readonly [Outcome][] = [["ok"], ["failed"], ["unknown"]];
 const RESUMPTIONS: readonly [Resumption][] = [["live"], ["replayed"], ["reset"], ["denied"]];
+const RESETS: readonly [ResetCause][] = [["epoch"], ["ahead"], ["floor"], ["hidden"], ["behind"], ["log"], ["gap"]];
+const READS: readonly [RangeUse][] = [["heal"], ["replay"]];
+const DROPS: readonly [DropCause][] = [["duplicate"], ["overflow"]];
 
 /** Every metric of our own. No label ever holds the id of a user, a room, a socket or an address. */
 const METRICS = {
@@ -32,6 +44,41 @@ const METRICS = {
     type: "counter",
     labels: ["state"],
     help: "Rooms given to sockets, by state: live, replayed, reset, denied",
+  },
+  resets: {
+    name: "rookery_room_resets_total",
+    type: "counter",
+    labels: ["cause"],
+    help: "Rooms that sockets were told to fetch anew, by cause: epoch, ahead, floor, hidden, behind, log, gap",
+  },
+  gaps: { name: "rookery_gaps_healed_total", type: "counter", help: "Gaps in rooms' entries closed from the log" },
+  ranges: {
+    name: "rookery_ranges_read_total",
+    type: "counter",
+    labels: ["use"],
+    help: "Parts of room logs that gateways read: heal, replay",
+  },
+  drops: {
+    name: "rookery_entries_dropped_total",
+    type: "counter",
+    labels: ["cause"],
+    help: "Entries from the bus that gateways dropped: duplicate, overflow",
+  },
+  lostWriters: {
+    name: "rookery_lost_writers_total",
+    type: "counter",
+    help: "Writers lost whose rooms were looked after",
+  },
+  conflicts: {
+    name: "rookery_write_conflicts_total",
+    type: "counter",
+    help: "Batches that met entries of another writer of the room",
+  },
+  doubts: { name: "rookery_unknown_writes_total", type: "counter", help: "Batches whose outcome was unknown" },
+  settled: {
+    name: "rookery_unknown_writes_settled_total",
+    type: "counter",
+    help: "Batches of unknown outcome that are known to be stored, or never to be",
   },
   closes: { name: "rookery_sockets_closed_total", type: "counter", labels: ["code"], help: "Closes, by close code" },
   entries: { name: "rookery_entries_committed_total", type: "counter", help: "Entries stored in room logs" },
@@ -62,6 +109,14 @@ export class RookeryMetrics {
   private readonly deliveries = new Tally([]);
   private readonly acks = new Tally(METRICS.acks.labels, OUTCOMES);
   private readonly resumptions = new Tally(METRICS.resumptions.labels, RESUMPTIONS);
+  private readonly resets = new Tally(METRICS.resets.labels, RESETS);
+  private readonly gaps = new Tally([]);
+  private readonly ranges = new Tally(METRICS.ranges.labels, READS);
+  private readonly drops = new Tally(METRICS.drops.labels, DROPS);
+  private readonly lostWriters = new Tally([]);
+  private readonly conflicts = new Tally([]);
+  private readonly doubts = new Tally([]);
+  private readonly settled = new Tally([]);
   private readonly closes = new Tally(METRICS.closes.labels);
   private readonly entries = new Tally([]);
   private readonly batch = new Distribution(BATCH_BOUNDS);
@@ -105,6 +160,46 @@ export class RookeryMetrics {
 
   subscribed(state: Resumption, rooms = 1): void {
     this.resumptions.add(rooms, state);
+  }
+
+  /** Sockets were told to fetch a room anew. */
+  reset(cause: ResetCause, sockets = 1): void {
+    this.resets.add(sockets, cause);
+  }
+
+  /** A gap in a room's entries was closed from the log. */
+  healed(): void {
+    this.gaps.add(1);
+  }
+
+  /** A part of a room's log was asked for. */
+  rangeRead(use: RangeUse): void {
+    this.ranges.add(1, use);
+  }
+
+  /** Entries that the bus brought were dropped. */
+  dropped(cause: DropCause, entries = 1): void {
+    this.drops.add(entries, cause);
+  }
+
+  /** Writers were lost; what they wrote last is looked for. */
+  lostWriter(writers = 1): void {
+    this.lostWriters.add(writers);
+  }
+
+  /** A batch met entries of another writer. */
+  conflicted(): void {
+    this.conflicts.add(1);
+  }
+
+  /** Nobody knows whether a batch was stored. */
+  doubted(): void {
+    this.doubts.add(1);
+  }
+
+  /** Of such a batch it is known now. */
+  doubtSettled(): void {
+    this.settled.add(1);
   }
 
   /** One batch of a room's log was stored. */

@@ -235,6 +235,9 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       reachable: () => platform.link?.up ?? true,
       report: (what, detail) => this.logger.error(what, detail),
       committed: entries => metrics.committed(entries),
+      conflicted: () => metrics.conflicted(),
+      doubted: () => metrics.doubted(),
+      doubtSettled: () => metrics.doubtSettled(),
       trace: this.trace,
     });
     this.unwatch = platform.link?.onUp(() => this.log.tellHeads());

@@ -32,6 +32,11 @@ export interface WriterDependencies {
   report(what: string, detail: Record<string, unknown>): void;
   /** Told of every commit. */
   committed?(entries: number): void;
+  /** Told when entries of another writer of a room were met. */
+  conflicted?(): void;
+  /** Told of every batch whose outcome is unknown, and when it no longer is. */
+  doubted?(): void;
+  doubtSettled?(): void;
   /** Remembers what was written, for operators. */
   trace?: Pick<WriteTrace, "wrote" | "repeated">;
 }
@@ -201,6 +206,7 @@ export class RoomWriter {
 
   private begin(doubt: Doubt): void {
     this.doubt = doubt;
+    this.with_.doubted?.();
     for (const job of this.queue.splice(0)) settle(job, failed(this.refusal(job) ?? new RookeryError("UNAVAILABLE")));
     void this.settleDoubt(doubt);
   }
@@ -249,7 +255,10 @@ export class RoomWriter {
     ]);
     if (missed) for (const { kind, data } of missed) this.surroundings.follow(kind, data);
     else this.surroundings.forget();
-    if (head.offset !== this.head?.offset) bus.publish({ type: "head", room: this.room, head });
+    if (head.offset !== this.head?.offset) {
+      this.with_.conflicted?.();
+      bus.publish({ type: "head", room: this.room, head });
+    }
     this.head = head;
     return jobs.filter(job => {
       const repeat = repeats.get(keyText(job.key));
@@ -272,6 +281,7 @@ export class RoomWriter {
     const committedAt = this.with_.clock.now();
     this.forget();
     this.doubt = null;
+    this.with_.doubtSettled?.();
     if (events.length > 0) this.with_.bus.publish({ type: "events", room: this.room, events });
     const [first, last] = [events[0], events.at(-1)];
     if (first && last)
