@@ -8,6 +8,8 @@ import { freePort } from "./servers/ports";
 
 export interface ClusterNodeOptions {
   env: Readonly<Record<string, string>>;
+  /** Arguments of node; default: the product. */
+  program?: readonly string[];
   onLine: (line: string) => void;
   onDeath: OnDeath;
 }
@@ -16,7 +18,7 @@ export interface ClusterNodeOptions {
 const TELL = 10_000;
 
 /** The built product if it is there, else its source through tsx. */
-function program(): string[] {
+function product(): string[] {
   const built = join(projectRoot, "dist", "config", "start.js");
   const args = existsSync(built) ? [built] : ["--import", "tsx", join(projectRoot, "config", "start.ts")];
   return ["--disable-proto=delete", ...args];
@@ -76,7 +78,7 @@ export class ClusterNode extends Daemon {
 
   protected launch(): Child {
     this.told = false;
-    return Child.start(this.name, process.execPath, program(), {
+    return Child.start(this.name, process.execPath, this.options.program ?? product(), {
       cwd: projectRoot,
       env: {
         ...this.options.env,

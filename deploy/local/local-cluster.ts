@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lockFolder, type Release } from "../../mixins/sqlite/lock";
 import { ClusterNode } from "./cluster-node";
-import { layout } from "./layout";
+import { layout, type NodeSpec } from "./layout";
 import { MongoServer, NatsServer, Nginx, pingMongo } from "./servers";
 import type { ChildExit } from "./servers/child";
 import { freePort, mustBeFree } from "./servers/ports";
@@ -20,6 +20,10 @@ export interface ClusterOptions {
   restart?: boolean;
   /** Settings of every process. */
   env?: Record<string, string>;
+  /** Settings of one process, over those of all; asked before it starts first, when the servers run. */
+  envOf?: (node: NodeSpec, servers: { natsUrl: string; mongoUrl: string }) => Promise<Record<string, string>>;
+  /** Arguments of node for every process of the product; default: the product as it is built. */
+  program?: readonly string[];
   /** Servers that run already. */
   natsUrl?: string;
   mongoUrl?: string;
@@ -167,18 +171,20 @@ export class Cluster {
   }
 
   private async startNodes(): Promise<void> {
-    const { each, onLine } = this.options;
+    const { each, onLine, program, envOf } = this.options;
+    const { natsUrl, mongoUrl } = this;
     this.port ||= await freePort();
     const env = {
       ...this.env,
       ALLOWED_ORIGINS: [this.url, this.env.ALLOWED_ORIGINS].filter(Boolean).join(","),
-      TRANSPORTER: this.natsUrl,
-      MONGO_URL: this.mongoUrl,
+      TRANSPORTER: natsUrl,
+      MONGO_URL: mongoUrl,
     };
     const nodes = await Promise.all(
-      layout({ each }).map(spec =>
+      layout({ each }).map(async spec =>
         ClusterNode.create(spec, {
-          env,
+          env: { ...env, ...(await envOf?.(spec, { natsUrl, mongoUrl })) },
+          program,
           onLine: line => onLine?.(spec.name, line),
           onDeath: this.supervisor.died,
         }),

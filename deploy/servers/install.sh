@@ -100,4 +100,5 @@ documentdb &
 go_server nats-server github.com/nats-io/nats-server/v2 v2.15.2 github.com/nats-io/nats-server/v2
 go_server ferretdb github.com/FerretDB/FerretDB/v2 v2.7.0 github.com/FerretDB/FerretDB/v2/cmd/ferretdb
 go_server versitygw github.com/versity/versitygw v1.8.0 github.com/versity/versitygw/cmd/versitygw
+go_server toxiproxy github.com/Shopify/toxiproxy/v2 v2.12.0 github.com/Shopify/toxiproxy/v2/cmd/server
 wait

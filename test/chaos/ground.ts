@@ -11,6 +11,10 @@ export interface Process {
   freeze(): void;
   /** SIGCONT. */
   thaw(): void;
+  /** Whether it runs, frozen or not. */
+  readonly isRunning: boolean;
+  /** Moves its wall clock so many milliseconds from the machine's, until it is moved back to 0. Processes of the product only. */
+  shift?(ms: number): Promise<void>;
 }
 
 /** A connection between parts of the product that can be troubled, both ways or one way. */
@@ -24,6 +28,11 @@ export interface Link {
   cut(way?: "both" | "up" | "down"): Promise<void>;
   /** Everything open is reset, and new connections are refused. */
   reset(): Promise<void>;
+  /**
+   * Of packets to the node, this share comes twice, and this share late by at most 2 s, so that others overtake it. Links to
+   * NATS only.
+   */
+  garble?(share: number): void;
   heal(): Promise<void>;
 }
 

@@ -25,6 +25,7 @@ export const installed = {
   /** Its store runs in a chroot and a namespace of its own. */
   mongo: isRoot && isThere("bin/ferretdb", "documentdb/usr/share/postgresql/18/extension/documentdb.control"),
   s3: isThere("bin/versitygw"),
+  toxiproxy: isThere("bin/toxiproxy"),
   nginx: (process.env.PATH ?? "")
     .split(":")
     .concat("/usr/sbin")
