@@ -112,7 +112,14 @@ export type Staged = Line & { phase: "run" } & (
     | { what: "restored" }
     | { what: "seed"; seed: number; shape: "embedded" | "cluster"; faults: string[] }
     /** When the room was made, who is in it, and whether newcomers may read what was before. */
-    | { what: "room"; room: string; members: string[]; open: boolean }
+    | {
+        what: "room";
+        room: string;
+        members: string[];
+        open: boolean;
+        /** Everybody who is signed in may read and subscribe, member or not; absent: only members may. */
+        public?: boolean;
+      }
   );
 
 export type HistoryLine = Invoke | Completion | Observed | Staged;
