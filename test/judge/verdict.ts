@@ -30,7 +30,10 @@ export interface Counts {
 /** Judgement over one history. */
 export interface Verdict {
   valid: boolean;
+  /** At most 50 of each rule. */
   violations: Violation[];
+  /** How many there were of each rule that was broken. */
+  broken: Partial<Record<Rule, number>>;
   counts: Counts;
   /** Milliseconds from the end of a fault to the first ok of a send, over rooms: maximum and 99th percentile. */
   recovery: { max: number; p99: number };
