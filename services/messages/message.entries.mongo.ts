@@ -35,6 +35,8 @@ export const ENTRY_INDEXES: IndexDescription[] = [
   { name: "key", key: { room: 1, key: 1 }, unique: true },
   { name: "id", key: { id: 1 }, unique: true, partialFilterExpression: { id: { $exists: true } } },
   { name: "files", key: { files: 1, room: 1, offset: 1 }, partialFilterExpression: { files: { $exists: true } } },
+  { name: "mentions", key: { mentions: 1, room: 1, seq: 1 }, partialFilterExpression: { mentions: { $exists: true } } },
+  { name: "deleted", key: { room: 1, deleted: 1, seq: 1 }, partialFilterExpression: { deleted: true } },
   { name: "pending", key: { target: 1 }, partialFilterExpression: { pending: { $exists: true } } },
 ];
 
@@ -46,6 +48,9 @@ export const entryId = (room: string, offset: number): string => `${room}:${offs
 
 /** `_id`s of what belongs to a room and follows `after`; with 0, of all of it. */
 export const idsAfter = (room: string, after: number) => ({ $gt: entryId(room, after), $lt: `${room};` });
+
+/** `_id`s of what belongs to a room and to offsets below one. */
+export const idsBelow = (room: string, offset: number) => ({ $gt: `${room}:`, $lt: entryId(room, offset) });
 
 export function documentOf(room: string, entry: Entry): EntryDocument {
   const { offset, seq, kind, batch, id, sender, hash, data, change, mentions = [], files = [] } = entry;

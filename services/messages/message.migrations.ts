@@ -63,4 +63,18 @@ export const migrations: Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  {
+    // Where logs begin that do not begin at 1, and the messages that have left them.
+    name: "messages/004-floors",
+    up: `
+      CREATE TABLE floors (
+        room TEXT PRIMARY KEY,
+        floor INTEGER NOT NULL,
+        seq INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX mentions_room ON mentions (room, seq);
+      CREATE INDEX attachments_room ON attachments (room, target);
+      CREATE INDEX entries_deleted ON entries (room, seq) WHERE deleted = 1;
+    `,
+  },
 ];

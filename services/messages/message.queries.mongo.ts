@@ -3,6 +3,7 @@ import type { MongoConnection } from "../../mixins/mongo/connection";
 import type { LogHead } from "../core/contract";
 import type { RoomEvent } from "../core/room-bus";
 import { keyText } from "./job";
+import type { MongoFloors } from "./message.floors.mongo";
 import { entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
 import { eventOf, withinBytes, type Entry, type Repeat, type StoredMessage, type Window } from "./message.store";
 
@@ -15,17 +16,21 @@ type Now = NonNullable<RoomEvent["target"]>;
 
 /**
  * What is read of the rooms' logs. Messages of a room are numbered without a hole, so that each read is a range of `_id` or
- * seq known beforehand: nothing is sorted or counted by the server.
+ * seq known beforehand: nothing is sorted by the server, and nothing counted that grows with the room.
  */
 export class MongoQueries {
-  constructor(private readonly connection: MongoConnection) {}
+  constructor(
+    private readonly connection: MongoConnection,
+    private readonly floors: MongoFloors,
+  ) {}
 
   async heads(rooms: readonly string[]): Promise<Map<string, LogHead>> {
-    const [last, first] = await Promise.all([this.ends(rooms, -1), this.firsts(rooms)]);
+    const [last, floors] = await Promise.all([this.lasts(rooms), Promise.all(rooms.map(room => this.floors.of(room)))]);
     return new Map(
-      rooms.map(room => {
+      rooms.map((room, index) => {
         const { offset = 0, seq = 0 } = last.get(room) ?? {};
-        return [room, { offset, seq, floor: first.get(room)?.offset ?? 1 }];
+        // Both looks are of one time or another; what a floor was is true of a later log too.
+        return [room, { offset, seq, floor: Math.max(1, Math.min(floors[index]?.floor ?? 1, offset)) }];
       }),
     );
   }
@@ -42,7 +47,13 @@ export class MongoQueries {
     return (await this.find({ _id: idsAfter(room, after) }, 1, limit)).map(entryOf);
   }
 
-  async events(room: string, after: number, limit: number, maxBytes: number): Promise<RoomEvent[]> {
+  async entryAt(room: string, offset: number): Promise<Entry | undefined> {
+    return (await this.find({ _id: entryId(room, offset) })).map(entryOf)[0];
+  }
+
+  async events(room: string, from: number, limit: number, maxBytes: number): Promise<RoomEvent[]> {
+    const { floor } = await this.floors.of(room);
+    const after = Math.max(from, floor - 1);
     const documents = await this.connection.read(async db => {
       const found: EntryDocument[] = [];
       let bytes = 0;
@@ -64,7 +75,11 @@ export class MongoQueries {
 
   async repeats(room: string, keys: readonly { sender: string; clientId: string }[]): Promise<Repeat[]> {
     if (keys.length === 0) return [];
-    const found = await this.find({ room, key: { $in: keys.map(keyText) } });
+    const [{ floor }, all] = await Promise.all([
+      this.floors.of(room),
+      this.find({ room, key: { $in: keys.map(keyText) } }),
+    ]);
+    const found = all.filter(({ offset }) => offset >= floor);
     const now = await this.messagesNow(room, found);
     return found.map(document => {
       const { offset, seq, sender, clientId, hash, data } = entryOf(document);
@@ -79,12 +94,12 @@ export class MongoQueries {
 
   async window(room: string, { before, after, limit, visibleFrom }: Window): Promise<{ seq: number; data: string }[]> {
     if (after !== undefined) {
-      const from = Math.max(after, (await this.before(room, visibleFrom)) ?? Infinity);
+      const from = Math.max(after, await this.hidden(room, visibleFrom));
       return this.messages(room, from, from + limit);
     }
-    const [hidden, { seq: last }] = await Promise.all([this.before(room, visibleFrom), this.head(room)]);
+    const [hidden, { seq: last }] = await Promise.all([this.hidden(room, visibleFrom), this.head(room)]);
     const upTo = Math.min(last, (before ?? Infinity) - 1);
-    return this.messages(room, Math.max(upTo - limit, hidden ?? Infinity), upTo);
+    return this.messages(room, Math.max(upTo - limit, hidden), upTo);
   }
 
   async page(
@@ -93,8 +108,8 @@ export class MongoQueries {
     limit: number,
     visibleFrom: number,
   ): Promise<{ items: string[]; total: number }> {
-    const [first, { seq: last }] = await Promise.all([this.before(room, visibleFrom), this.head(room)]);
-    const hidden = first ?? last;
+    const [first, { seq: last }] = await Promise.all([this.hidden(room, visibleFrom), this.head(room)]);
+    const hidden = Math.min(first, last);
     const upTo = last - skip;
     const rows = await this.messages(room, Math.max(upTo - limit, hidden), upTo);
     return { items: rows.map(({ data }) => data), total: last - hidden };
@@ -110,46 +125,49 @@ export class MongoQueries {
     return shown.length > 0;
   }
 
-  /** Messages after a seq and an offset that are neither the user's nor deleted, and how many of them name him. */
+  /** Of the messages after a seq: how many are deleted, and how many that are not name the user. */
   async unread(
     user: string,
-    rooms: readonly { room: string; after: number; visibleFrom: number }[],
-  ): Promise<Map<string, { unread: number; mentions: number }>> {
-    const counts = await inGroups(rooms, ROOMS_AT_ONCE, group =>
-      this.aggregate<{ _id: string; unread: number; mentions: number }>([
-        {
-          $match: {
-            kind: "message",
-            $or: group.map(({ room, after, visibleFrom }) => ({
-              room,
-              seq: { $gt: after },
-              offset: { $gt: visibleFrom },
-              sender: { $ne: user },
-              deleted: false,
-            })),
-          },
-        },
-        {
-          $group: {
-            _id: "$room",
-            unread: { $sum: 1 },
-            mentions: { $sum: { $cond: [{ $in: [user, { $ifNull: ["$mentions", []] }] }, 1, 0] } },
-          },
-        },
-      ]),
-    );
-    return new Map(counts.map(({ _id, ...count }) => [_id, count]));
+    rooms: readonly { room: string; seen: number }[],
+  ): Promise<Map<string, { deleted: number; mentions: number }>> {
+    const count = (filter: Filter<EntryDocument>, hint: string) =>
+      inGroups(rooms, ROOMS_AT_ONCE, group => {
+        const $or = group.map(({ room, seen }) => ({ ...filter, room, seq: { $gt: seen } }));
+        return this.aggregate<{ _id: string; n: number }>(
+          [{ $match: { ...filter, $or } }, { $group: { _id: "$room", n: { $sum: 1 } } }],
+          hint,
+        );
+      });
+    const [deleted, mentions] = await Promise.all([
+      count({ deleted: true }, "deleted"),
+      count({ mentions: user, deleted: false, sender: { $ne: user } }, "mentions"),
+    ]);
+    const byRoom = new Map(rooms.map(({ room }) => [room, { deleted: 0, mentions: 0 }]));
+    for (const { _id, n } of deleted) (byRoom.get(_id) as { deleted: number }).deleted = n;
+    for (const { _id, n } of mentions) (byRoom.get(_id) as { mentions: number }).mentions = n;
+    return byRoom;
+  }
+
+  /** Of each room, the messages that a reader does not see: seq at an offset, or those that have left; Infinity beyond the log. */
+  async hiddenIn(rooms: readonly { room: string; visibleFrom: number }[]): Promise<number[]> {
+    const floors = await Promise.all(rooms.map(({ room }) => this.floors.of(room)));
+    const inside = rooms.filter(({ visibleFrom }, index) => visibleFrom >= (floors[index]?.floor ?? 1));
+    const ids = inside.map(({ room, visibleFrom }) => entryId(room, visibleFrom));
+    const found = ids.length === 0 ? [] : await this.find({ _id: { $in: ids } });
+    const seqs = new Map(found.map(({ _id, seq }) => [_id, seq]));
+    return rooms.map(({ room, visibleFrom }, index) => {
+      const { floor, seq } = floors[index] ?? { floor: 1, seq: 0 };
+      return visibleFrom < floor ? seq : (seqs.get(entryId(room, visibleFrom)) ?? Infinity);
+    });
   }
 
   async head(room: string): Promise<{ offset: number; seq: number }> {
-    const { offset = 0, seq = 0 } = (await this.ends([room], -1)).get(room) ?? {};
+    const { offset = 0, seq = 0 } = (await this.lasts([room])).get(room) ?? {};
     return { offset, seq };
   }
 
-  /** Seq before the first message above an offset; null if there is no entry above it. */
-  private async before(room: string, visibleFrom: number): Promise<number | null> {
-    const [first] = await this.find({ _id: idsAfter(room, visibleFrom) }, 1, 1);
-    return first ? first.seq - (first.kind === "message" ? 1 : 0) : null;
+  private async hidden(room: string, visibleFrom: number): Promise<number> {
+    return (await this.hiddenIn([{ room, visibleFrom }]))[0] as number;
   }
 
   /** Messages above one seq up to another, oldest first. */
@@ -175,29 +193,12 @@ export class MongoQueries {
     return new Map([...messages].map(([offset, { data }]) => [offset, { offset, data: data ?? "null" }]));
   }
 
-  /** Where the rooms' logs begin. Nearly all begin at 1, and that is one look for all of them. */
-  private async firsts(rooms: readonly string[]): Promise<Map<string, End>> {
-    const ids = rooms.map(room => entryId(room, 1));
-    const options = { projection: { _id: 0, room: 1, offset: 1, seq: 1 } } as const;
-    const whole = await this.connection.read(db =>
-      entriesIn(db)
-        .find<End>({ _id: { $in: ids } }, options)
-        .toArray(),
-    );
-    const first = new Map(whole.map(end => [end.room, end]));
-    const others = await this.ends(
-      rooms.filter(room => !first.has(room)),
-      1,
-    );
-    return new Map([...first, ...others]);
-  }
-
-  /** First (1) or last (-1) entries of rooms; none for an empty log. */
-  private async ends(rooms: readonly string[], direction: 1 | -1): Promise<Map<string, End>> {
+  /** Last entries of rooms; none for an empty log. */
+  private async lasts(rooms: readonly string[]): Promise<Map<string, End>> {
     const found = await inGroups(rooms, ROOMS_AT_ONCE, group => {
       const [first = [], ...others] = group.map(room => [
         { $match: { _id: idsAfter(room, 0) } },
-        { $sort: { _id: direction } },
+        { $sort: { _id: -1 } },
         { $limit: 1 },
         { $project: { _id: 0, room: 1, offset: 1, seq: 1 } },
       ]);
@@ -207,8 +208,9 @@ export class MongoQueries {
     return new Map(found.map(end => [end.room, end]));
   }
 
-  private aggregate<T extends Document>(pipeline: Document[]): Promise<T[]> {
-    return this.connection.read(db => entriesIn(db).aggregate<T>(pipeline).toArray());
+  private aggregate<T extends Document>(pipeline: Document[], hint?: string): Promise<T[]> {
+    const options = hint === undefined ? {} : { hint };
+    return this.connection.read(db => entriesIn(db).aggregate<T>(pipeline, options).toArray());
   }
 
   private find(filter: Filter<EntryDocument>, direction?: 1 | -1, limit?: number): Promise<EntryDocument[]> {

@@ -7,6 +7,7 @@ import type { LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { MongoChanges } from "./message.changes.mongo";
 import { documentOf, ENTRY_INDEXES, type EntryDocument } from "./message.entries.mongo";
+import { MongoFloors } from "./message.floors.mongo";
 import { MongoMarks } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
 import {
@@ -33,6 +34,7 @@ const ENTRIES = "entries";
  * follow from it, and follow again if the node died in between. Needs no transaction, collation or change stream.
  */
 export class MongoMessageStore implements MessageStore {
+  private readonly floors: MongoFloors;
   private readonly queries: MongoQueries;
   private readonly changes: MongoChanges;
   private readonly readers: MongoMarks;
@@ -42,7 +44,8 @@ export class MongoMessageStore implements MessageStore {
     readonly epoch: string,
     private readonly onCommit: (ms: number) => void,
   ) {
-    this.queries = new MongoQueries(connection);
+    this.floors = new MongoFloors(connection);
+    this.queries = new MongoQueries(connection, this.floors);
     this.changes = new MongoChanges(connection);
     this.readers = new MongoMarks(connection);
     this.changes.sweepAlways();
@@ -61,13 +64,19 @@ export class MongoMessageStore implements MessageStore {
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
     const result = await this.insert(room, entries);
+    const stored = entries.slice(0, result.stored);
+    const first = stored[0];
+    if (!first) return result;
     try {
-      await this.apply(room, entries.slice(0, result.stored));
+      const [{ floor }] = await Promise.all([this.floors.of(room), this.apply(room, stored)]);
+      if (first.offset >= floor) return result;
+      // What stood there has left the log and no key refused us, but the number was given: whoever is so late has lost.
+      await this.floors.clear(room, floor);
+      return { stored: 0 };
     } catch (error) {
       // The entries are in the log, whatever kept us from doing the rest.
       throw error instanceof StorageError ? new StorageError("unknown", error.reason, error) : error;
     }
-    return result;
   }
 
   /** The commit, the first half of `append`. */
@@ -96,8 +105,13 @@ export class MongoMessageStore implements MessageStore {
    * the look at the log and the writer's insert but what decisions rest on: else a busy writer could never be overtaken.
    */
   async takeOver(room: string, known?: RoomHead): Promise<Takeover> {
-    const missed = known && (await this.queries.entries(room, known.offset, MISSED + 1));
-    const all = missed && missed.length <= MISSED;
+    const [{ floor }, missed] = await Promise.all([
+      this.floors.of(room),
+      known && this.queries.entries(room, known.offset, MISSED + 1),
+    ]);
+    // Below the floor there may be what a late writer left; its keys must not stand in the way of others.
+    if (floor > 1) await this.floors.clear(room, floor);
+    const all = known && missed && missed.length <= MISSED && follow(known, missed);
     const entries = all ? missed : await this.queries.lastBatch(room);
     this.readers.advance(marksOf(room, entries)).catch(() => undefined);
     await this.changes.apply(room, entries);
@@ -151,25 +165,44 @@ export class MongoMessageStore implements MessageStore {
 
   async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     const ids = rooms.map(({ room }) => room);
-    const [heads, read] = await Promise.all([this.queries.heads(ids), this.readers.readBy(user, ids)]);
-    const rows = rooms.map(({ room, visibleFrom }) => {
+    const [heads, read, hidden] = await Promise.all([
+      this.queries.heads(ids),
+      this.readers.readBy(user, ids),
+      this.queries.hiddenIn(rooms),
+    ]);
+    const rows = rooms.map(({ room }, index) => {
       const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, read.get(room) ?? 0];
-      return { room, visibleFrom, lastSeq, readSeq, after: readSeq };
+      return { room, lastSeq, readSeq, seen: Math.max(readSeq, hidden[index] ?? 0) };
     });
-    const counts = await this.queries.unread(
-      user,
-      rows.filter(({ lastSeq, readSeq }) => lastSeq > readSeq),
-    );
-    return rows.map(({ room, lastSeq, readSeq }) => {
-      const { unread = 0, mentions = 0 } = counts.get(room) ?? {};
-      return { room, unread, mentions, lastSeq, readSeq };
+    // Sending moves one's own read mark: after it there are only messages of others.
+    const unread = rows.filter(({ lastSeq, seen }) => lastSeq > seen);
+    const counts = await this.queries.unread(user, unread);
+    return rows.map(({ room, lastSeq, readSeq, seen }) => {
+      const { deleted = 0, mentions = 0 } = counts.get(room) ?? {};
+      return { room, unread: Math.max(lastSeq - seen - deleted, 0), mentions, lastSeq, readSeq };
     });
+  }
+
+  async trim(room: string, before: number): Promise<number> {
+    const { offset: last } = await this.queries.head(room);
+    const entry = await this.queries.entryAt(room, Math.min(before, last));
+    if (entry) {
+      const floor = { floor: entry.offset, seq: entry.seq - (entry.kind === "message" ? 1 : 0) };
+      if (floor.floor > 1) await this.floors.raise(room, floor);
+    }
+    const { floor } = await this.floors.of(room);
+    while (floor > 1 && (await this.floors.clear(room, floor)));
+    return floor;
   }
 
   close(): Promise<void> {
     return this.changes.close();
   }
 }
+
+/** Whether nothing between a head and the last of these entries has left the log. */
+const follow = (head: RoomHead, entries: readonly Entry[]): boolean =>
+  (entries.at(-1)?.offset ?? head.offset) - head.offset === entries.length;
 
 const marksOf = (room: string, entries: readonly Entry[]) =>
   [...readMarks(entries).values()].map(({ user, read }) => ({ room, user, read, delivered: read }));

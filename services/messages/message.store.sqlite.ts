@@ -8,6 +8,7 @@ import {
   eventOf,
   MISSED,
   readMarks,
+  TRIMMED,
   withinBytes,
   type AppendResult,
   type Entry,
@@ -32,28 +33,35 @@ const CLEAR = `DELETE FROM reactions WHERE room = ? AND target = ?`;
 const HEADS = `SELECT r.value AS room,
     (SELECT offset FROM entries WHERE room = r.value ORDER BY offset DESC LIMIT 1) AS offset,
     (SELECT seq FROM entries WHERE room = r.value ORDER BY offset DESC LIMIT 1) AS seq,
-    (SELECT offset FROM entries WHERE room = r.value ORDER BY offset LIMIT 1) AS floor
+    COALESCE((SELECT floor FROM floors WHERE room = r.value), 1) AS floor
   FROM json_each(?) r`;
+/** Refused by the key of `floors` where the log begins above the offset: what stood there has left, the number was given. */
+const FENCE = `INSERT INTO floors SELECT room, floor, seq FROM floors WHERE room = ? AND floor > ?`;
+/** Messages of a room that a reader does not see: those at or below an offset, and those that have left the log. */
+const hidden = (room: string, visibleFrom: string): string => `COALESCE(
+    (SELECT seq FROM entries WHERE room = ${room} AND offset <= ${visibleFrom} ORDER BY offset DESC LIMIT 1),
+    (SELECT seq FROM floors WHERE room = ${room}), 0)`;
+const last = (room: string): string =>
+  `COALESCE((SELECT seq FROM entries WHERE room = ${room} ORDER BY offset DESC LIMIT 1), 0)`;
 /** An edit or deletion shows its message as it is now; so does everything that names a message for the rings. */
 const EVENTS = `SELECT e.offset, e.seq, e.kind, e.data, e.target, t.data AS now
   FROM entries e LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target
   WHERE e.room = ? AND e.offset > ? ORDER BY e.offset LIMIT ?`;
-const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash, COALESCE(t.data, e.data) AS data
+const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash, COALESCE(t.data, e.data, 'null') AS data
   FROM json_each(?2) k JOIN entries e
     ON e.room = ?1 AND e.sender = k.value ->> 0 AND e.client_id = k.value ->> 1
   LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target`;
 const BY_IDS = `SELECT e.room, e.id, e.offset, e.seq, e.sender, e.hash, e.deleted, e.data
   FROM json_each(?) k JOIN entries e ON e.id = k.value`;
+/** Messages are numbered without a hole, so that every read is a range of seq: nothing is counted, nothing passed over. */
 const AFTER = `SELECT seq, data FROM entries
-  WHERE room = ? AND kind = 'message' AND seq > ? AND offset > ? ORDER BY seq LIMIT ?`;
+  WHERE room = ?1 AND kind = 'message' AND seq > max(?2, ${hidden("?1", "?3")}) ORDER BY seq LIMIT ?4`;
 const BEFORE = `SELECT seq, data FROM entries
-  WHERE room = ? AND kind = 'message' AND seq < ? AND offset > ? ORDER BY seq DESC LIMIT ?`;
+  WHERE room = ?1 AND kind = 'message' AND seq < ?2 AND seq > ${hidden("?1", "?3")} ORDER BY seq DESC LIMIT ?4`;
 const PAGE = `SELECT data FROM entries
-  WHERE room = ? AND kind = 'message' AND offset > ? ORDER BY seq DESC LIMIT ? OFFSET ?`;
-const TOTAL = `SELECT
-    COALESCE((SELECT seq FROM entries WHERE room = ?1 ORDER BY offset DESC LIMIT 1), 0)
-  - COALESCE((SELECT seq FROM entries WHERE room = ?1 AND offset <= ?2 ORDER BY offset DESC LIMIT 1),
-             (SELECT seq - (kind = 'message') FROM entries WHERE room = ?1 ORDER BY offset LIMIT 1), 0) AS total`;
+  WHERE room = ?1 AND kind = 'message' AND seq <= ${last("?1")} - ?4 AND seq > ${hidden("?1", "?2")}
+  ORDER BY seq DESC LIMIT ?3`;
+const TOTAL = `SELECT ${last("?1")} - ${hidden("?1", "?2")} AS total`;
 const MARK = `INSERT INTO marks (room, user, read, delivered) VALUES (?, ?, ?, ?)
   ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)
   WHERE excluded.read > read OR excluded.delivered > delivered`;
@@ -63,15 +71,30 @@ const SHOWS = `SELECT 1 FROM json_each(?2) r
   JOIN attachments a ON a.file = ?1 AND a.room = r.value ->> 0 AND a.target > r.value ->> 1
   JOIN entries e ON e.room = a.room AND e.offset = a.target WHERE e.deleted = 0 LIMIT 1`;
 const MARKS = `SELECT user, read, delivered FROM marks WHERE room = ? AND user = ?`;
-const UNREAD = `SELECT r.value ->> 0 AS room,
-    COALESCE(m.read, 0) AS readSeq,
-    COALESCE((SELECT seq FROM entries WHERE room = r.value ->> 0 ORDER BY offset DESC LIMIT 1), 0) AS lastSeq,
-    (SELECT COUNT(*) FROM entries e WHERE e.room = r.value ->> 0 AND e.kind = 'message' AND e.seq > COALESCE(m.read, 0)
-      AND e.offset > r.value ->> 1 AND e.sender <> ?1 AND e.deleted = 0) AS unread,
+/** Sending moves one's own read mark: after it there are only messages of others. */
+const UNREAD = `WITH asked AS MATERIALIZED (
+    SELECT r.value ->> 0 AS room, COALESCE(m.read, 0) AS readSeq, ${last("r.value ->> 0")} AS lastSeq,
+      max(COALESCE(m.read, 0), ${hidden("r.value ->> 0", "r.value ->> 1")}) AS seen
+    FROM json_each(?2) r LEFT JOIN marks m ON m.room = r.value ->> 0 AND m.user = ?1)
+  SELECT room, readSeq, lastSeq,
+    max(lastSeq - seen, 0) - (SELECT COUNT(*) FROM entries e WHERE e.room = a.room AND e.deleted = 1 AND e.seq > seen)
+      AS unread,
     (SELECT COUNT(*) FROM mentions x JOIN entries e ON e.room = x.room AND e.seq = x.seq AND e.kind = 'message'
-      WHERE x.user = ?1 AND x.room = r.value ->> 0 AND x.seq > COALESCE(m.read, 0)
-      AND e.offset > r.value ->> 1 AND e.sender <> ?1 AND e.deleted = 0) AS mentions
-  FROM json_each(?2) r LEFT JOIN marks m ON m.room = r.value ->> 0 AND m.user = ?1`;
+      WHERE x.user = ?1 AND x.room = a.room AND x.seq > seen AND e.sender <> ?1 AND e.deleted = 0) AS mentions
+  FROM asked a`;
+/** The next step of the floor: never past the last entry, and never back. */
+const RAISE = `INSERT INTO floors SELECT e.room, e.offset, e.seq - (e.kind = 'message') FROM entries e
+  WHERE e.room = ?1 AND e.offset > 1 AND e.offset = min(?2,
+    (SELECT offset FROM entries WHERE room = ?1 ORDER BY offset DESC LIMIT 1),
+    COALESCE((SELECT floor FROM floors WHERE room = ?1), 1) + ?3)
+  ON CONFLICT (room) DO UPDATE SET floor = excluded.floor, seq = excluded.seq WHERE excluded.floor > floor
+  RETURNING floor`;
+const LEAVE = [
+  "DELETE FROM entries WHERE room = ?1 AND offset < (SELECT floor FROM floors WHERE room = ?1)",
+  "DELETE FROM reactions WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
+  "DELETE FROM attachments WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
+  "DELETE FROM mentions WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
+];
 
 /** The room logs in the embedded store. A batch is one sequence: what waits in the worker shares one fsync. */
 export class SqliteMessageStore implements MessageStore {
@@ -89,17 +112,18 @@ export class SqliteMessageStore implements MessageStore {
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
     const marks = readMarks(entries);
+    const fence: Unit = [{ sql: FENCE, params: [room, entries[0]?.offset ?? 0] }];
     const units = entries.map(entry => unitOf(room, entry, marks.get(entry)));
-    const { applied, failure } = await this.database.write(units);
+    const { applied, failure } = await this.database.write([fence, ...units]);
     if (failure && failure.kind !== "unique") throw new Error(`The log refused an entry: ${failure.message}`);
-    return { stored: applied };
+    return { stored: Math.max(applied - 1, 0) };
   }
 
   /** A batch and what it changes are one commit here: nothing is ever left undone. */
   async takeOver(room: string, known?: RoomHead): Promise<Takeover> {
-    const { offset = 0, seq = 0 } = (await this.heads([room])).get(room) ?? {};
+    const { offset = 0, seq = 0, floor = 1 } = (await this.heads([room])).get(room) ?? {};
     const head = { offset, seq };
-    if (!known || offset - known.offset > MISSED) return { head, missed: null };
+    if (!known || offset - known.offset > MISSED || floor > known.offset + 1) return { head, missed: null };
     return { head, missed: offset > known.offset ? await this.events(room, known.offset, MISSED, Infinity) : [] };
   }
 
@@ -188,6 +212,19 @@ export class SqliteMessageStore implements MessageStore {
 
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     return this.database.all(UNREAD, [user, JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]))]);
+  }
+
+  async trim(room: string, before: number): Promise<number> {
+    const slice: Unit = [
+      { sql: RAISE, params: [room, Math.min(before, Number.MAX_SAFE_INTEGER), TRIMMED], returning: true },
+      ...LEAVE.map((sql): Statement => ({ sql, params: [room] })),
+    ];
+    for (;;) {
+      const { rows } = await this.database.write([slice]);
+      const floor = rows[0]?.[0]?.["floor"] as number | undefined;
+      if (floor === undefined || floor >= before) break;
+    }
+    return (await this.heads([room])).get(room)?.floor ?? 1;
   }
 
   /** The file is the platform's. */

@@ -70,6 +70,9 @@ export interface Takeover {
   missed: readonly Pick<Entry, "kind" | "data">[] | null;
 }
 
+/** Entries that leave a log in one commit: others wait for no more than that. */
+export const TRIMMED = 1_000;
+
 /** Entries that a writer may have missed and still learns one by one. */
 export const MISSED = 256;
 
@@ -102,9 +105,12 @@ export interface MessageStore {
   append(room: string, entries: readonly Entry[]): Promise<AppendResult>;
   /** Finishes what another writer, or a crash, may have left undone in the room, and says where its log stands. */
   takeOver(room: string, known?: RoomHead): Promise<Takeover>;
-  /** Heads of the rooms asked; an empty log has head 0 and floor 1. */
+  /** Heads of the rooms asked; an empty log has head 0 and floor 1, and no log's floor is above its last entry. */
   heads(rooms: readonly string[]): Promise<Map<string, LogHead>>;
-  /** Entries after an offset as they are shown now: at most `limit`, at least one, about `maxBytes` of data. */
+  /**
+   * Entries after an offset, from the floor on, as they are shown now: at most `limit`, at least one, about `maxBytes` of
+   * data.
+   */
   events(room: string, after: number, limit: number, maxBytes: number): Promise<RoomEvent[]>;
   /** What stands under these keys, wherever in the room. */
   repeats(room: string, keys: readonly { sender: string; clientId: string }[]): Promise<Repeat[]>;
@@ -122,6 +128,13 @@ export interface MessageStore {
   marks(room: string): Promise<Marks[]>;
   /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted, or name him. */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
+  /**
+   * Takes the entries below an offset out of the log, from its front; the last one always stays, so that no number is given
+   * twice: an entry below the floor is refused like one whose offset is taken. With the messages go their reactions, their
+   * files and what their clientIds stood for. Works in slices; where it rejects, calling it again goes on. Resolves to the
+   * floor, which never falls.
+   */
+  trim(room: string, before: number): Promise<number>;
   /** Ends what the store does by itself. */
   close(): Promise<void>;
 }

@@ -117,15 +117,23 @@ describeMongo("the room log in MongoDB", () => {
     expect(await store.reactions(room, 1)).toEqual([{ emoji: "👍", user: "bob" }]);
   });
 
-  it("begins the log of a room where its first entry stands", async () => {
+  it("holds nothing below the floor to be of the log, though it stands there still, and removes it when it can", async () => {
     const store = await opened();
     const room = newId();
     await store.append(room, messageEntries(9));
-    await (await stored()).deleteMany({ room, offset: { $lte: 4 } });
-    expect((await store.heads([room, newId()])).get(room)).toEqual({ offset: 9, seq: 9, floor: 5 });
-    const rows = await store.window(room, { after: 0, limit: 2, visibleFrom: 0 });
-    expect(rows.map(({ seq }) => seq)).toEqual([5, 6]);
-    expect((await store.page(room, 0, 3, 0)).total).toBe(5);
+    const collection = await stored();
+    const [left] = await collection.find({ room, offset: 2 }).toArray();
+    await store.trim(room, 5);
+    // What a writer left that was about to be told that it is too late, and died.
+    await collection.insertOne(left as EntryDocument);
+    expect((await store.heads([room])).get(room)).toEqual({ offset: 9, seq: 9, floor: 5 });
+    expect((await store.events(room, 0, 10, 10_000))[0]?.offset).toBe(5);
+    expect((await store.window(room, { after: 0, limit: 1, visibleFrom: 0 }))[0]?.seq).toBe(5);
+    expect((await store.page(room, 0, 100, 0)).items).toHaveLength(5);
+    const { sender = "", key = "" } = left ?? {};
+    expect(await store.repeats(room, [{ sender, clientId: key.slice(sender.length + 1) }])).toEqual([]);
+    await store.takeOver(room);
+    expect(await collection.countDocuments({ room })).toBe(5);
   });
 
   it("lets neither of two busy writers of one room wait until the other is done", async () => {

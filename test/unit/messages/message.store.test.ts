@@ -1,5 +1,5 @@
 import { newId } from "../../../services/core/ids";
-import type { Entry } from "../../../services/messages/message.store";
+import type { Entry, MessageStore } from "../../../services/messages/message.store";
 import { changeEntry, messageEntries, messageEntry } from "./entries";
 import { once, stores } from "./stores";
 
@@ -234,5 +234,107 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     const others = await Promise.all([beside(), beside(), beside()]);
     expect(store.epoch).toMatch(/^[0-9a-f]{32}$/);
     expect(new Set(others.map(({ epoch }) => epoch))).toEqual(new Set([store.epoch]));
+  });
+
+  describe("design 4, Leaving", () => {
+    /** Messages 1 to 9 with a settings entry at 4: offsets 5 to 9 are messages 4 to 8. */
+    const filled = async (store: MessageStore, room: string) => {
+      const entries = messageEntries(9).map((entry, n) => (n < 3 ? entry : { ...entry, seq: n }));
+      entries[3] = { ...(entries[3] as Entry), kind: "room", id: null, seq: 3 };
+      await store.append(room, entries);
+      return entries;
+    };
+    const offsets = async (store: MessageStore, room: string, after = 0) =>
+      (await store.events(room, after, 100, 1e6)).map(({ offset }) => offset);
+
+    it("entries leave a log only from its front, and the floor never falls", async () => {
+      const { store } = await opened();
+      const room = newId();
+      await filled(store, room);
+      expect(await store.trim(room, 1)).toBe(1);
+      expect((await store.heads([room])).get(room)).toEqual({ offset: 9, seq: 8, floor: 1 });
+      expect(await store.trim(room, 6)).toBe(6);
+      expect(await store.trim(room, 3)).toBe(6);
+      expect((await store.heads([room])).get(room)).toEqual({ offset: 9, seq: 8, floor: 6 });
+      expect(await offsets(store, room)).toEqual([6, 7, 8, 9]);
+      expect(await offsets(store, room, 7)).toEqual([8, 9]);
+      expect(await store.trim(newId(), 5)).toBe(1);
+    });
+
+    it("the last entry always stays, so that no number is given twice", async () => {
+      const { store } = await opened();
+      const room = newId();
+      const entries = await filled(store, room);
+      expect(await store.trim(room, Infinity)).toBe(9);
+      expect((await store.heads([room])).get(room)).toEqual({ offset: 9, seq: 8, floor: 9 });
+      expect((await store.takeOver(room)).head).toEqual({ offset: 9, seq: 8 });
+      // A writer that has slept, and knows the log as it was, gets no number that was given before.
+      const late = [2, 3].map(n => messageEntry({ offset: n, seq: n, batch: 2 }));
+      expect(await store.append(room, late)).toEqual({ stored: 0 });
+      expect(await store.append(room, [{ ...(entries[1] as Entry), id: newId() }])).toEqual({ stored: 0 });
+      expect(await offsets(store, room)).toEqual([9]);
+      expect((await store.takeOver(room, { offset: 1, seq: 1 })).missed).toBeNull();
+      expect((await store.takeOver(room, { offset: 8, seq: 7 })).missed).toHaveLength(1);
+      expect(await store.append(room, [messageEntry({ offset: 10, seq: 9 })])).toEqual({ stored: 1 });
+    });
+
+    it("history, pages and unread begin at the floor", async () => {
+      const { store } = await opened();
+      const [room, user] = [newId(), newId()];
+      await filled(store, room);
+      await store.trim(room, 6);
+      const seqs = async (bounds: object, visibleFrom = 0) =>
+        (await store.window(room, { limit: 3, visibleFrom, ...bounds })).map(({ seq }) => seq);
+      expect(await seqs({ after: 0 })).toEqual([5, 6, 7]);
+      expect(await seqs({ before: 7 })).toEqual([5, 6]);
+      expect(await seqs({ before: 5 })).toEqual([]);
+      expect(await seqs({}, 3)).toEqual([6, 7, 8]);
+      expect(await seqs({ after: 0 }, 7)).toEqual([7, 8]);
+      const { items, total } = await store.page(room, 2, 5, 0);
+      expect([texts(items.map(data => ({ data }))), total]).toEqual([["text 6", "text 7"], 4]);
+      const unread = async (visibleFrom: number) => (await store.unread(user, [{ room, visibleFrom }]))[0]?.unread;
+      expect([await unread(0), await unread(5), await unread(7), await unread(9)]).toEqual([4, 4, 2, 0]);
+    });
+
+    it("with a message leave its reactions, files, mentions and clientId; what changed it stays an entry", async () => {
+      const { store } = await opened();
+      const [room, file, user] = [newId(), newId(), newId()];
+      const first = messageEntry({ offset: 1, seq: 1, files: [file], mentions: [user] });
+      await store.append(room, [first]);
+      const reaction = { emoji: "👍", user, on: true };
+      await store.append(room, [
+        changeEntry("reaction", { offset: 2, seq: 1 }, { offset: 1, data: "{}", reaction }, '{"on":true}'),
+        changeEntry("edit", { offset: 3, seq: 1, batch: 2 }, { offset: 1, data: "{}" }),
+      ]);
+      await store.trim(room, 2);
+      expect(await store.byIds([first.id as string])).toEqual([]);
+      expect(await store.reactions(room, 1)).toEqual([]);
+      expect(await store.shows(file, [{ room, visibleFrom: 0 }])).toBe(false);
+      expect(await store.unread(user, [{ room, visibleFrom: 0 }])).toMatchObject([{ unread: 0, mentions: 0 }]);
+      expect(await store.repeats(room, [first])).toEqual([]);
+      expect((await store.events(room, 0, 9, 1e6)).map(({ kind, data }) => [kind, data])).toEqual([
+        ["reaction", '{"on":true}'],
+        ["edit", "null"],
+      ]);
+      const again = messageEntry({ offset: 4, seq: 2, clientId: first.clientId });
+      expect(await store.append(room, [again])).toEqual({ stored: 1 });
+    });
+
+    it("a long log leaves in slices, while others write to it", async () => {
+      const { store, beside } = await opened();
+      const room = newId();
+      const batch = (n: number) =>
+        Array.from({ length: 250 }, (_, i) => messageEntry({ offset: n * 250 + i + 1, seq: n * 250 + i + 1 }, ""));
+      for (let n = 0; n < 10; n++) await store.append(room, batch(n));
+      const other = await beside();
+      const [floor] = await Promise.all([
+        store.trim(room, 2_300),
+        other.append(room, batch(10)),
+        other.trim(room, 1_500),
+      ]);
+      expect(floor).toBe(2_300);
+      expect((await other.heads([room])).get(room)).toEqual({ offset: 2_750, seq: 2_750, floor: 2_300 });
+      expect((await offsets(other, room))[0]).toBe(2_300);
+    });
   });
 });
