@@ -9,7 +9,7 @@ import type { Daemon } from "../../deploy/local/servers/daemon";
 import { testSettings } from "../support/settings";
 import { Toxiproxy } from "../support/toxiproxy";
 import { ShiftedClock } from "./clock";
-import type { Ground, Link, Process } from "./ground";
+import type { Ground, Process } from "./ground";
 import { TroubledLink } from "./link";
 import { Output } from "./output";
 
@@ -113,6 +113,10 @@ class DaemonProcess implements Process {
     return this.daemon.isRunning;
   }
 
+  get pid(): number {
+    return this.pids()[0] ?? -1;
+  }
+
   kill(): Promise<void> {
     return this.daemon.kill9();
   }
@@ -168,6 +172,3 @@ function serversOf({ nats, mongo, nginx }: Cluster): Process[] {
   if (nginx) servers.push(new DaemonProcess(nginx, "nginx", "proxy"));
   return servers;
 }
-
-/** For those who ask what the ground can do: links may be left out. */
-export const linksTo = (links: readonly Link[], to: Link["to"]): Link[] => links.filter(link => link.to === to);

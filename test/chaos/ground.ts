@@ -13,6 +13,8 @@ export interface Process {
   thaw(): void;
   /** Whether it runs, frozen or not. */
   readonly isRunning: boolean;
+  /** Of the process itself, not of what guards it. */
+  readonly pid: number;
   /** Moves its wall clock so many milliseconds from the machine's, until it is moved back to 0. Processes of the product only. */
   shift?(ms: number): Promise<void>;
 }
@@ -61,6 +63,8 @@ export interface Fault {
   /** As `--faults` names it. */
   readonly name: string;
   readonly shapes: readonly Ground["shape"][];
+  /** Whether this ground has what it takes; absent: every ground of its shapes. */
+  isPossible?(ground: Ground): boolean;
   /**
    * Does it once and heals it: resolves when what it troubled is as before. `told` is called when the trouble begins and
    * ends, with what it is done to.

@@ -1,0 +1,69 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Fault, Ground } from "./ground";
+import { whole } from "./random";
+
+/** Bytes of a disk that is filled for a test; a larger one is somebody's. */
+const SMALL = 1024 ** 3;
+
+const STRACE = "/usr/bin/strace";
+
+/** The disk of the store is full for a while. The store must be on a small disk of its own. */
+export const disk: Fault = {
+  name: "disk",
+  shapes: ["embedded"],
+  isPossible: ({ dataDir }) => dataDir !== null && sizeOf(dataDir) <= SMALL,
+  async run({ dataDir }, random, told) {
+    const dir = dataDir as string;
+    const pad = join(dir, "pad");
+    told("disk", "begin");
+    try {
+      for (const end = performance.now() + whole(random, 2_000, 10_000); performance.now() < end; await pause(200)) {
+        const { bavail, bsize } = statfsSync(dir);
+        // What was given free meanwhile is taken, too.
+        if (bavail > 0) writeFileSync(pad, Buffer.alloc(bavail * bsize), { flag: "a" });
+      }
+    } finally {
+      rmSync(pad, { force: true });
+      told("disk", "end");
+    }
+  },
+};
+
+const sizeOf = (dir: string): number => {
+  const { blocks, bsize } = statfsSync(dir);
+  return blocks * bsize;
+};
+
+/** Every fsync of the server takes 500 ms longer: strace holds it back. */
+export const slowSync = (lasts: readonly [number, number] = [5_000, 20_000]): Fault => ({
+  name: "fsync",
+  shapes: ["embedded"],
+  isPossible: () => existsSync(STRACE),
+  async run({ processes }: Ground, random, told) {
+    const server = processes.find(({ role }) => role === "server");
+    if (!server) throw new Error("no server here");
+    const calls = "fsync,fdatasync";
+    const strace = spawn(
+      STRACE,
+      ["-qq", "-f", "-p", String(server.pid), "-e", `trace=${calls}`, "-e", `inject=${calls}:delay_enter=500000`],
+      { stdio: "ignore" },
+    );
+    const ended = once(strace, "close");
+    told(server.name, "begin");
+    try {
+      await Promise.race([pause(whole(random, ...lasts)), ended]);
+      if (strace.exitCode !== null) throw new Error(`strace ended with ${strace.exitCode} while it held fsync back`);
+    } finally {
+      // It lets go of the server, then ends.
+      strace.kill("SIGTERM");
+      await ended;
+      told(server.name, "end");
+    }
+  },
+});
+
+export const fsync = slowSync();

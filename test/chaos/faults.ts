@@ -1,0 +1,21 @@
+import { clock } from "./faults.clock";
+import { disk, fsync } from "./faults.disk";
+import { duplicate, latency, partition, reset } from "./faults.links";
+import { kill, nats, stop, store, writers } from "./faults.processes";
+import type { Fault } from "./ground";
+
+/** Everything that a run can be told to do, by name. */
+export const FAULTS: readonly Fault[] = [
+  kill,
+  stop,
+  writers,
+  nats,
+  store,
+  partition,
+  latency,
+  reset,
+  duplicate,
+  clock,
+  disk,
+  fsync,
+];
