@@ -17,6 +17,7 @@ import type {
   Tokens,
   Unread,
   SharedChannel,
+  UserNote,
 } from "./model";
 import type { ErrorCode, PublicError } from "./errors";
 import type { SendBody } from "./send";
@@ -73,10 +74,14 @@ export type UserOperation =
   | { op: "delete"; id: string }
   | { op: "react"; id: string; emoji: string; on: boolean };
 
-/** What the rooms service writes into a room's log: membership and settings, once per `changeId`. */
+/**
+ * What services write into a log, once per `changeId`: membership and settings into a room's, notes into the log that has
+ * a user's id for its room and is his own feed.
+ */
 export type RoomOperation =
   | { op: "member"; changeId: string; user: string; change: MemberChange; role?: RoomRole }
-  | { op: "room"; changeId: string; room: SharedChannel | Conversation };
+  | { op: "room"; changeId: string; room: SharedChannel | Conversation }
+  | { op: "user"; changeId: string; note: UserNote };
 
 export type AppendRequest =
   { room: string; user: Identity; entry: UserOperation } | { room: string; user?: undefined; entry: RoomOperation };

@@ -50,6 +50,8 @@ export const INTERNAL = {
   /** Entries and bytes of a room that are replayed on resume; beyond either it is a reset. */
   replayEntries: 1_000,
   replayBytes: 1024 * 1024,
+  /** Entries of a user's own feed that are kept at least; the oldest leave it. Not fewer than are replayed. */
+  userFeed: 1_000,
 } as const;
 
 export interface Rate {

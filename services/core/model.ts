@@ -1,4 +1,5 @@
 import type { Permission, Role, RoomRole } from "./permissions";
+import type { MemberChange } from "./room-bus";
 
 /** The shapes that clients see. Fields may be added, never taken away or renamed. */
 
@@ -126,6 +127,21 @@ export interface Unread {
   lastSeq: number;
   readSeq: number;
 }
+
+/** What a user's own feed tells, by kind; one kind more is one line more. */
+export interface UserNotes {
+  /**
+   * He has come into a room, has left it, or is somebody else there. `by`: who did it, unless it was himself. `room`: the
+   * room as he sees it, when he has come in; not of a group of more than 100, which REST tells of.
+   */
+  member: { roomId: string; change: MemberChange; role?: RoomRole; by?: string; room?: Channel | Conversation };
+  /** A mark of his has moved, on whatever device. Reading moves both marks and is told as `read` alone. */
+  read: { roomId: string; seq: number };
+  delivered: { roomId: string; seq: number };
+}
+
+/** One entry of a user's own feed. */
+export type UserNote = { [Kind in keyof UserNotes]: { kind: Kind; data: UserNotes[Kind] } }[keyof UserNotes];
 
 export interface Page<T> {
   items: T[];

@@ -2,9 +2,10 @@ import Validator, { type ValidationError } from "fastest-validator";
 import type { PublicError } from "./errors";
 import { fieldErrors, RookeryError } from "./errors";
 import { checkTree } from "./json";
-import type { Identity, PresenceStatus } from "./model";
+import type { Identity, PresenceStatus, UserNotes } from "./model";
 import type { SendBody } from "./send";
 import type { PresenceChange } from "./contract";
+import type { RoomEvent } from "./room-bus";
 
 /**
  * The native wire: every frame on one page. A text frame holds one JSON object, or several joined by newlines, both ways.
@@ -17,7 +18,7 @@ type Numbered = { i?: number };
 
 export type ClientFrame = Numbered &
   (
-    | { t: "hello"; token: string; rooms?: Record<string, number | null>; epoch?: string; n?: number }
+    | { t: "hello"; token: string; rooms?: Record<string, number | null>; epoch?: string; n?: number | null }
     | { t: "sub"; rooms: string[]; from?: Record<string, number | null>; mode?: "active" | "passive" }
     | { t: "unsub"; rooms: string[] }
     | ({ t: "send"; room: string } & SendBody)
@@ -49,7 +50,7 @@ const token = "string";
 
 /** What each frame must look like. Bounds that are configuration are checked where they are used. */
 const FRAMES: Record<FrameType, Record<string, unknown>> = {
-  hello: { token, rooms: offsets, epoch: "string|max:100|optional", n: seq },
+  hello: { token, rooms: offsets, epoch: "string|max:100|optional", n: { ...seq, nullable: true } },
   sub: {
     rooms: { ...rooms, min: 1 },
     from: offsets,
@@ -144,6 +145,8 @@ export type RoomState =
 export type ServerFrame =
   | { t: "event"; room: string; offset: number; kind: string; data: unknown }
   | { t: "reset"; room: string; offset: number }
+  /** Of the user's own feed. `reset`: notes up to `n` were skipped. */
+  | { t: "user"; n: number; kind: keyof UserNotes | "reset"; data: object }
   | { t: "unsub"; room: string; code: PublicError["code"] }
   | { t: "read" | "delivered"; room: string; user: string; seq: number }
   | { t: "typing"; room: string; user: string; on: boolean }
@@ -170,6 +173,17 @@ export function errorAnswer(i: number | undefined, error: PublicError): string {
 /** An event around data that is JSON text already: encoded once for everybody. */
 export const eventFrame = (room: string, offset: number, kind: string, data: string): string =>
   `{"t":"event","room":"${room}","offset":${offset},"kind":"${kind}","data":${data}}`;
+
+/** The same of a user's own feed: the note says its kind and data itself. */
+const userFrame = (n: number, note: string): string => `{"t":"user","n":${n},${note.slice(1)}`;
+
+/** An entry of a log as its readers get it. */
+export const entryFrame = (log: string, { offset, kind, data }: RoomEvent): string =>
+  kind === "user" ? userFrame(offset, data) : eventFrame(log, offset, kind, data);
+
+/** Entries were skipped and are not sent any more; the next is the one after `offset`. `own`: the log is the reader's own feed. */
+export const resetFrame = (log: string, offset: number, own: boolean): string =>
+  encode(own ? { t: "user", n: offset, kind: "reset", data: {} } : { t: "reset", room: log, offset });
 
 /** The answer to a send, around the message as the log gave it. */
 export const sentFrame = (i: number, data: string, duplicate: boolean): string =>

@@ -3,7 +3,8 @@
  * offsets let a gateway notice, and the log is the truth it heals from. Payloads are encoded once, by the writer.
  */
 
-export type EntryKind = "message" | "edit" | "delete" | "reaction" | "member" | "room" | "pin";
+/** `user` is what a user's own feed consists of; its data is a `UserNote`. */
+export type EntryKind = "message" | "edit" | "delete" | "reaction" | "member" | "room" | "pin" | "user";
 
 /** One stored change of a room, as every gateway gets it. */
 export interface RoomEvent {

@@ -33,7 +33,7 @@ export interface Situation {
 /** Either an entry to store, or nothing to do and the answer at once. */
 export type Decision = { entry: Entry } | { unchanged: StoredMessage };
 
-/** SENDER of entries that the rooms service writes: no user can have this id. */
+/** SENDER of entries that services write: no user can have this id. */
 export const ROOMS = "rooms";
 
 /** Throws RookeryError where the request is refused. */
@@ -45,6 +45,8 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
     }
     case "room":
       return { entry: { ...blank(at, "room"), sender: ROOMS, data: JSON.stringify(operation.room) } };
+    case "user":
+      return { entry: { ...blank(at, "user"), sender: ROOMS, data: JSON.stringify(operation.note) } };
     case "send": {
       const sender = member(at, user);
       if (operation.replyTo !== undefined) replied(at);

@@ -43,6 +43,16 @@ export interface CommandDependencies {
 type Authenticated = Connection & { token: NonNullable<Connection["token"]> };
 type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping" }>;
 
+/** What a connection is to read from now on. */
+interface Wanted {
+  rooms: readonly string[];
+  /** Offsets after which to go on; null or none: from the head. */
+  from: Record<string, number | null>;
+  sameEpoch: boolean;
+  /** Also its user's own feed, after the note `n`; null: from the head. */
+  feed?: { n: number | null };
+}
+
 /** Writes of one user that may be under way here. */
 const PENDING = 256;
 /** Changes of subscriptions of one connection that may wait. */
@@ -61,20 +71,21 @@ export class Commands {
 
   constructor(private readonly with_: CommandDependencies) {}
 
-  hello(connection: Connection, { rooms = {}, epoch }: FrameOf<"hello">, i: number | undefined): void {
+  hello(connection: Connection, { rooms = {}, epoch, n = null }: FrameOf<"hello">, i: number | undefined): void {
     const { services, publicLimits } = this.with_;
     const refused = (): void => void (connection.greeted = false);
     const greet = async (deadline: number): Promise<void> => {
       const current = await this.before(deadline, services.epoch());
       const sameEpoch = epoch === undefined || epoch === current;
-      await this.subscribe(connection, deadline, Object.keys(rooms), rooms, sameEpoch, states => {
+      const wanted = { rooms: Object.keys(rooms), from: rooms, sameEpoch, feed: { n } };
+      await this.subscribe(connection, deadline, wanted, (states, feed) => {
         if (i === undefined) return null;
         const { identity } = (connection as Authenticated).token;
         return answer("welcome", i, {
           user: welcomeUser(identity),
           session: identity.sid,
           epoch: current,
-          n: 0,
+          ...feed,
           limits: publicLimits,
           rooms: states,
         });
@@ -101,8 +112,11 @@ export class Commands {
         );
       case "sub":
         return this.inTurn(connection, i, deadline =>
-          this.subscribe(connection, deadline, frame.rooms, frame.from ?? {}, true, rooms =>
-            i === undefined ? null : answer("ok", i, { rooms }),
+          this.subscribe(
+            connection,
+            deadline,
+            { rooms: frame.rooms, from: frame.from ?? {}, sameEpoch: true },
+            rooms => (i === undefined ? null : answer("ok", i, { rooms })),
           ),
         );
       case "unsub":
@@ -166,18 +180,22 @@ export class Commands {
   private async subscribe(
     connection: Connection,
     deadline: number,
-    rooms: readonly string[],
-    from: Record<string, number | null>,
-    sameEpoch: boolean,
-    answered: (states: object) => string | null,
+    { rooms, from, sameEpoch, feed }: Wanted,
+    answered: (states: object, feed: object | undefined) => string | null,
   ): Promise<void> {
     const { hub, limits } = this.with_;
+    const user = connection.user ?? "";
     const wanted = [...new Set(rooms)];
-    if (new Set([...connection.rooms.keys(), ...wanted]).size > limits.rooms) throw tooMany("rooms", limits.rooms);
+    const all = new Set([...connection.rooms.keys(), ...wanted]);
+    all.delete(user);
+    if (all.size > limits.rooms) throw tooMany("rooms", limits.rooms);
     const offsets = new Map(wanted.map(room => [room, Object.hasOwn(from, room) ? (from[room] ?? null) : null]));
     const prepare = async () => {
-      const rights = await hub.prepare(connection, connection.user ?? "", wanted);
-      await hub.reach(new Map([...offsets].filter((entry): entry is [string, number] => entry[1] !== null)));
+      const [rights] = await Promise.all([
+        hub.prepare(connection, user, wanted),
+        feed && hub.prepareFeed(user, feed.n),
+      ]);
+      await hub.reach(new Map([...offsets].filter((entry): entry is [string, number] => entry[1] !== null)), rights);
       return rights;
     };
     const allowed = await this.before(deadline, prepare()).catch((error: unknown) => {
@@ -186,11 +204,12 @@ export class Commands {
     });
     if (connection.closed) return;
     // From here to `run` in one go: the answer comes first, the next event is the one after the offset it names.
+    const own = feed && hub.admitFeed(connection, feed.n, sameEpoch);
     const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch);
-    const answerText = answered(states);
+    const answerText = answered(states, own);
     if (answerText !== null) connection.reply(answerText);
     connection.flush();
-    hub.run(connection, wanted);
+    hub.run(connection, feed ? [user, ...wanted] : wanted);
   }
 
   private append(connection: Connection, room: string, entry: UserOperation, i: number | undefined): void {

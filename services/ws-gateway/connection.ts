@@ -26,6 +26,7 @@ export const isLive = ({ cursor, pending }: Subscription): boolean => cursor ===
  */
 export class Connection {
   token: VerifiedToken | null = null;
+  /** By id; under the id of its user, his own feed. */
   readonly rooms = new Map<string, Subscription>();
   /** Subscriptions that are being decided. */
   readonly joining = new Map<string, PendingRights>();
@@ -55,6 +56,11 @@ export class Connection {
 
   get user(): string | undefined {
     return this.token?.identity.id;
+  }
+
+  /** Rooms it reads; its user's own feed is none. */
+  get roomCount(): number {
+    return this.rooms.size - (this.rooms.has(this.user ?? "") ? 1 : 0);
   }
 
   get closed(): boolean {

@@ -1,9 +1,9 @@
 import { CLOSES } from "../core/closes";
 import type { LogHead, LogRange, RoomAccess } from "../core/contract";
-import type { ErrorCode } from "../core/errors";
+import { RookeryError, type ErrorCode } from "../core/errors";
 import { isId } from "../core/ids";
 import { INTERNAL } from "../core/limits";
-import { encode, eventFrame, type RoomState } from "../core/protocol";
+import { encode, entryFrame, resetFrame, type RoomState } from "../core/protocol";
 import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
 import { isLive, type Connection, type Subscription } from "./connection";
 import type { RoomFeed } from "./feed";
@@ -34,6 +34,12 @@ export interface Prepared {
   access: RoomAccess;
   feed: RoomFeed | undefined;
 }
+
+/** How a log that may be read goes on. */
+type Entered = Exclude<RoomState, { state: "denied" }>;
+
+/** Of everybody in his own feed: he reads it, and that is all. */
+const OWN: Rights = { member: false, open: true };
 
 /** Longest joined frame; above it the engine would leave its batching. */
 const FRAME = 15 * 1024;
@@ -121,6 +127,23 @@ export class Hub {
     await this.rooms.reach(from);
   }
 
+  /**
+   * Follows a user's own feed, at least as far as he knows of it: a log whose room is his id. Follow with `admitFeed` in the
+   * tick of the answer. Rejects while the log cannot be asked.
+   */
+  async prepareFeed(user: string, n: number | null): Promise<void> {
+    await this.rooms.open(user).feed.ready;
+    if (n !== null) await this.rooms.reach(new Map([[user, n]]));
+  }
+
+  /** Registers a reader of his own feed, who needs nobody's leave. Throws UNAVAILABLE if it is not followed. */
+  admitFeed(connection: Connection, n: number | null, sameEpoch: boolean): { n: number; feed: Entered["state"] } {
+    const room = this.rooms.get(connection.user ?? "");
+    if (!room || !isWhole(room.feed)) throw new RookeryError("UNAVAILABLE");
+    const { offset, state } = this.enter(connection, room, OWN, 0, n, sameEpoch);
+    return { n: offset, feed: state };
+  }
+
   /** Registers what was prepared and says how each room goes on. Nothing is sent to the socket by it. */
   admit(
     connection: Connection,
@@ -160,7 +183,12 @@ export class Hub {
     void this.replayer.pump(connection);
   }
 
+  /** Ends the reading of a room. One's own feed is none, and ends with the connection. */
   leave(connection: Connection, id: string): void {
+    if (id !== connection.user) this.drop(connection, id);
+  }
+
+  private drop(connection: Connection, id: string): void {
     if (!connection.rooms.delete(id)) return;
     connection.socket.unsubscribe(id);
     const room = this.rooms.get(id);
@@ -170,7 +198,7 @@ export class Hub {
   }
 
   close(connection: Connection): void {
-    for (const id of [...connection.rooms.keys()]) this.leave(connection, id);
+    for (const id of [...connection.rooms.keys()]) this.drop(connection, id);
     this.abandon(connection, [...connection.joining.keys()]);
   }
 
@@ -191,7 +219,7 @@ export class Hub {
     visibleFrom: number,
     from: number | null,
     sameEpoch: boolean,
-  ): RoomState {
+  ): Entered {
     const { offset, seq, floor } = room.feed.head;
     const subscription: Subscription = { member, open, cursor: null, replayed: 0, pending: null };
     let state: "live" | "replayed" | "reset" = "live";
@@ -221,7 +249,7 @@ export class Hub {
       length = 0;
     };
     for (const event of events) {
-      const frame = eventFrame(id, event.offset, event.kind, event.data);
+      const frame = entryFrame(id, event);
       if (length + frame.length > FRAME) flush();
       frames.push(frame);
       length += frame.length;
@@ -254,7 +282,8 @@ export class Hub {
       if (!subscription) continue;
       connection.socket.unsubscribe(id);
       Object.assign(subscription, { member: false, cursor: null, pending: new PendingRights() });
-      this.rechecks.add(connection, id);
+      if (id === connection.user) this.answered(connection, id, { room: id, role: null, visibleFrom: 0, open: true });
+      else this.rechecks.add(connection, id);
     }
   }
 
@@ -266,7 +295,7 @@ export class Hub {
     const { denied, member, open } = subscription.pending.settle(access);
     if (denied) return this.cut(connection, id, denied);
     Object.assign(subscription, { member, open, pending: null });
-    connection.socket.send(encode({ t: "reset", room: id, offset: feed.head.offset }));
+    connection.socket.send(resetFrame(id, feed.head.offset, id === connection.user));
     connection.socket.subscribe(id);
   }
 

@@ -20,14 +20,14 @@ export class Operators {
     const all = user === undefined ? connections : (hub.users.get(user) ?? new Set<Connection>());
     const startOfClock = clock.now() - clock.monotonic();
     const items: GatewaySocket[] = [];
-    for (const { socket, token, rooms, openedAt } of all) {
+    for (const { socket, token, roomCount, openedAt } of all) {
       if (items.length === limit) break;
       items.push({
         user: token?.identity.id ?? null,
         username: token?.identity.username ?? null,
         session: token?.identity.sid ?? null,
         since: Math.round(startOfClock + openedAt),
-        rooms: rooms.size,
+        rooms: roomCount,
         address: socket.address,
         backlog: socket.buffered,
       });

@@ -1,6 +1,6 @@
 import type { LogRange } from "../core/contract";
 import { INTERNAL } from "../core/limits";
-import { encode, eventFrame } from "../core/protocol";
+import { entryFrame, resetFrame } from "../core/protocol";
 import type { RoomEvent } from "../core/room-bus";
 import type { Connection } from "./connection";
 import type { RoomFeed } from "./feed";
@@ -49,7 +49,7 @@ export class Replayer {
     for (const event of events ?? []) {
       // The log may be ahead of the bus: what the feed has yet to pass on, everybody gets from there, once.
       if (event.offset > feed.head.offset) break;
-      const frame = eventFrame(room, event.offset, event.kind, event.data);
+      const frame = entryFrame(room, event);
       frames.push(frame);
       length += frame.length;
       subscription.cursor = event.offset;
@@ -59,7 +59,7 @@ export class Replayer {
     if (frames.length > 0) connection.socket.send(frames.join("\n"));
     const behind = subscription.cursor < feed.head.offset;
     const lost = events === null || (frames.length === 0 && behind) || subscription.replayed > INTERNAL.replayBytes;
-    if (lost) connection.socket.send(encode({ t: "reset", room, offset: feed.head.offset }));
+    if (lost) connection.socket.send(resetFrame(room, feed.head.offset, room === connection.user));
     else if (behind) return false;
     subscription.cursor = null;
     connection.socket.subscribe(room);
