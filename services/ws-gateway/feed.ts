@@ -1,21 +1,34 @@
 import type { LogHead, LogRange } from "../core/contract";
+import { RookeryError } from "../core/errors";
 import type { RoomEvent, RoomHead, RoomPacket } from "../core/room-bus";
+import { within } from "./deadline";
+import { JoinedReads } from "./joined-reads";
+import { Ring, shownAfter, type Encode, type Framed, type Target } from "./ring";
 
-/** Entries a feed keeps as they were published, for those who were away for a moment. */
-const RING_ENTRIES = 256;
-const RING_BYTES = 256 * 1024;
 /** What may wait behind a gap; beyond either, or 5 s, the room is reset. */
 const HELD_ENTRIES = 1_000;
 const HELD_BYTES = 1024 * 1024;
 const HEAL_MS = 5_000;
-/** Milliseconds between attempts to read the log. */
+/** Milliseconds between attempts to read the log, and what one attempt gets at least, however late it is. */
 const RETRY_MS = 100;
-/** Bytes of one range read. */
+const ATTEMPT_MS = 1_000;
+/** Bytes of one read that closes a gap, for all readers. */
 const RANGE_BYTES = 512 * 1024;
+/** Bytes of one read for those who are behind: what the slowest of them is sent at once. */
+const REPLAY_BYTES = 64 * 1024;
+
+/** What a feed counts. */
+export interface FeedCounts {
+  healed(): void;
+  rangeRead(use: "heal" | "replay"): void;
+  dropped(cause: "duplicate" | "overflow", entries: number): void;
+}
 
 export interface FeedDependencies {
   heads(room: string): Promise<LogHead>;
   range(room: string, after: number, maxBytes: number): Promise<LogRange>;
+  encode: Encode;
+  counts: FeedCounts;
   /** Told of entries in order of offset, without a hole, once each. */
   entries(events: readonly RoomEvent[]): void;
   /** Entries were skipped: readers must fetch. The next entry is the one after `head`. */
@@ -39,10 +52,8 @@ export class RoomFeed {
   private floor = 1;
   /** Where this feed began, or went on after it had skipped. */
   private since = Infinity;
-  private ring: RoomEvent[] = [];
-  /** When each entry of the ring was passed on. */
-  private times: number[] = [];
-  private ringBytes = 0;
+  private readonly ring: Ring;
+  private readonly reads: JoinedReads;
   private readonly held = new Map<number, RoomEvent>();
   private heldBytes = 0;
   /** The furthest entry anybody told us of. What would not fit in front of a gap is known by it alone. */
@@ -59,6 +70,12 @@ export class RoomFeed {
     private readonly with_: FeedDependencies,
   ) {
     this.activeAt = with_.now();
+    this.ring = new Ring(with_.encode);
+    this.reads = new JoinedReads({
+      read: after => this.read(after),
+      got: entries => this.keep(entries),
+      encode: with_.encode,
+    });
     this.loaded = with_.heads(room).then(head => this.start(head));
   }
 
@@ -80,16 +97,18 @@ export class RoomFeed {
   }
 
   /** Entries after an offset from memory, or null if they are not all there. */
-  recent(after: number): RoomEvent[] | null {
-    if (after >= this.position) return [];
-    const first = this.ring[0];
-    if (!first || first.offset > after + 1) return null;
-    return this.ring.slice(after + 1 - first.offset);
+  recent(after: number): readonly Framed[] | null {
+    return after >= this.position ? [] : this.ring.after(after);
+  }
+
+  /** Entries after an offset from the log, by a read shared with all who wait for one. */
+  older(after: number): Promise<readonly Framed[]> {
+    return this.reads.after(after);
   }
 
   /** What is kept in memory, for whoever looks after this gateway. */
   get ringSize(): { entries: number; bytes: number } {
-    return { entries: this.ring.length, bytes: this.ringBytes };
+    return this.ring.size;
   }
 
   /** Entries that wait behind a gap, or for the head to be known. */
@@ -104,18 +123,19 @@ export class RoomFeed {
 
   /** When (milliseconds since 1970) the entry was passed on here; null if it was not, or is no longer in memory. */
   tookAt(offset: number): number | null {
-    const first = this.ring[0]?.offset;
-    return (first === undefined ? undefined : this.times[offset - first]) ?? null;
+    return this.ring.timeOf(offset);
   }
 
   get lastTookAt(): number | null {
-    return this.times.at(-1) ?? null;
+    return this.ring.lastTime;
   }
 
-  /** Makes sure the feed is at least as far as the log was when asked: for who knows of an offset we do not. */
+  /** Goes as far as the log was when asked, for who knows of an offset we do not. Rejects with UNAVAILABLE if it cannot. */
   async catchUp(): Promise<void> {
-    this.tell(await this.with_.heads(this.room));
+    const head = await this.with_.heads(this.room);
+    this.learn(head);
     if (this.behind) await this.heal();
+    if (head.offset > this.position) throw new RookeryError("UNAVAILABLE");
   }
 
   /** There are entries that were not passed on yet. */
@@ -132,20 +152,31 @@ export class RoomFeed {
     if (this.behind) void this.heal();
   }
 
+  /** What the log says of itself. */
+  private learn(head: LogHead): void {
+    this.floor = Math.max(this.floor, head.floor);
+    this.tell(head);
+  }
+
   private tell({ offset, seq }: RoomHead): void {
     if (offset > this.told.offset) this.told = { offset, seq };
   }
 
   /** What follows the position without a hole is about to be passed on; what is beyond a gap waits within bounds. */
   private collect(events: readonly RoomEvent[]): void {
+    const { counts } = this.with_;
     let next = this.position + 1;
     for (const event of events) {
-      if (event.offset <= this.position || this.held.has(event.offset)) continue;
+      if (event.offset <= this.position || this.held.has(event.offset)) {
+        counts.dropped("duplicate", 1);
+        continue;
+      }
       this.tell(event);
       const full = this.held.size >= HELD_ENTRIES || this.heldBytes + event.data.length > HELD_BYTES;
       if (event.offset === next) next++;
       else if (full) {
         this.overflowed = true;
+        counts.dropped("overflow", 1);
         continue;
       }
       this.hold(event);
@@ -160,75 +191,83 @@ export class RoomFeed {
 
   /** Passes on what follows the position without a hole. */
   private pass(): void {
-    const run: RoomEvent[] = [];
-    const at = this.held.size > 0 ? this.with_.time() : 0;
+    let run: RoomEvent[] = [];
     for (let next = this.held.get(this.position + 1); next; next = this.held.get(this.position + 1)) {
-      this.held.delete(next.offset);
-      this.heldBytes -= next.data.length;
+      this.drop(next.offset);
       this.position = next.offset;
       this.seq = next.seq;
-      this.remember(next, at);
       run.push(next);
     }
     if (run.length === 0) return;
+    // What had to wait may have been changed since, also by what still waits.
+    for (const target of targetsOf(run, this.held)) run = run.map(event => shownAfter(event, target));
+    const at = this.with_.time();
+    for (const event of run) this.remember(event, at);
     this.activeAt = this.with_.now();
     this.with_.entries(run);
   }
 
+  /** A replay shows a message as it is now, so nothing keeps what was edited away or deleted. */
   private remember(event: RoomEvent, at: number): void {
-    if (event.target) this.replace(event.target.offset, event.target.data);
-    this.ring.push(event);
-    this.times.push(at);
-    this.ringBytes += event.data.length;
-    while (this.ring.length > RING_ENTRIES || this.ringBytes > RING_BYTES) {
-      const oldest = this.ring.shift();
-      this.times.shift();
-      if (!oldest) return;
-      this.ringBytes -= oldest.data.length;
+    if (event.target) {
+      this.ring.change(event.target);
+      this.reads.change(event.target);
     }
+    this.ring.push(event, at);
   }
 
-  /** A replay shows a message as it is now, so nothing keeps what was edited away or deleted. */
-  private replace(offset: number, data: string): void {
-    this.ring.forEach((event, index) => {
-      const shows = event.offset === offset || (event.target?.offset === offset && event.kind !== "reaction");
-      if (!shows && event.target?.offset !== offset) return;
-      const now: RoomEvent = { ...event, ...(shows && { data }), ...(event.target && { target: { offset, data } }) };
-      this.ringBytes += now.data.length - event.data.length;
-      this.ring[index] = now;
-    });
+  private async read(after: number): Promise<readonly RoomEvent[]> {
+    this.with_.counts.rangeRead("replay");
+    const { events, head } = await this.with_.range(this.room, after, REPLAY_BYTES);
+    this.floor = Math.max(this.floor, head.floor);
+    return events;
+  }
+
+  /** What was read for one who was behind is there for the next one, if it goes up to what is in memory. */
+  private keep(read: readonly Framed[]): void {
+    const next = this.ring.first ?? this.position + 1;
+    const older = read.filter(({ event }) => event.offset < next);
+    if (older.at(-1)?.event.offset === next - 1) this.ring.extend(older);
   }
 
   private heal(): Promise<void> {
-    this.healing ??= this.with_.heal(() => this.close()).finally(() => (this.healing = null));
+    const deadline = this.with_.now() + HEAL_MS;
+    this.healing ??= this.with_.heal(() => this.close(deadline)).finally(() => (this.healing = null));
     return this.healing;
   }
 
   /** Reads what is missing until nothing waits behind a gap, or gives up and says so. */
-  private async close(): Promise<void> {
-    const deadline = this.with_.now() + HEAL_MS;
+  private async close(deadline: number): Promise<void> {
+    const began = this.position;
     while (this.behind) {
-      let range: LogRange | null = null;
-      try {
-        range = await this.with_.range(this.room, this.position, RANGE_BYTES);
-      } catch {
-        await new Promise(resolve => setTimeout(resolve, RETRY_MS));
-      }
+      const before = this.position;
+      const range = await this.missing(deadline);
       if (range) this.take(range);
+      else await new Promise(resolve => setTimeout(resolve, RETRY_MS));
       if (!this.behind) break;
+      // The log has nothing that follows.
+      const ends = range !== null && this.position === before;
       const late = this.with_.now() > deadline;
-      const empty = range?.events.length === 0;
-      if (!late && !this.overflowed && !empty) continue;
-      if (this.held.size > 0 || this.overflowed) return this.skip();
+      if (!late && !this.overflowed && !ends) continue;
+      const gone = range !== null && range.head.floor > this.position + 1;
+      if (this.held.size > 0 || this.overflowed || gone) return this.skip();
       // Nothing waits, so nothing is skipped: the log is believed, or asked again when a head is told again.
-      if (empty) this.told = { offset: this.position, seq: this.seq };
+      if (ends) this.told = { offset: this.position, seq: this.seq };
       return;
     }
     this.overflowed = false;
+    if (this.position > began) this.with_.counts.healed();
+  }
+
+  /** Null if the log does not answer in time. */
+  private async missing(deadline: number): Promise<LogRange | null> {
+    const time = Math.max(deadline - this.with_.now(), ATTEMPT_MS);
+    this.with_.counts.rangeRead("heal");
+    return within(time, this.with_.range(this.room, this.position, RANGE_BYTES)).catch(() => null);
   }
 
   private take({ events, head }: LogRange): void {
-    this.tell(head);
+    this.learn(head);
     // The log goes before what was held of the same entry: it has it as it is now.
     for (const event of events) if (event.offset > this.position) this.hold(event);
     this.pass();
@@ -246,11 +285,15 @@ export class RoomFeed {
     this.held.clear();
     this.heldBytes = 0;
     this.overflowed = false;
-    this.ring = [];
-    this.times = [];
-    this.ringBytes = 0;
+    this.ring.clear();
     this.position = this.since = this.told.offset;
     this.seq = this.told.seq;
     this.with_.skipped(this.head);
   }
+}
+
+/** What entries, and those that wait behind them, make of messages: in order of offset, the last word of each last. */
+function targetsOf(run: readonly RoomEvent[], held: ReadonlyMap<number, RoomEvent>): Target[] {
+  const waiting = held.size === 0 ? [] : [...held.values()].sort((one, other) => one.offset - other.offset);
+  return [...run, ...waiting].flatMap(({ target }) => target ?? []);
 }

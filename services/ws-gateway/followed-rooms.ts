@@ -1,13 +1,15 @@
 import type { LogHead, LogRange } from "../core/contract";
+import { entryFrame } from "../core/protocol";
 import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
 import type { Connection } from "./connection";
-import { RoomFeed } from "./feed";
+import { RoomFeed, type FeedCounts } from "./feed";
 import { Lanes } from "./lanes";
 
 export interface FollowedRoomsDependencies {
   bus: RoomBus;
   heads(room: string): Promise<LogHead>;
   range(room: string, after: number, maxBytes: number): Promise<LogRange>;
+  counts: FeedCounts;
   /** Milliseconds, monotonic. */
   now(): number;
   /** Milliseconds since 1970. */
@@ -61,7 +63,7 @@ export class FollowedRooms {
   open(id: string): Room {
     const there = this.rooms.get(id);
     if (there) return there;
-    const { bus, range, now, time } = this.with_;
+    const { bus, range, counts, now, time } = this.with_;
     const leave = bus.subscribe(id, packet => {
       if (packet.type === "signal") this.with_.signal(room, packet.signal);
       else room.feed.receive(packet);
@@ -72,6 +74,8 @@ export class FollowedRooms {
         return this.with_.heads(id);
       },
       range,
+      counts,
+      encode: event => entryFrame(id, event),
       entries: events => this.with_.entries(room, events),
       skipped: () => this.with_.skipped(room),
       heal: work => this.heals.run(work),
@@ -85,11 +89,16 @@ export class FollowedRooms {
     return room;
   }
 
-  /** For readers that know of offsets we do not: looks whether the log is that far. Never rejects. */
-  async reach(from: ReadonlyMap<string, number>): Promise<void> {
-    const feeds = Array.from(from, ([id, offset]) => ({ feed: this.rooms.get(id)?.feed, offset }));
-    const behind = feeds.filter(({ feed, offset }) => feed && offset > feed.head.offset);
-    await Promise.all(behind.map(({ feed }) => feed?.catchUp().catch(ignore)));
+  /** For readers that know of offsets we do not: goes as far as the log. Resolves to the rooms where that failed. */
+  async reach(from: ReadonlyMap<string, number>): Promise<string[]> {
+    const failed: string[] = [];
+    const reach = async (id: string, offset: number): Promise<void> => {
+      const feed = this.rooms.get(id)?.feed;
+      if (!feed || offset <= feed.head.offset) return;
+      await feed.catchUp().catch(() => failed.push(id));
+    };
+    await Promise.all(Array.from(from, ([id, offset]) => reach(id, offset)));
+    return failed;
   }
 
   /** Forgets rooms that nobody came back to. */

@@ -1,16 +1,16 @@
+import type { ResetCause } from "../../config/metrics";
 import { CLOSES } from "../core/closes";
 import type { LogHead, LogRange, RoomAccess } from "../core/contract";
 import { RookeryError, type ErrorCode } from "../core/errors";
 import { isId } from "../core/ids";
-import { INTERNAL } from "../core/limits";
 import { encode, entryFrame, resetFrame, type RoomState } from "../core/protocol";
 import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
 import { isLive, type Connection, type Subscription } from "./connection";
-import type { RoomFeed } from "./feed";
+import type { FeedCounts, RoomFeed } from "./feed";
 import { FollowedRooms, type Room } from "./followed-rooms";
 import { Memberships } from "./memberships";
 import { Rechecks } from "./rechecks";
-import { Replayer } from "./replay";
+import { Replayer, resetCause } from "./replay";
 import { askAccess, PendingRights, type Rights } from "./rights";
 
 /** What the hub needs of the rest of the house. */
@@ -27,6 +27,7 @@ export interface HubDependencies {
   time(): number;
   delivered(count: number): void;
   replayed(outcome: "live" | "replayed" | "reset"): void;
+  counts: FeedCounts & { reset(cause: ResetCause, sockets: number): void };
 }
 
 /** What a subscription is decided by. The access was true at some time since the feed is whole; absent: there is no feed. */
@@ -56,6 +57,7 @@ export class Hub {
       bus: with_.bus,
       heads: with_.heads,
       range: with_.range,
+      counts: with_.counts,
       now: with_.now,
       time: with_.time,
       entries: (room, events) => this.entries(room, events),
@@ -75,7 +77,7 @@ export class Hub {
     });
     this.replayer = new Replayer({
       feed: id => this.rooms.get(id)?.feed,
-      range: with_.range,
+      reset: cause => with_.counts.reset(cause, 1),
       done: (id, connection) => this.rooms.get(id)?.replaying.delete(connection),
     });
   }
@@ -122,9 +124,13 @@ export class Hub {
     for (const room of rooms) this.memberships.end(connection, room);
   }
 
-  /** For readers that know of offsets we do not: looks whether the log is that far. */
-  async reach(from: ReadonlyMap<string, number>): Promise<void> {
-    await this.rooms.reach(from);
+  /** For readers that know of offsets we do not: looks whether the log is that far. Where it does not tell, they are denied. */
+  async reach(from: ReadonlyMap<string, number>, prepared: Map<string, Prepared>): Promise<void> {
+    for (const room of await this.rooms.reach(from)) {
+      const known = prepared.get(room);
+      if (known && !known.access.denied)
+        prepared.set(room, { ...known, access: { ...known.access, denied: "UNAVAILABLE" } });
+    }
   }
 
   /**
@@ -222,10 +228,9 @@ export class Hub {
   ): Entered {
     const { offset, seq, floor } = room.feed.head;
     const subscription: Subscription = { member, open, cursor: null, replayed: 0, pending: null };
-    let state: "live" | "replayed" | "reset" = "live";
-    if (from !== null && (!sameEpoch || from > offset || from < floor - 1 || from < visibleFrom)) state = "reset";
-    else if (from !== null && offset - from > INTERNAL.replayEntries) state = "reset";
-    else if (from !== null && from < offset) state = "replayed";
+    const cause = from === null ? null : resetCause(from, { offset, floor, visibleFrom, sameEpoch });
+    const state = cause ? "reset" : from !== null && from < offset ? "replayed" : "live";
+    if (cause) this.with_.counts.reset(cause, 1);
     if (state === "replayed") subscription.cursor = from;
     // Subscribing again starts the room anew; the engine's subscription is set when it runs.
     connection.socket.unsubscribe(room.feed.room);
@@ -277,6 +282,7 @@ export class Hub {
     const id = room.feed.room;
     this.memberships.skipped(id);
     room.replaying.clear();
+    this.with_.counts.reset("gap", room.readers.size);
     for (const connection of room.readers) {
       const subscription = connection.rooms.get(id);
       if (!subscription) continue;

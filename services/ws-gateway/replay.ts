@@ -1,18 +1,21 @@
-import type { LogRange } from "../core/contract";
 import { INTERNAL } from "../core/limits";
-import { entryFrame, resetFrame } from "../core/protocol";
-import type { RoomEvent } from "../core/room-bus";
+import { resetFrame } from "../core/protocol";
+import type { ResetCause } from "../../config/metrics";
 import type { Connection } from "./connection";
+import type { Socket } from "./engine";
 import type { RoomFeed } from "./feed";
+import type { Framed } from "./ring";
 
 /** Bytes a replay may be ahead of what the socket has taken. */
 const AHEAD = 64 * 1024;
+const NEWLINE = Buffer.from("\n");
 
 export interface ReplayDependencies {
   feed(room: string): RoomFeed | undefined;
-  range(room: string, after: number, maxBytes: number): Promise<LogRange>;
   /** The connection is no longer behind in this room. */
   done(room: string, connection: Connection): void;
+  /** It has to fetch the room anew. */
+  reset(cause: ResetCause): void;
 }
 
 /** Sends what connections missed, room by room, never far ahead of what the socket takes; then the room goes live. */
@@ -25,7 +28,8 @@ export class Replayer {
     connection.pumping = true;
     try {
       for (let room = connection.replaying[0]; room !== undefined; room = connection.replaying[0]) {
-        if (connection.closed || connection.socket.buffered > AHEAD) return;
+        // By halves: whoever takes a little at a time must not cost a read for each.
+        if (connection.closed || connection.socket.buffered > AHEAD / 2) return;
         if (!(await this.chunk(connection, room))) continue;
         connection.replaying.shift();
         this.with_.done(room, connection);
@@ -40,37 +44,70 @@ export class Replayer {
     const subscription = connection.rooms.get(room);
     const feed = this.with_.feed(room);
     if (!subscription || !feed || subscription.cursor === null) return true;
-    const events = feed.recent(subscription.cursor) ?? (await this.read(room, subscription.cursor));
+    const { cursor } = subscription;
+    const entries = feed.recent(cursor) ?? (await feed.older(cursor).catch(() => null));
     // Another subscription in its place has its own replay.
     if (connection.rooms.get(room) !== subscription) return false;
     if (subscription.cursor === null) return true;
-    let length = 0;
-    const frames: string[] = [];
-    for (const event of events ?? []) {
-      // The log may be ahead of the bus: what the feed has yet to pass on, everybody gets from there, once.
-      if (event.offset > feed.head.offset) break;
-      const frame = entryFrame(room, event);
-      frames.push(frame);
-      length += frame.length;
-      subscription.cursor = event.offset;
-      if (length > AHEAD) break;
+    const { offset } = feed.head;
+    const sent = send(connection.socket, cursor, offset, entries ?? []);
+    subscription.replayed += sent.bytes;
+    const cause = entries === null ? "log" : whyNot(sent, cursor, offset, subscription.replayed);
+    if (cause) {
+      this.with_.reset(cause);
+      connection.socket.send(resetFrame(room, offset, room === connection.user));
+    } else if (sent.cursor < offset) {
+      subscription.cursor = sent.cursor;
+      return false;
     }
-    subscription.replayed += length;
-    if (frames.length > 0) connection.socket.send(frames.join("\n"));
-    const behind = subscription.cursor < feed.head.offset;
-    const lost = events === null || (frames.length === 0 && behind) || subscription.replayed > INTERNAL.replayBytes;
-    if (lost) connection.socket.send(resetFrame(room, feed.head.offset, room === connection.user));
-    else if (behind) return false;
     subscription.cursor = null;
     connection.socket.subscribe(room);
     return true;
   }
+}
 
-  private async read(room: string, after: number): Promise<RoomEvent[] | null> {
-    try {
-      return (await this.with_.range(room, after, AHEAD)).events;
-    } catch {
-      return null;
-    }
+/** Why nothing can be replayed to a reader after an offset; null if it can. */
+export function resetCause(
+  from: number,
+  room: { offset: number; floor: number; visibleFrom: number; sameEpoch: boolean },
+): ResetCause | null {
+  if (!room.sameEpoch) return "epoch";
+  if (from > room.offset) return "ahead";
+  if (from < room.floor - 1) return "floor";
+  if (from < room.visibleFrom) return "hidden";
+  return room.offset - from > INTERNAL.replayEntries ? "behind" : null;
+}
+
+interface Sent {
+  /** Offset of the last entry that was sent. */
+  cursor: number;
+  bytes: number;
+  /** The next entry is not there. */
+  hole: boolean;
+}
+
+/** Sends entries after a cursor up to a head, as many as the socket may be ahead by, at least one if it has taken all. */
+function send(socket: Socket, after: number, head: number, entries: readonly Framed[]): Sent {
+  const most = AHEAD - socket.buffered;
+  const parts: Buffer[] = [];
+  const sent = { cursor: after, bytes: 0, hole: false };
+  for (const entry of entries) {
+    // The log may be ahead of the bus: what the feed has yet to pass on, everybody gets from there, once.
+    if (entry.event.offset > head) break;
+    sent.hole = entry.event.offset !== sent.cursor + 1;
+    if (sent.hole || (parts.length > 0 && sent.bytes + entry.bytes.length > most)) break;
+    if (parts.length > 0) parts.push(NEWLINE);
+    parts.push(entry.bytes);
+    sent.bytes += entry.bytes.length + 1;
+    sent.cursor = entry.event.offset;
   }
+  if (parts.length > 0) socket.send(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
+  return sent;
+}
+
+/** Why a replay cannot go on; null if it can. */
+function whyNot({ cursor, hole }: Sent, before: number, head: number, replayed: number): ResetCause | null {
+  if (hole) return "floor";
+  if (replayed > INTERNAL.replayBytes) return "behind";
+  return cursor === before && before < head ? "log" : null;
 }

@@ -131,6 +131,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       time: () => clock.now(),
       delivered: count => metrics.delivered(count),
       replayed: state => metrics.subscribed(state),
+      counts: metrics,
     });
     this.writers = new RoomWriters(via);
     metrics.watchQueue("sends", () => this.writers.size);
@@ -207,7 +208,12 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       watch?.all();
       this.watchers.refresh();
     });
-    this.writers.onChange((before, now) => watch?.lost(room => !now.has(before.of(room) ?? "")));
+    this.writers.onChange((before, now) => {
+      const lost = before.nodes.filter(node => !now.has(node));
+      if (!watch || lost.length === 0) return;
+      metrics.lostWriter(lost.length);
+      watch.lost(room => lost.includes(before.of(room) ?? ""));
+    });
     const believe = async (): Promise<void> => {
       await this.revocations.compare();
       await this.revocations.ready().then(

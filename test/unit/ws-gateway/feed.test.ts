@@ -2,6 +2,7 @@ import type { LogHead } from "../../../services/core/contract";
 import type { RoomEvent } from "../../../services/core/room-bus";
 import { RoomFeed } from "../../../services/ws-gateway/feed";
 import { eventually } from "../../support/eventually";
+import { Counts } from "./counts";
 
 const event = (offset: number, data = `"${offset}"`): RoomEvent => ({ offset, seq: offset, kind: "message", data });
 
@@ -10,6 +11,7 @@ async function ground(size: number, faults: { reads?: number } = {}) {
   const log = Array.from({ length: size }, (_, n) => event(n + 1));
   const passed: number[] = [];
   const skipped: number[] = [];
+  const count = new Counts();
   let reads = 0;
   let now = 0;
   const head = (): LogHead => ({ offset: log.length, seq: log.length, floor: 1 });
@@ -23,6 +25,8 @@ async function ground(size: number, faults: { reads?: number } = {}) {
       }
       return { events: log.slice(after, after + 50), more: after + 50 < log.length, head: head() };
     },
+    encode: ({ data }) => data,
+    counts: count.counts,
     entries: events => passed.push(...events.map(({ offset }) => offset)),
     skipped: ({ offset }) => skipped.push(offset),
     heal: work => work(),
@@ -31,7 +35,7 @@ async function ground(size: number, faults: { reads?: number } = {}) {
   });
   await feed.ready;
   const receive = (...events: RoomEvent[]): void => feed.receive({ type: "events", room: "room", events });
-  return { feed, log, passed, skipped, receive, reads: () => reads };
+  return { feed, log, passed, skipped, receive, count: count.by, reads: () => reads };
 }
 
 const upTo = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
@@ -87,7 +91,7 @@ describe("a room's feed", () => {
   it("keeps recent entries for those who were away, and says when it has not all of them", async () => {
     const { feed, receive } = await ground(0);
     for (const offset of upTo(1, 300)) receive(event(offset));
-    expect(feed.recent(298)?.map(({ offset }) => offset)).toEqual([299, 300]);
+    expect(feed.recent(298)?.map(({ event: { offset } }) => offset)).toEqual([299, 300]);
     expect(feed.recent(300)).toEqual([]);
     expect(feed.recent(3)).toBeNull();
   });
@@ -99,10 +103,11 @@ describe("a room's feed", () => {
     receive({ ...event(3, '{"emoji":"x"}'), kind: "reaction", target: { offset: 1, data: '"secret two, liked"' } });
     receive({ ...event(4, '"gone"'), kind: "delete", target: { offset: 1, data: '"gone"' } });
     expect(JSON.stringify(feed.recent(0))).not.toContain("secret");
-    expect(feed.recent(0)?.map(({ data }) => data)).toEqual(['"gone"', '"gone"', '{"emoji":"x"}', '"gone"']);
+    expect(feed.recent(0)?.map(({ event: { data } }) => data)).toEqual(['"gone"', '"gone"', '{"emoji":"x"}', '"gone"']);
   });
 
   it("buffers within bounds before its head is known, and heals what did not fit", async () => {
+    const count = new Counts();
     const log = upTo(1, 1_500).map(offset => event(offset));
     const head = (): LogHead => ({ offset: log.length, seq: log.length, floor: 1 });
     let known = (_head: LogHead): void => undefined;
@@ -111,6 +116,8 @@ describe("a room's feed", () => {
     const feed = new RoomFeed("room", {
       heads: () => new Promise(resolve => (known = resolve)),
       range: async (_room, after) => ({ events: log.slice(after, after + 1_000), more: false, head: head() }),
+      encode: ({ data }) => data,
+      counts: count.counts,
       entries: events => passed.push(...events.map(({ offset }) => offset)),
       skipped: ({ offset }) => skipped.push(offset),
       heal: work => work(),

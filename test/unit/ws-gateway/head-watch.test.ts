@@ -3,6 +3,7 @@ import { newId } from "../../../services/core/ids";
 import { RoomFeed } from "../../../services/ws-gateway/feed";
 import { HeadWatch } from "../../../services/ws-gateway/head-watch";
 import { eventually } from "../../support/eventually";
+import { countNothing } from "./counts";
 
 /** Rooms with real feeds over a log that only has heads; whoever is told of a head reads, and gets what there is. */
 async function ground(count: number) {
@@ -26,6 +27,8 @@ async function ground(count: number) {
           more: false,
           head: headOf(room),
         }),
+        encode: ({ data }) => data,
+        counts: countNothing,
         entries: () => undefined,
         skipped: () => undefined,
         heal: work => work(),

@@ -5,6 +5,7 @@ import { Connection } from "../../../services/ws-gateway/connection";
 import type { Socket } from "../../../services/ws-gateway/engine";
 import { Hub } from "../../../services/ws-gateway/hub";
 import { eventually } from "../../support/eventually";
+import { Counts } from "./counts";
 
 interface Frame {
   t: string;
@@ -54,6 +55,7 @@ function ground(entries = 0) {
   const access = new Map<string, Partial<RoomAccess>>();
   let asked = async (_user: string): Promise<void> => undefined;
   let read = async (): Promise<void> => undefined;
+  const count = new Counts();
   let passed = 0;
   let unreadable = false;
   const head = () => ({ offset: log.length, seq: log.length, floor: 1 });
@@ -84,6 +86,7 @@ function ground(entries = 0) {
     time: () => Date.now(),
     delivered: () => undefined,
     replayed: () => undefined,
+    counts: count.counts,
   });
   const connect = (user: string) => {
     const socket = new RecordingSocket(sockets.length);
@@ -103,7 +106,7 @@ function ground(entries = 0) {
   };
   const join = async (connection: Connection, user: string, from: number | null = null, sameEpoch = true) => {
     const allowed = await hub.prepare(connection, user, [room]);
-    if (from !== null) await hub.reach(new Map([[room, from]]));
+    if (from !== null) await hub.reach(new Map([[room, from]]), allowed);
     const states = hub.admit(connection, [room], allowed, new Map([[room, from]]), sameEpoch);
     hub.run(connection, [room]);
     return states[room];

@@ -1,9 +1,11 @@
 import { newId } from "../../../services/core/ids";
+import { eventFrame } from "../../../services/core/protocol";
 import type { RoomEvent } from "../../../services/core/room-bus";
 import { Connection } from "../../../services/ws-gateway/connection";
 import type { Socket } from "../../../services/ws-gateway/engine";
 import { RoomFeed } from "../../../services/ws-gateway/feed";
 import { Replayer } from "../../../services/ws-gateway/replay";
+import { countNothing } from "./counts";
 
 const entry = (offset: number): RoomEvent => ({ offset, seq: offset, kind: "message", data: `{"id":"${offset}"}` });
 
@@ -34,6 +36,8 @@ async function ground(stored: number) {
   const feed = new RoomFeed(room, {
     heads: async () => head(),
     range,
+    encode: ({ offset, kind, data }) => eventFrame(room, offset, kind, data),
+    counts: countNothing,
     // What the engine does for a live reader.
     entries: events => void (live && offsets.push(...events.map(({ offset }) => offset))),
     skipped: () => undefined,
@@ -43,7 +47,7 @@ async function ground(stored: number) {
   });
   await feed.ready;
   const connection = new Connection(socket, 0, () => undefined);
-  const replayer = new Replayer({ feed: () => feed, range, done: () => undefined });
+  const replayer = new Replayer({ feed: () => feed, done: () => undefined, reset: () => undefined });
   return {
     log,
     offsets,

@@ -1,0 +1,113 @@
+import type { RoomEvent } from "../core/room-bus";
+
+/** Entries a room keeps in memory, for those who were away for a moment. */
+const ENTRIES = 256;
+/** Characters of their data. */
+const SIZE = 256 * 1024;
+
+/** Makes the frame of an entry. */
+export type Encode = (event: RoomEvent) => string;
+
+/** An entry and its bytes on the wire: made when somebody first is behind, then kept for all others who are. */
+export class Framed {
+  private made: Buffer | undefined;
+
+  constructor(
+    readonly event: RoomEvent,
+    private readonly encode: Encode,
+  ) {}
+
+  get bytes(): Buffer {
+    return (this.made ??= Buffer.from(this.encode(this.event)));
+  }
+
+  /** The same entry after a change. */
+  after(target: Target): Framed {
+    const now = shownAfter(this.event, target);
+    return now === this.event ? this : new Framed(now, this.encode);
+  }
+}
+
+export type Target = NonNullable<RoomEvent["target"]>;
+
+/** An entry after a message was changed: whatever shows that message shows it as it is now, and nothing keeps what it was. */
+export function shownAfter(event: RoomEvent, { offset, data }: Target): RoomEvent {
+  const names = event.target?.offset === offset;
+  const shows = event.offset === offset || (names && event.kind !== "reaction");
+  if (!shows && !names) return event;
+  return { ...event, ...(shows && { data }), ...(event.target && { target: { offset, data } }) };
+}
+
+/** The last entries of a room, without a hole, as they are shown now. */
+export class Ring {
+  private entries: Framed[] = [];
+  /** When each was passed on; null where that was elsewhere. */
+  private times: (number | null)[] = [];
+  private bytes = 0;
+
+  constructor(private readonly encode: Encode) {}
+
+  get size(): { entries: number; bytes: number } {
+    return { entries: this.entries.length, bytes: this.bytes };
+  }
+
+  /** Offset of the oldest entry; undefined if there is none. */
+  get first(): number | undefined {
+    return this.entries[0]?.event.offset;
+  }
+
+  /** When (milliseconds since 1970) the entry was passed on, if it is here and was passed on here. */
+  timeOf(offset: number): number | null {
+    return (this.first === undefined ? undefined : this.times[offset - this.first]) ?? null;
+  }
+
+  get lastTime(): number | null {
+    return this.times.at(-1) ?? null;
+  }
+
+  /** Entries after an offset, or null if they are not all here. */
+  after(offset: number): Framed[] | null {
+    if (this.first === undefined || this.first > offset + 1) return null;
+    return this.entries.slice(offset + 1 - this.first);
+  }
+
+  /** The next entry. The oldest leave when there are too many. */
+  push(event: RoomEvent, time: number): void {
+    this.entries.push(new Framed(event, this.encode));
+    this.times.push(time);
+    this.bytes += event.data.length;
+    while (this.entries.length > ENTRIES || this.bytes > SIZE) {
+      this.bytes -= this.entries.shift()?.event.data.length ?? 0;
+      this.times.shift();
+    }
+  }
+
+  /** Older entries, the last of them just before the first one here: as many of the newest as there is room for. */
+  extend(older: readonly Framed[]): void {
+    let from = older.length;
+    while (from > 0 && this.entries.length + older.length - from < ENTRIES) {
+      const length = older[from - 1]?.event.data.length ?? 0;
+      if (this.bytes + length > SIZE) break;
+      this.bytes += length;
+      from--;
+    }
+    const kept = older.slice(from);
+    this.entries = [...kept, ...this.entries];
+    this.times = [...kept.map(() => null), ...this.times];
+  }
+
+  /** A message was changed. */
+  change(target: Target): void {
+    this.entries.forEach((entry, index) => {
+      const now = entry.after(target);
+      this.bytes += now.event.data.length - entry.event.data.length;
+      this.entries[index] = now;
+    });
+  }
+
+  clear(): void {
+    this.entries = [];
+    this.times = [];
+    this.bytes = 0;
+  }
+}
