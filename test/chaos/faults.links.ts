@@ -29,10 +29,10 @@ const troubling = (
     const target = [...links.map(link => link.name), ...(how ? [how] : [])].join(", ");
     told(target, "begin");
     try {
-      for (const link of links) await begin(link);
+      await Promise.all(links.map(begin));
       await pause(whole(random, ...lasts));
     } finally {
-      for (const link of links) await link.heal();
+      await Promise.all(links.map(link => link.heal()));
       told(target, "end");
     }
   },
