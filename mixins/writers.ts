@@ -25,8 +25,11 @@ const PENDING = 10_000;
 const TIMEOUT = 6_000;
 /** Milliseconds an entry may wait for what is under way to the former writer of its room; with the call less than 10 s. */
 const HOLD = 3_500;
-/** Bytes of one call and of its answer: what NATS takes is 1 MiB. */
-const CALL_BYTES = 768 * 1024;
+/**
+ * Bytes of one call and of its answer, reckoned as below: NATS takes 1 MiB, a writer 256 KiB of text. What is at most six
+ * bytes of JSON is at most three of UTF-8.
+ */
+const CALL_BYTES = 2 * INTERNAL.appendBytes;
 
 interface Item {
   request: AppendRequest;
@@ -51,6 +54,10 @@ interface Move {
  * Takes entries to the writers of their rooms: rendezvous hashing over the live `messages` nodes, one call for each writer
  * and tick. A room goes to another writer only when nothing of it is under way from here, so what one caller appends to
  * one room keeps its order. Routing is comfort: that a room has one writer is the store's to enforce.
+ *
+ * The node is chosen here and named to the broker, not by a Moleculer strategy. A strategy chooses for one call when it is
+ * made; here the writers come first, since what is of one writer makes one call, and what is under way to whom must be
+ * known before the next entry of a room leaves. A strategy could neither hold an entry back nor see many rooms in a call.
  */
 export class RoomWriters {
   private live: Rendezvous;
@@ -222,12 +229,15 @@ const FRAME = 1_024;
 /** Bytes of a file's record, and of metadata, at most. */
 const FILE = 2_048;
 const METADATA = 4 * 2_048;
+/** Bytes of a note of a user's feed: at most a room with a hundred members, or a topic. */
+const NOTE = 8 * 1_024;
 /** Bytes of a whole message with all its reactions: what a change is answered with. */
 const WHOLE = 40 * 1_024;
 
 /** Bytes of an entry and of its answer, at most; cheap to tell, so never less than they are. */
 function bytesOf({ entry }: AppendRequest): number {
   if (entry.op === "member") return FRAME;
+  if (entry.op === "user") return NOTE;
   if (entry.op !== "send") return WHOLE;
   const files = (entry.attachments?.length ?? 0) * FILE;
   return FRAME + entry.text.length * ESCAPED + files + (entry.metadata ? METADATA : 0);

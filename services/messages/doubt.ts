@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { INTERNAL } from "../core/limits";
-import type { RoomEvent } from "../core/room-bus";
+import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { byKey, keyText, type Job } from "./job";
 import type { Entry, MessageStore } from "./message.store";
 
@@ -26,17 +26,18 @@ export class Doubt {
   }
 
   /**
-   * Resolves, however long it takes, to what stands in the log from the first doubtful offset on. Only writing the same
+   * Resolves, however long it takes, to the head, and what stands in the log from the first doubtful offset on. Only writing the same
    * entries again under the same offsets settles it: finding nothing proves nothing, the first attempt may still arrive.
    */
-  async settle(): Promise<RoomEvent[]> {
+  async settle(): Promise<{ head: RoomHead; events: RoomEvent[] }> {
     const first = (this.entries[0] as Entry).offset;
     for (;;) {
       await pause(SETTLE_EVERY, undefined, { ref: false });
       try {
         if (!(await this.writeAgain())) continue;
-        await this.store.takeOver(this.room);
-        return await this.store.events(this.room, first - 1, INTERNAL.replayEntries, INTERNAL.replayBytes);
+        const { head } = await this.store.takeOver(this.room);
+        const { replayEntries, replayBytes } = INTERNAL;
+        return { head, events: await this.store.events(this.room, first - 1, replayEntries, replayBytes) };
       } catch {
         // The store is still in trouble; nothing else can be said before it answers.
       }

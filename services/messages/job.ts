@@ -1,6 +1,7 @@
 import type { AppendAnswer, AppendRequest } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
+import { INTERNAL } from "../core/limits";
 import { contentHash } from "./content";
 import { ROOMS } from "./decision";
 import type { Repeat } from "./message.store";
@@ -28,6 +29,32 @@ export function newJob(request: AppendRequest, deadline: number, answer: (answer
   const hash = entry.op === "send" && given !== undefined ? contentHash(entry) : null;
   return { request, key, hash, charged: false, started: false, deadline, answered: false, answer };
 }
+
+/**
+ * The next jobs, bounded in number and text, without those that were answered while they waited; a clientId appears once,
+ * its repeats wait for the outcome, and behind them all that came later.
+ */
+export function nextBatch(queue: readonly Job[]): { batch: Job[]; rest: Job[] } {
+  const batch: Job[] = [];
+  const rest: Job[] = [];
+  const seen = new Set<string>();
+  let bytes = 0;
+  for (const job of queue) {
+    if (job.answered) continue;
+    const key = keyText(job.key);
+    if (rest.length === 0) bytes += textBytes(job.request);
+    const full = batch.length >= INTERNAL.appendEntries || (bytes > INTERNAL.appendBytes && batch.length > 0);
+    if (full || rest.length > 0 || seen.has(key)) rest.push(job);
+    else {
+      batch.push(job);
+      seen.add(key);
+    }
+  }
+  return { batch, rest };
+}
+
+/** Bytes of a request's text. */
+export const textBytes = ({ entry }: AppendRequest): number => ("text" in entry ? Buffer.byteLength(entry.text) : 0);
 
 /** Answers a job; once is enough. */
 export function settle(job: Job, answer: AppendAnswer): void {

@@ -5,7 +5,7 @@ import type { RoomEvent } from "../core/room-bus";
 import { keyText } from "./job";
 import type { MongoFloors } from "./message.floors.mongo";
 import { entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
-import { eventOf, withinBytes, type Entry, type Repeat, type StoredMessage, type Window } from "./message.store";
+import { eventOf, GONE, withinBytes, type Entry, type Repeat, type StoredMessage, type Window } from "./message.store";
 
 /** Rooms whose ends are asked for in one round trip: each is a query of its own for the server. */
 const ROOMS_AT_ONCE = 16;
@@ -83,7 +83,7 @@ export class MongoQueries {
     const now = await this.messagesNow(room, found);
     return found.map(document => {
       const { offset, seq, sender, clientId, hash, data } = entryOf(document);
-      return { sender, clientId, offset, seq, hash, data: now.get(document.target ?? offset)?.data ?? data ?? "null" };
+      return { sender, clientId, offset, seq, hash, data: now.get(document.target ?? offset)?.data ?? data ?? GONE };
     });
   }
 

@@ -6,6 +6,7 @@ import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
 import { migrations } from "./message.migrations";
 import {
   eventOf,
+  GONE,
   MISSED,
   readMarks,
   TRIMMED,
@@ -47,7 +48,7 @@ const last = (room: string): string =>
 const EVENTS = `SELECT e.offset, e.seq, e.kind, e.data, e.target, t.data AS now
   FROM entries e LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target
   WHERE e.room = ? AND e.offset > ? ORDER BY e.offset LIMIT ?`;
-const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash, COALESCE(t.data, e.data, 'null') AS data
+const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash, COALESCE(t.data, e.data, '${GONE}') AS data
   FROM json_each(?2) k JOIN entries e
     ON e.room = ?1 AND e.sender = k.value ->> 0 AND e.client_id = k.value ->> 1
   LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target`;

@@ -147,10 +147,13 @@ export interface UnreadRow {
   readSeq: number;
 }
 
+/** What a change shows of a message that has left the log: an object like every other, and nothing in it. */
+export const GONE = "{}";
+
 /** An entry as readers get it: a change shows its message as it is `now`. */
 export function eventOf(entry: Pick<Entry, "offset" | "seq" | "kind" | "data">, now?: Target): RoomEvent {
   const { offset, seq, kind, data } = entry;
-  const event: RoomEvent = { offset, seq, kind, data: data ?? now?.data ?? "null" };
+  const event: RoomEvent = { offset, seq, kind, data: data ?? now?.data ?? GONE };
   if (now) event.target = { offset: now.offset, data: now.data };
   if (kind === "member") event.member = memberOf(event.data);
   return event;

@@ -1,7 +1,8 @@
 import type { AppendAnswer, AppendRequest } from "../core/contract";
 import { RookeryError } from "../core/errors";
+import { INTERNAL } from "../core/limits";
 import { checkOperation } from "./content";
-import { failed } from "./job";
+import { failed, textBytes } from "./job";
 import { RoomWriter, type WriterDependencies } from "./room-writer";
 
 /** Milliseconds after which the writer of a quiet room is forgotten; its head is read again when needed. */
@@ -31,9 +32,19 @@ export class RoomLog {
     return [...this.writers.values()].every(writer => writer.idle);
   }
 
-  /** One answer for each request, in order; never rejects. Requests for one room take effect in the order given. */
+  /**
+   * One answer for each request, in order; never rejects. Requests for one room take effect in the order given. What is
+   * beyond the bounds of one append is surely not stored.
+   */
   append(requests: readonly AppendRequest[]): Promise<AppendAnswer[]> {
-    return Promise.all(requests.map(request => this.one(request)));
+    let bytes = 0;
+    return Promise.all(
+      requests.map((request, index) => {
+        bytes += textBytes(request);
+        const fits = index < INTERNAL.appendEntries && bytes <= INTERNAL.appendBytes;
+        return fits ? this.one(request) : failed(new RookeryError("UNAVAILABLE", "Too much at once."));
+      }),
+    );
   }
 
   /** Tells the heads of the rooms written lately, after a time in which what was told may have been lost. */

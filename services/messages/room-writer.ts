@@ -2,11 +2,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomAccess } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
-import { INTERNAL, type Limits } from "../core/limits";
+import type { Limits } from "../core/limits";
 import type { Attachment } from "../core/model";
 import type { RoomBus, RoomHead } from "../core/room-bus";
 import { Doubt } from "./doubt";
-import { byKey, failed, keyText, newJob, settle, type Job } from "./job";
+import { byKey, failed, keyText, newJob, nextBatch, settle, type Job } from "./job";
 import { eventOf, type Entry, type MessageStore, type Repeat } from "./message.store";
 import { plan, type Planned, type Refused } from "./plan";
 import { Surroundings } from "./surroundings";
@@ -62,8 +62,8 @@ export class RoomWriter {
   private doubt: Doubt | null = null;
   /** Monotonic milliseconds. */
   usedAt: number;
-  /** Head that gateways were not told again since the last commit. */
-  private untold = false;
+  /** Where the log was after the last commit, until gateways are told again. Whatever fails later, it is owed to them. */
+  private untold: RoomHead | null = null;
 
   constructor(
     readonly room: string,
@@ -74,7 +74,7 @@ export class RoomWriter {
   }
 
   get idle(): boolean {
-    return !this.running && this.queue.length === 0 && this.doubt === null && !this.untold;
+    return !this.running && this.queue.length === 0 && this.doubt === null && this.untold === null;
   }
 
   append(request: AppendRequest): Promise<AppendAnswer> {
@@ -103,9 +103,10 @@ export class RoomWriter {
   }
 
   tellHeadNow(): void {
-    if (this.running || !this.head) return;
-    this.untold = false;
-    this.with_.bus.publish({ type: "head", room: this.room, head: this.head });
+    const head = this.head ?? this.untold;
+    if (this.running || !head) return;
+    this.untold = null;
+    this.with_.bus.publish({ type: "head", room: this.room, head });
   }
 
   private refusal(job: Job): RookeryError | null {
@@ -117,8 +118,9 @@ export class RoomWriter {
     this.running = true;
     try {
       while (this.queue.length > 0) {
-        const batch = this.take();
+        const { batch, rest } = nextBatch(this.queue);
         this.batch = batch;
+        this.queue = rest;
         try {
           await this.commit(batch);
         } catch (error) {
@@ -132,27 +134,6 @@ export class RoomWriter {
       this.batch = [];
       this.running = false;
     }
-  }
-
-  /** The next jobs: bounded in number and text; a clientId appears once, its repeats wait for the outcome. */
-  private take(): Job[] {
-    const batch: Job[] = [];
-    const rest: Job[] = [];
-    const seen = new Set<string>();
-    let bytes = 0;
-    for (const job of this.queue) {
-      if (job.answered) continue;
-      const key = keyText(job.key);
-      bytes += "text" in job.request.entry ? job.request.entry.text.length : 0;
-      const full = batch.length >= INTERNAL.appendEntries || (bytes > INTERNAL.appendBytes && batch.length > 0);
-      if (full || rest.length > 0 || seen.has(key)) rest.push(job);
-      else {
-        batch.push(job);
-        seen.add(key);
-      }
-    }
-    this.queue = rest;
-    return batch;
   }
 
   /** Ends when every job is answered: as long as others are faster it tries again, until the jobs expire. */
@@ -214,8 +195,7 @@ export class RoomWriter {
   private publish(stored: readonly Planned[]): void {
     const last = stored.at(-1)?.entry;
     if (!last) return;
-    this.head = { offset: last.offset, seq: last.seq };
-    this.untold = true;
+    this.head = this.untold = { offset: last.offset, seq: last.seq };
     this.with_.committed?.(stored.length);
     for (const { entry } of stored) this.surroundings.follow(entry.kind, entry.data);
     this.with_.bus.publish({
@@ -277,9 +257,11 @@ export class RoomWriter {
 
   private async settleDoubt(doubt: Doubt): Promise<void> {
     const since = this.with_.clock.now();
-    const events = await doubt.settle();
+    const { head, events } = await doubt.settle();
     const committedAt = this.with_.clock.now();
     this.forget();
+    this.untold = head;
+    this.usedAt = this.with_.clock.monotonic();
     this.doubt = null;
     this.with_.doubtSettled?.();
     if (events.length > 0) this.with_.bus.publish({ type: "events", room: this.room, events });

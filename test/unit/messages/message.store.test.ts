@@ -314,7 +314,7 @@ describe.each(stores)("the message store in %s", (_name, open) => {
       expect(await store.repeats(room, [first])).toEqual([]);
       expect((await store.events(room, 0, 9, 1e6)).map(({ kind, data }) => [kind, data])).toEqual([
         ["reaction", '{"on":true}'],
-        ["edit", "null"],
+        ["edit", "{}"],
       ]);
       const again = messageEntry({ offset: 4, seq: 2, clientId: first.clientId });
       expect(await store.append(room, [again])).toEqual({ stored: 1 });
