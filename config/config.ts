@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bool, cleanEnv, makeValidator, str, type ReporterOptions } from "envalid";
+import { makeDurableFolder, syncFolder } from "../mixins/durable-folder";
 import { TrustedProxies } from "../services/core/client-address";
 import { LIMITS, type LimitName, type Limits, type RateLimitMode } from "../services/core/limits";
 
@@ -445,11 +446,12 @@ function readSecret(file: string): string | null {
 }
 
 function makeSecret(dataDir: string, file: string): string {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  makeDurableFolder(dataDir);
   const draft = `${file}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {
     writeFileSync(draft, randomBytes(48).toString("base64url"), { mode: 0o600, flag: "wx", flush: true });
     linkSync(draft, file);
+    syncFolder(dataDir);
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw error;
   } finally {

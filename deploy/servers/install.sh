@@ -93,9 +93,19 @@ nginx_server() {
   fi
 }
 
+# Compiles what tests preload into a server, to see what a loss of power would leave of its files.
+compiler() {
+  if need cc=gcc && { [ -e /usr/include/stdio.h ] || need libc6-dev=libc6-dev; }; then
+    told cc "$(cc -dumpfullversion)" there
+  else
+    told cc "" "left out: apt could not install gcc, see $log"
+  fi
+}
+
 : >"$log.documentdb"
 # Two installations by apt at once would wait for each other's lock: nginx first, then the tree beside the builds.
 nginx_server
+compiler
 documentdb &
 go_server nats-server github.com/nats-io/nats-server/v2 v2.15.2 github.com/nats-io/nats-server/v2
 go_server ferretdb github.com/FerretDB/FerretDB/v2 v2.7.0 github.com/FerretDB/FerretDB/v2/cmd/ferretdb

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDurableFolder } from "../durable-folder";
 import { connect, type Connection } from "./driver";
 import { diagnose } from "./failure";
 
@@ -23,7 +24,7 @@ export class FolderInUseError extends Error {
  * beside it is only for the message. Throws FolderInUseError.
  */
 export async function lockFolder(dir: string): Promise<Release> {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeDurableFolder(dir);
   const pidFile = join(dir, "lock.pid");
   const connection = connect(join(dir, "lock.db"));
   try {

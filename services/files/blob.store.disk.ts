@@ -1,6 +1,7 @@
 import { access, constants, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
+import { makeDurableFolder } from "../../mixins/durable-folder";
 import { RookeryError } from "../core/errors";
 import { checkedKey, isKey, type BlobStore } from "./blob.store";
 
@@ -17,7 +18,8 @@ export class DiskBlobStore implements BlobStore {
   /** @param root made if need be */
   static async open(root: string): Promise<DiskBlobStore> {
     const staging = join(root, "staged");
-    await mkdir(staging, { recursive: true, mode: 0o700 });
+    makeDurableFolder(root);
+    makeDurableFolder(staging);
     return new DiskBlobStore(root, staging);
   }
 

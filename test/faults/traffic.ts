@@ -26,6 +26,8 @@ export class Sender {
     private readonly door: "rest" | "socket",
     /** Milliseconds between an answer and the next message. */
     private readonly pace = 0,
+    /** Characters of each text, filled up. */
+    private readonly length = 0,
   ) {}
 
   get acknowledged(): Said[] {
@@ -46,7 +48,7 @@ export class Sender {
     try {
       if (this.door === "socket") socket = await this.client.socket();
       while (!this.stopped) {
-        const one: Said = { clientId: `${this.name}-${++this.n}`, text: `${this.name} says ${this.n}`, message: null };
+        const one: Said = { clientId: `${this.name}-${++this.n}`, text: this.text(), message: null };
         this.said.push(one);
         if (!(await this.say(one, socket))) return;
         if (this.pace > 0) await new Promise(resolve => setTimeout(resolve, this.pace));
@@ -84,6 +86,10 @@ export class Sender {
         throw new Error(`not settled: ${JSON.stringify(answer.body)}`);
       one.message = answer.body;
     }
+  }
+
+  private text(): string {
+    return `${this.name} says ${this.n}`.padEnd(this.length, ".");
   }
 
   /** False if nobody takes sends any more. */
