@@ -1,16 +1,7 @@
 // A followed process: makes files in the folder it is given, some of them durable, then says so and waits to be killed.
-const {
-  closeSync,
-  fsyncSync,
-  ftruncateSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-} = require("node:fs");
-const { join } = require("node:path");
+import { closeSync, fsyncSync, ftruncateSync, linkSync, mkdirSync } from "node:fs";
+import { openSync, renameSync, unlinkSync, writeSync } from "node:fs";
+import { join } from "node:path";
 
 const folder = process.argv[2];
 const at = name => join(folder, name);
