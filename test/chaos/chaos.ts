@@ -1,0 +1,105 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { projectRoot } from "../../config/root";
+import { onStopSignal } from "../../config/signals";
+import { FAULTS } from "./faults";
+import type { Ground } from "./ground";
+import { startClusterGround } from "./ground.cluster";
+import { startEmbeddedGround } from "./ground.embedded";
+import { readOptions, USAGE, type ChaosOptions } from "./options";
+import { run, type Progress, type RunResult } from "./run";
+
+/** Seconds between two lines of progress. */
+const PACE = 10;
+/** Tokens live this long (seconds), so that every client renews its own several times in a run. */
+const TOKEN = 120;
+const EXIT = { clean: 0, guilty: 1, invalid: 2 };
+
+/** What `npm run chaos` runs. */
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2), FAULTS);
+  if (options === "help") return print(USAGE);
+  const { shape, seed, ms, clients, rate, faults } = options;
+  const folder = resolve(options.keep ?? join(projectRoot, ".cache", "chaos", `${seed}-${shape}-${timestamp()}`));
+  mkdirSync(folder, { recursive: true });
+  const stopped = new AbortController();
+  onStopSignal(() => {
+    print("ending in order; once more ends at once");
+    stopped.abort();
+  });
+
+  print(
+    `${shape}, seed ${seed}, ${ms / 60_000} minutes, faults: ${faults.map(({ name }) => name).join(", ") || "none"}`,
+  );
+  const ground = await groundOf(options);
+  let result: RunResult;
+  try {
+    const file = join(folder, "history.jsonl");
+    result = await run(ground, {
+      seed,
+      ms,
+      faults,
+      clients,
+      rate,
+      file,
+      signal: stopped.signal,
+      onProgress: printer(),
+    });
+  } finally {
+    await ground.stop();
+  }
+  report(result);
+  const isClean = result.verdict.valid && result.invalid === null;
+  if (isClean && options.keep === null) rmSync(folder, { recursive: true, force: true });
+  else {
+    writeFileSync(join(folder, "processes.log"), ground.output);
+    writeFileSync(join(folder, "verdict.json"), `${JSON.stringify(result.verdict, null, 2)}\n`);
+    print(`kept: ${folder}`);
+  }
+  if (!result.verdict.valid) return EXIT.guilty;
+  return result.invalid === null ? EXIT.clean : EXIT.invalid;
+}
+
+function groundOf({ shape }: ChaosOptions): Promise<Ground> {
+  const env = { ACCESS_TOKEN_TTL: String(TOKEN) };
+  return shape === "embedded" ? startEmbeddedGround({ env }) : startClusterGround({ env });
+}
+
+function printer(): (progress: Progress) => void {
+  let next = PACE;
+  return ({ ms, acked, unknown, failed, delivered, resumed, reset, faults }) => {
+    if (ms < next * 1_000) return;
+    next += PACE;
+    const seconds = String(Math.floor(ms / 1_000)).padStart(5);
+    print(
+      `${seconds} s  acked ${acked}  unknown ${unknown}  failed ${failed}  delivered ${delivered}  resumed ${resumed}  reset ${reset}  faults ${faults}`,
+    );
+  };
+}
+
+function report({ verdict, invalid, faults, restless, metrics }: RunResult): void {
+  print(JSON.stringify({ ...verdict, violations: verdict.violations.length }, null, 2));
+  for (const { rule, what, room, evidence } of verdict.violations.slice(0, 20)) {
+    print(`${rule}: ${what}${room === null ? "" : ` (room ${room})`}`);
+    for (const line of evidence.slice(0, 6)) print(`    ${JSON.stringify(line).slice(0, 400)}`);
+  }
+  print(`faults: ${faults.map(({ name, target }) => `${name} of ${target}`).join(", ") || "none"}`);
+  for (const what of restless) print(`not at rest: ${what}`);
+  for (const [series, value] of Object.entries(metrics)) print(`${series} ${value}`);
+  if (invalid !== null) print(`the run proves nothing: ${invalid}`);
+}
+
+const timestamp = (): string => new Date().toISOString().replace(/\D/g, "").slice(0, 14);
+
+function print(text: string): 0 {
+  console.log(text);
+  return 0;
+}
+
+main().then(
+  code => process.exit(code),
+  (error: unknown) => {
+    console.error(error instanceof Error ? error.message : error);
+    process.exit(EXIT.invalid);
+  },
+);
