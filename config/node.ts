@@ -9,6 +9,7 @@ import { Health } from "./health";
 import { loggerOptions } from "./log";
 import { doorsFirst } from "./middlewares/doors-first";
 import { linkMiddleware } from "./middlewares/link";
+import { nodeIdMiddleware } from "./middlewares/node-id";
 import { policyMiddleware } from "./middlewares/policy";
 import { AbleRoundRobin, standingMiddleware } from "./middlewares/standing";
 import { streamsMiddleware } from "./middlewares/streams";
@@ -87,6 +88,7 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
       telemetryMiddleware,
       metricsMiddleware(),
       linkMiddleware(),
+      nodeIdMiddleware(),
       standingMiddleware(),
       doorsFirst(),
     ],

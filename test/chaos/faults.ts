@@ -2,6 +2,7 @@ import { clock } from "./faults.clock";
 import { disk, fsync } from "./faults.disk";
 import { duplicate, latency, partition, reset } from "./faults.links";
 import { kill, nats, stop, store, writers } from "./faults.processes";
+import { twin } from "./faults.twin";
 import type { Fault } from "./ground";
 
 /** Everything that a run can be told to do, by name. */
@@ -18,4 +19,5 @@ export const FAULTS: readonly Fault[] = [
   clock,
   disk,
   fsync,
+  twin,
 ];

@@ -120,7 +120,9 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
   /** Faults until the time is over; why the run proves nothing, if so. */
   async function trouble(): Promise<string | null> {
     const chance = seeded(seed + 1);
-    const possible = faults.filter(({ shapes }) => shapes.includes(ground.shape));
+    const possible = faults.filter(
+      fault => fault.shapes.includes(ground.shape) && fault.isPossible?.(ground) !== false,
+    );
     const [least, most] = options.between ?? [2_000, 5_000];
     const isOver = (): boolean => journal.now - began > ms || signal?.aborted === true;
     while (!isOver()) {
