@@ -33,6 +33,7 @@ export interface RevocationEntry {
   n: number;
   session?: string;
   user?: string;
+  everybody?: true;
   /** Milliseconds since the epoch. */
   at: number;
 }

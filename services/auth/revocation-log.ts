@@ -116,8 +116,9 @@ export class RevocationLog {
   }
 }
 
-const toRevocation = ({ n, session, user }: RevocationEntry): Revocation => ({
+const toRevocation = ({ n, session, user, everybody }: RevocationEntry): Revocation => ({
   n,
+  ...(everybody && { everybody }),
   ...(session !== undefined && { session }),
   ...(user !== undefined && { user }),
 });

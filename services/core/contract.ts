@@ -40,11 +40,15 @@ export interface UserRecord {
   roles: Role[];
 }
 
-/** One line of auth's numbered log. A token is refused if its session is named, or its user at a number above the token's. */
+/**
+ * One line of auth's numbered log. A token is refused if its session is named, or its user, or everybody, at a number above
+ * the token's.
+ */
 export interface Revocation {
   n: number;
   session?: string;
   user?: string;
+  everybody?: true;
 }
 
 /** What a user may do in a room, as the owner of the data sees it now. */

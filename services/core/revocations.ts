@@ -8,6 +8,8 @@ import type { VerifiedToken } from "./tokens";
 export class RevocationList {
   private readonly sessions = new Map<string, number>();
   private readonly users = new Map<string, { n: number; at: number }>();
+  /** Number of the last revocation that concerned everybody. */
+  private everybody = 0;
   /** Number of the last revocation known here. */
   head = 0;
 
@@ -23,6 +25,7 @@ export class RevocationList {
     const at = this.now();
     for (const item of fresh) {
       if (item.session) this.sessions.set(item.session, at);
+      if (item.everybody) this.everybody = Math.max(item.n, this.everybody);
       if (item.user) this.users.set(item.user, { n: Math.max(item.n, this.users.get(item.user)?.n ?? 0), at });
     }
     for (const item of items) this.head = Math.max(this.head, item.n);
@@ -31,13 +34,14 @@ export class RevocationList {
   }
 
   refuses(token: Pick<VerifiedToken, "identity" | "revision">): boolean {
-    if (this.sessions.has(token.identity.sid)) return true;
+    if (this.everybody > token.revision || this.sessions.has(token.identity.sid)) return true;
     const user = this.users.get(token.identity.id);
     return user !== undefined && user.n > token.revision;
   }
 
   private knows(item: Revocation): boolean {
     if (item.session && !this.sessions.has(item.session)) return false;
+    if (item.everybody && this.everybody < item.n) return false;
     return !item.user || (this.users.get(item.user)?.n ?? 0) >= item.n;
   }
 

@@ -152,14 +152,13 @@ export class Gateway implements EngineHandlers {
 
   /** Closes whom the entries concern: a dead session for good, a changed user until he comes with a new token. */
   revoked(items: readonly Revocation[]): void {
-    for (const { session, user, n } of items) {
+    for (const { session, user, everybody, n } of items) {
       const affected = user ? [...(this.with_.hub.users.get(user) ?? [])] : [...this.connections];
       for (const connection of affected) {
         const { token } = connection;
         if (!token) continue;
         if (session !== undefined && token.identity.sid === session) connection.end(CLOSES.SESSION_REVOKED);
-        else if (user !== undefined && token.identity.id === user && token.revision < n)
-          connection.end(CLOSES.TOKEN_EXPIRED);
+        else if ((everybody || token.identity.id === user) && token.revision < n) connection.end(CLOSES.TOKEN_EXPIRED);
       }
     }
   }

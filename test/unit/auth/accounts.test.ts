@@ -10,6 +10,7 @@ import {
   type Session,
 } from "../../../services/auth/auth.store";
 import { Passwords } from "../../../services/auth/passwords";
+import { signOutEverybody } from "../../../services/auth/restored";
 import { RevocationLog } from "../../../services/auth/revocation-log";
 import { Sessions } from "../../../services/auth/sessions";
 import type { SignedIn, UserRecord } from "../../../services/core/contract";
@@ -212,5 +213,26 @@ describe("accounts", () => {
     await Promise.all(Array.from({ length: 10 }, (_, i) => (i % 2 ? other : revocations).append({ session: `s${i}` })));
     expect((await entries.find({ sort: "n" })).map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(told).toHaveLength(5);
+  });
+
+  it("sign everybody out of a restored store, whatever number its tokens carry", async () => {
+    const before = await accounts.register(village, who);
+    // What a token carries that was made after the backup: the restored log is shorter.
+    const lost = tokens.sign(tokens.verify(before.accessToken).identity, 50);
+    await signOutEverybody(sessions, entries, clock);
+    const again = new RevocationLog(entries, clock, 660_000, () => undefined);
+    await again.current();
+    for (const token of [before.accessToken, lost]) expect(again.refuses(tokens.verify(token))).toBe(true);
+    expect(await codeOf(accounts.refresh(village, before.refreshToken))).toBe("UNAUTHENTICATED");
+    const { accessToken, refreshToken } = await accounts.login(village, "ann", who.password);
+    expect(again.refuses(tokens.verify(accessToken))).toBe(false);
+    await accounts.refresh(village, refreshToken);
+    // Restored once more from the same backup, a moment later.
+    await entries.removeWhere({});
+    clock.advance(1);
+    await signOutEverybody(sessions, entries, clock);
+    const third = new RevocationLog(entries, clock, 660_000, () => undefined);
+    await third.current();
+    expect(third.refuses(tokens.verify(accessToken))).toBe(true);
   });
 });

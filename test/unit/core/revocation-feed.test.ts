@@ -108,4 +108,12 @@ describe("RevocationFeed", () => {
     expect(feed.refuses(token("a", 6))).toBe(true);
     expect(feed.refuses(token("a", 7))).toBe(false);
   });
+
+  it("refuses everybody's tokens made before everybody was named, and takes those made after", async () => {
+    const { log, feed } = setUp();
+    log.items = [{ n: 1_000, everybody: true }];
+    await feed.ready();
+    expect(feed.refuses(token("a", 999))).toBe(true);
+    expect(feed.refuses(token("b", 1_000))).toBe(false);
+  });
 });

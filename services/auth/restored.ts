@@ -1,0 +1,21 @@
+import type { Documents } from "../../mixins/documents";
+import type { Clock } from "../core/clock";
+import { newId } from "../core/ids";
+import type { RevocationEntry, Session } from "./auth.store";
+
+/**
+ * Signs everybody out of a store that was put back from a backup: in it, sessions that were ended since live again, and
+ * refresh tokens that were exchanged since, by their owner or a thief, hold again. Access tokens carry numbers of the
+ * revocation log that the store no longer knows, so it goes on at one that none of them can have reached: the time in
+ * milliseconds, because no log grows by an entry each millisecond. May be repeated.
+ */
+export async function signOutEverybody(
+  sessions: Documents<Session>,
+  revocations: Documents<RevocationEntry>,
+  clock: Clock,
+): Promise<void> {
+  const [last] = await revocations.find({ sort: "-n", limit: 1 });
+  const at = clock.now();
+  await revocations.insert({ id: newId(), n: Math.max(at, (last?.n ?? 0) + 1), everybody: true, at });
+  await sessions.removeWhere({});
+}
