@@ -175,10 +175,15 @@ export class Chat extends EventTarget {
     } else if (frame.t === "read" && room && frame.user === this.me.id) this.#readElsewhere(room, frame.seq);
     else if (frame.t === "typing" && room) this.#typing(room, frame);
     else if (frame.t === "presence") this.people.changed(frame.changes);
-    else if (frame.t === "user") {
-      this.#n = frame.n;
-      this.loadRooms().catch(() => undefined);
-    }
+    else if (frame.t === "user") this.#told(frame);
+  }
+
+  /** What happened to me elsewhere: on another device, or by somebody else. */
+  #told({ n, kind, data }) {
+    this.#n = n;
+    const room = this.rooms.get(data.roomId);
+    if (kind === "read" && room) this.#readElsewhere(room, data.seq);
+    else if (kind === "member" || kind === "reset") this.loadRooms().catch(() => undefined);
   }
 
   #welcome({ epoch, n, rooms }) {

@@ -14,6 +14,7 @@ import { SqliteMessageStore } from "./message.store.sqlite";
 import { Messages, type Rooms } from "./messages";
 import { inspect } from "./operators";
 import { RoomLog } from "./room-log";
+import { FeedTrimmer, MarkNotes } from "./user-feed";
 import { WriteTrace } from "./write-trace";
 
 interface MessagesService extends Service {
@@ -21,6 +22,8 @@ interface MessagesService extends Service {
   writers: RoomWriters;
   store: MessageStore;
   log: RoomLog;
+  notes: MarkNotes;
+  trimmer: FeedTrimmer;
   unwatch: (() => void) | undefined;
   trace: WriteTrace;
   messages: Messages;
@@ -40,8 +43,11 @@ const actions = {
     auth: "internal",
     visibility: "public",
     params: { entries: { type: "array", min: 1, max: 256, items: { type: "object", strict: false } } },
-    handler(this: MessagesService, ctx) {
-      return this.log.append(ctx.params.entries);
+    async handler(this: MessagesService, ctx) {
+      const { entries } = ctx.params;
+      const answers = await this.log.append(entries);
+      this.trimmer.appended(entries, answers);
+      return answers;
     },
   },
   heads: {
@@ -243,10 +249,15 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     this.unwatch = platform.link?.onUp(() => this.log.tellHeads());
     metrics.watchQueue("rooms", () => this.log.waiting);
     this.writers = new RoomWriters(this.broker);
-    this.messages = new Messages(this.store, this.writers, bus, limits);
+    this.notes = new MarkNotes(requests => this.writers.append(requests));
+    this.trimmer = new FeedTrimmer(this.store, error =>
+      this.logger.warn("a feed stays longer than it need be", { error: String(error) }),
+    );
+    this.messages = new Messages(this.store, this.writers, this.notes, bus, limits);
   },
 
   async stopped(this: MessagesService) {
+    this.notes?.close();
     this.writers?.close();
     this.unwatch?.();
     this.log?.close();

@@ -7,6 +7,7 @@ import { readHistory, type HistoryQuery } from "./history";
 import type { MessageStore, StoredMessage } from "./message.store";
 import { receiptsOf } from "./receipts";
 import type { RoomLog } from "./room-log";
+import type { MarkKind, MarkNotes } from "./user-feed";
 
 /** The owner of rooms, asked on behalf of one request. */
 export interface Rooms {
@@ -20,6 +21,7 @@ export class Messages {
   constructor(
     private readonly store: MessageStore,
     private readonly log: Pick<RoomLog, "append">,
+    private readonly notes: MarkNotes,
     private readonly bus: RoomBus,
     private readonly limits: Limits,
   ) {}
@@ -54,17 +56,23 @@ export class Messages {
     return { items: receiptsOf({ seq, senderId: sender }, members, marks) };
   }
 
-  /** Moves one mark of the user, never beyond the head, and shows it to those who look at the room. */
-  async mark(rooms: Rooms, user: string, room: string, type: "read" | "delivered", upTo: number): Promise<void> {
+  /**
+   * Moves one mark of the user, never beyond the head, and shows it to those who look at the room; resolves when it also is in
+   * his own feed.
+   */
+  async mark(rooms: Rooms, user: string, room: string, type: MarkKind, upTo: number): Promise<void> {
     const { role } = await readable(rooms, user, room);
     if (role === null) throw new RookeryError("FORBIDDEN", "Join first.");
+    this.notes.check();
     const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
     const moved = await this.store.mark(
       room,
       user,
       type === "read" ? { read: seq, delivered: seq } : { delivered: seq },
     );
-    if (moved) this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
+    if (!moved) return this.notes.settled(user, type, room);
+    this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
+    await this.notes.moved(user, type, room, seq);
   }
 
   async unread(rooms: Rooms, user: string): Promise<ReturnsOf<"messages.unread">> {

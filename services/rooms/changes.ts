@@ -3,13 +3,14 @@ import { StagedChanges, type Staged, type Verdict } from "../../mixins/staged-ch
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import type { Conversation, SharedChannel } from "../core/model";
+import type { Conversation, SharedChannel, UserNote } from "../core/model";
 import { endsMembership } from "../core/room-bus";
 import { Turns, type TurnLimits } from "../core/turns";
 import { judgeCrossings, type Crossing } from "./crossings";
 import {
   memberId,
   peopleOf,
+  toChannel,
   toConversation,
   toSharedChannel,
   type RoomChange,
@@ -26,8 +27,12 @@ type MemberUpdate = Extract<Staged<RoomChange>, { type: "member" }>;
 
 const isUpdate = (change: Staged<RoomChange>): change is MemberUpdate => change.type === "member";
 
+/** Members up to which a group's newcomer is told of all the others: what is written for each of them stays small. */
+const SHOWN_MEMBERS = 100;
+
 /**
- * Changes of membership and settings: decided in the room's record, then carried out as log entry and membership record.
+ * Changes of membership and settings: decided in the room's record, then carried out as log entry and membership record, and
+ * last as note to those concerned, who then find what they are told of.
  * Rights end before the entry is written and begin after it, so a reader who is let in or cut at the entry's offset is never
  * ahead of the record.
  */
@@ -94,7 +99,10 @@ export class RoomChanges {
     }
   }
 
-  /** In three steps of one append each: what leaves people where they are, who goes, who comes. All of it may be repeated. */
+  /**
+   * In three steps of one append each: what leaves people where they are, who goes, who comes; and one for the feeds of all of
+   * them. All of it may be repeated.
+   */
   private async carryOut(room: StoredRoom): Promise<Partial<StoredRoom>> {
     const updates = room.pending.filter(isUpdate);
     const roles = updates.filter(({ change }) => change === "role");
@@ -117,7 +125,20 @@ export class RoomChanges {
         visibleFrom: room.history === "joined" && room.createdBy !== change.user ? (offsets[at] as number) : 0,
       })),
     );
-    return { memberCount: await this.members.count({ where: { room: room.id, state: "member" } }) };
+    const memberCount = await this.members.count({ where: { room: room.id, state: "member" } });
+    await this.tell({ ...room, memberCount }, [...roles, ...going, ...coming]);
+    return { memberCount };
+  }
+
+  private async tell(room: StoredRoom, updates: readonly MemberUpdate[]): Promise<void> {
+    const entered = updates.some(({ change }) => change === "join");
+    const people = entered && room.kind !== "channel" ? await peopleOf(this.members, room.id) : [];
+    await this.write(
+      updates.map(update => ({
+        room: update.user,
+        entry: { op: "user", changeId: update.id, note: noteOf(room, people, update) },
+      })),
+    );
   }
 
   private async giveRole(room: StoredRoom, { user, role, n }: MemberUpdate): Promise<void> {
@@ -144,12 +165,15 @@ export class RoomChanges {
     );
   }
 
-  /** Returns the offsets; a change that is in the log already keeps the one it got. */
   private async log(room: StoredRoom, changes: readonly Staged<RoomChange>[]): Promise<number[]> {
-    if (changes.length === 0) return [];
     const entries = await Promise.all(changes.map(change => this.entry(room, change)));
-    const answers = await this.append(entries.map(entry => ({ room: room.id, entry })));
-    return answers.map(answer => {
+    return this.write(entries.map(entry => ({ room: room.id, entry })));
+  }
+
+  /** Returns the offsets; a change that is in the log already keeps the one it got. */
+  private async write(requests: AppendRequest[]): Promise<number[]> {
+    if (requests.length === 0) return [];
+    return (await this.append(requests)).map(answer => {
       if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
       return answer.offset;
     });
@@ -167,6 +191,23 @@ export class RoomChanges {
       room.kind === "channel" ? toSharedChannel(room) : toConversation(room, await peopleOf(this.members, room.id));
     return { ...data, ...(room.deletedAt !== null && { deletedAt: room.deletedAt }) };
   }
+}
+
+/** What somebody finds in his own feed about a change that concerns him. */
+function noteOf(room: StoredRoom, people: string[], { user, change, role, by }: MemberUpdate): UserNote {
+  const shown = change === "join" && people.length <= SHOWN_MEMBERS;
+  return {
+    kind: "member",
+    data: {
+      roomId: room.id,
+      change,
+      ...(role && { role }),
+      ...(by !== undefined && by !== user && { by }),
+      ...(shown && {
+        room: room.kind === "channel" ? toChannel(room, role ?? "member") : toConversation(room, people),
+      }),
+    },
+  };
 }
 
 /** The record a change makes, the same whoever carries it out. */

@@ -5,8 +5,13 @@ import type { Channel, Conversation, RoomKind, SharedChannel } from "../core/mod
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
 
-/** What a decision about a room makes others see: each becomes one entry of the room's log. */
-export type RoomChange = { type: "member"; user: string; change: MemberChange; role?: RoomRole } | { type: "room" };
+/** What a decision about a room makes others see: each becomes one entry of the room's log. `by`: who decided it. */
+export type RoomChange =
+  { type: "member"; user: string; change: MemberChange; role?: RoomRole; by?: string } | { type: "room" };
+
+/** The changes, with who decided them. */
+export const decidedBy = (by: string, changes: readonly RoomChange[]): RoomChange[] =>
+  changes.map(change => (change.type === "member" ? { ...change, by } : change));
 
 export interface StoredRoom extends Stage<RoomChange> {
   kind: RoomKind;

@@ -12,6 +12,7 @@ import type { RoomChanges, RoomVerdict } from "./changes";
 import { takingOut, type Crossing } from "./crossings";
 import {
   accessOf,
+  decidedBy,
   directKey,
   memberId,
   membership,
@@ -276,7 +277,7 @@ export class Rooms {
 
   private insert(room: StoredRoom, joins: readonly RoomChange[]): Promise<StoredRoom> {
     const audience = room.isPrivate ? room.id : "public";
-    return this.changes.create({ ...room, audience }, joins).catch(nameTaken);
+    return this.changes.create({ ...room, audience }, decidedBy(room.createdBy, joins)).catch(nameTaken);
   }
 
   private async cross(id: string, crossing: Crossing): Promise<void> {
@@ -298,7 +299,8 @@ export class Rooms {
     return this.changes.decide(id, async room => {
       const seen = sight(room, await this.members.get(memberId(id, user)));
       may(seen);
-      return judge(seen);
+      const verdict = await judge(seen);
+      return verdict && { ...verdict, changes: decidedBy(user, verdict.changes) };
     });
   }
 

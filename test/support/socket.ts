@@ -26,10 +26,13 @@ export class SocketClient {
   readonly texts: string[] = [];
   /** Offset of the last event of each room, or where it stood when it was subscribed. */
   readonly position = new Map<string, number>();
+  /** The last note of the user's own feed, or where it stood at the welcome. */
+  n: number | null = null;
   private readonly asked = new Map<number, (frame: Frame) => void>();
   private readonly from = new Map<number, Record<string, number | null | undefined>>();
   private readonly leaving = new Map<number, string[]>();
   private readonly waiting = new Set<() => void>();
+  private fromNote: number | null = null;
   private last = 0;
 
   private constructor(private readonly socket: WebSocket) {
@@ -100,6 +103,11 @@ export class SocketClient {
     return this.frames.filter(frame => frame.t === "event" && frame.room === room);
   }
 
+  /** Notes of the user's own feed as they came. */
+  get notes(): Frame[] {
+    return this.all("user");
+  }
+
   /** Frames of a type as they came. */
   all(type: string): Frame[] {
     return this.frames.filter(frame => frame.t === type);
@@ -161,7 +169,10 @@ export class SocketClient {
 
   private ask(frame: Record<string, unknown>): { i: number; answer: Promise<Frame> } {
     const i = ++this.last;
-    if (frame.t === "hello") this.from.set(i, (frame.rooms as Record<string, number>) ?? {});
+    if (frame.t === "hello") {
+      this.from.set(i, (frame.rooms as Record<string, number>) ?? {});
+      this.fromNote = (frame.n as number | null | undefined) ?? null;
+    }
     if (frame.t === "sub") {
       const offsets = (frame.from ?? {}) as Record<string, number>;
       const rooms = Array.isArray(frame.rooms) ? (frame.rooms as string[]) : [];
@@ -196,6 +207,12 @@ export class SocketClient {
         this.violations.push(`event ${frame.offset} after ${before} in ${frame.room}`);
       this.position.set(frame.room, frame.offset);
     }
+    if (frame.t === "user") {
+      if (this.n === null) this.violations.push(`note ${frame.n} before the welcome`);
+      else if (frame.kind !== "reset" && frame.n !== this.n + 1)
+        this.violations.push(`note ${frame.n} after ${this.n} in the user's feed`);
+      this.n = frame.n as number;
+    }
     if (frame.t === "reset") this.position.set(frame.room, frame.offset);
     if (frame.t === "unsub") this.position.delete(frame.room);
   }
@@ -205,6 +222,7 @@ export class SocketClient {
     if (!answer) return void this.violations.push(`an answer nobody waits for: ${JSON.stringify(frame)}`);
     this.asked.delete(frame.i);
     if (frame.t === "ok") for (const room of this.leaving.get(frame.i) ?? []) this.position.delete(room);
+    if (frame.t === "welcome") this.n = frame.feed === "replayed" ? this.fromNote : frame.n;
     const from = this.from.get(frame.i);
     for (const [room, state] of Object.entries<Body>(from && frame.rooms ? frame.rooms : {})) {
       if (state.state === "denied") this.position.delete(room);
