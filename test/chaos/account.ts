@@ -20,6 +20,8 @@ export class Account {
   private refreshToken = "";
   private expiresAt = -Infinity;
   private renewing: Promise<boolean> | null = null;
+  /** Why the last try to sign in did not work. */
+  refusal = "";
 
   constructor(
     readonly client: string,
@@ -109,7 +111,10 @@ export class Account {
   }
 
   private keep(outcome: Outcome): boolean {
-    if (outcome.state !== "ok") return false;
+    if (outcome.state !== "ok") {
+      this.refusal = outcome.code;
+      return false;
+    }
     const { user, accessToken, refreshToken, expiresIn } = outcome.body;
     this.user = user.id;
     this.access = accessToken;

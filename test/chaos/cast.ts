@@ -42,15 +42,15 @@ export async function gather(
   const account = (client: string, username: string, password = PASSWORD): Account =>
     new Account(client, ground.url, { username, password }, journal);
   const admin = account("admin", "admin", ground.adminPassword);
-  if (!(await admin.renew())) throw new Error("the admin cannot sign in");
+  await signedIn(admin, admin.renew());
 
   const names = Array.from({ length: Math.max(2, Math.ceil(clients / DEVICES_PER_USER)) }, (_, n) => `user-${n}`);
   const accounts = Array.from({ length: Math.max(clients, names.length) }, (_, n) =>
     account(`c${n}`, names[n % names.length] as string),
   );
   const first = accounts.slice(0, names.length);
-  await each(first, async (one, n) => succeed(`${names[n]} registers`, await one.register(`${names[n]}@example.org`)));
-  await each(accounts.slice(names.length), async one => succeed(`${one.client} signs in`, await one.renew()));
+  await each(first, (one, n) => signedIn(one, one.register(`${names[n]}@example.org`)));
+  await each(accounts.slice(names.length), one => signedIn(one, one.renew()));
 
   const users = first.map(({ user }) => user);
   const direct = Math.floor(rooms * DIRECT);
@@ -119,8 +119,8 @@ async function done(what: string, account: Account, method: string, path: string
   return outcome.body;
 }
 
-function succeed(what: string, is: boolean): void {
-  if (!is) throw new Error(`not so: ${what}`);
+async function signedIn(account: Account, tried: Promise<boolean>): Promise<void> {
+  if (!(await tried)) throw new Error(`${account.client} cannot sign in: ${account.refusal}`);
 }
 
 /** A few at a time. */
