@@ -97,7 +97,7 @@ export type Observed = Line & { phase: "seen" } & (
     | { what: "unsub"; room: string; code: string }
     | { what: "read" | "delivered"; room: string; who: string; seq: number }
     | { what: "presence"; who: string; status: string }
-    /** The user's own feed. */
+    /** The user's own feed; of kind `reset` it goes on after `n`. */
     | { what: "user"; n: number; kind: string }
     | { what: "open"; sid: string | null }
     | { what: "close"; code: number }

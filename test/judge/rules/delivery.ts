@@ -6,6 +6,8 @@ import type { JudgedRule, Report } from "../rule";
 interface Subscription {
   /** Offset of the next event; null while nobody knows: a change of the subscription was left unanswered. */
   next: number | null;
+  /** Up to where it was answered to be: events up to there are a replay. */
+  head: number;
   /** An unsubscription is under way: it may end at any event. */
   ending: boolean;
   /** Why that is the next. */
@@ -64,7 +66,8 @@ function end(
   }
   if (asked?.op !== "subscribe") return;
   if (line.phase === "info")
-    for (const room of Object.keys(asked.rooms)) socket.rooms.set(room, { next: null, ending: false, since: line });
+    for (const room of Object.keys(asked.rooms))
+      socket.rooms.set(room, { next: null, head: Infinity, ending: false, since: line });
   if (line.phase !== "ok") return;
   const { epoch, rooms = {} } = line.answer;
   if (epoch !== undefined) sameEpoch(history, line, epoch, epochs, report);
@@ -111,7 +114,7 @@ function begin(
   else if (state === "replayed" && (from === null || from >= offset))
     report(`Resumed from ${from}, and replayed up to ${offset}.`, room, asked, line);
   const next = (state === "replayed" ? (from ?? offset) : offset) + 1;
-  socket.rooms.set(room, { next, ending: false, since: line });
+  socket.rooms.set(room, { next, head: offset, ending: false, since: line });
 }
 
 function beginFeed(
@@ -139,14 +142,14 @@ function see(socket: Socket, line: Observed, report: Report): void {
       return;
     case "reset":
       if (socket.rooms.has(line.room))
-        socket.rooms.set(line.room, { next: line.offset + 1, ending: false, since: line });
+        socket.rooms.set(line.room, { next: line.offset + 1, head: line.offset, ending: false, since: line });
       return;
     case "unsub":
       socket.rooms.delete(line.room);
       socket.cut.add(line.room);
       return;
     case "user":
-      if (socket.user?.next != null && line.n !== socket.user.next)
+      if (line.kind !== "reset" && socket.user?.next != null && line.n !== socket.user.next)
         report(`The user's feed came to ${line.n}, next was ${socket.user.next}.`, null, socket.user.since, line);
       socket.user = { next: line.n + 1, since: line };
       return;
@@ -170,7 +173,11 @@ function event(socket: Socket, line: Observed & { what: "event" }, report: Repor
   subscription.since = line;
   const { member } = line;
   // Who is taken out of a room is told by this entry, and hears no more; the frame that says so may still come.
-  if (member?.user === line.user && (member.change === "remove" || member.change === "ban")) {
+  if (
+    offset > subscription.head &&
+    member?.user === line.user &&
+    (member.change === "remove" || member.change === "ban")
+  ) {
     socket.rooms.delete(room);
     socket.cut.add(room);
   }

@@ -10,6 +10,11 @@ import { readYourWrites } from "./read-your-writes";
 import { realTime } from "./real-time";
 import { sessionOrder } from "./session-order";
 import { unanswered } from "./unanswered";
+import { membership } from "./membership";
+import { presence } from "./presence";
+import { receipts } from "./receipts";
+import { revocation } from "./revocation";
+import { versions } from "./versions";
 
 /** H1 to H16, in this order. */
 export const RULES: readonly JudgedRule[] = [
@@ -23,5 +28,10 @@ export const RULES: readonly JudgedRule[] = [
   delivery,
   readYourWrites,
   monotonicReads,
+  receipts,
+  membership,
+  versions,
+  presence,
   unanswered,
+  revocation,
 ];
