@@ -62,8 +62,10 @@ export class RoomWriter {
   private doubt: Doubt | null = null;
   /** Monotonic milliseconds. */
   usedAt: number;
-  /** Where the log was after the last commit, until gateways are told again. Whatever fails later, it is owed to them. */
-  private untold: RoomHead | null = null;
+  /** Where the log was after the last commit: to be told, whatever failed since, and never to be built upon. */
+  private written: RoomHead | null = null;
+  /** Gateways were not told again since the last commit. */
+  private untold = false;
 
   constructor(
     readonly room: string,
@@ -74,7 +76,7 @@ export class RoomWriter {
   }
 
   get idle(): boolean {
-    return !this.running && this.queue.length === 0 && this.doubt === null && this.untold === null;
+    return !this.running && this.queue.length === 0 && this.doubt === null && !this.untold;
   }
 
   append(request: AppendRequest): Promise<AppendAnswer> {
@@ -103,9 +105,9 @@ export class RoomWriter {
   }
 
   tellHeadNow(): void {
-    const head = this.head ?? this.untold;
+    const head = this.head ?? this.written;
     if (this.running || !head) return;
-    this.untold = null;
+    this.untold = false;
     this.with_.bus.publish({ type: "head", room: this.room, head });
   }
 
@@ -195,7 +197,8 @@ export class RoomWriter {
   private publish(stored: readonly Planned[]): void {
     const last = stored.at(-1)?.entry;
     if (!last) return;
-    this.head = this.untold = { offset: last.offset, seq: last.seq };
+    this.head = this.written = { offset: last.offset, seq: last.seq };
+    this.untold = true;
     this.with_.committed?.(stored.length);
     for (const { entry } of stored) this.surroundings.follow(entry.kind, entry.data);
     this.with_.bus.publish({
@@ -260,7 +263,8 @@ export class RoomWriter {
     const { head, events } = await doubt.settle();
     const committedAt = this.with_.clock.now();
     this.forget();
-    this.untold = head;
+    this.written = head;
+    this.untold = true;
     this.usedAt = this.with_.clock.monotonic();
     this.doubt = null;
     this.with_.doubtSettled?.();
