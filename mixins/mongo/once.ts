@@ -21,13 +21,21 @@ export async function keptOnce(
   field: string,
   first: string,
 ): Promise<string> {
-  const kept = (db: MongoConnection["db"]) => db.collection<{ _id: string } & Record<string, string>>(name);
   await upserted(async () => {
     await connection.prepare(db =>
-      kept(db).updateOne({ _id: name }, { $setOnInsert: { [field]: first } } as object, { upsert: true }),
+      kept(db, name).updateOne({ _id: name }, { $setOnInsert: { [field]: first } } as object, { upsert: true }),
     );
   });
-  const found = (await connection.prepare(db => kept(db).findOne({ _id: name })))?.[field];
+  const found = (await connection.prepare(db => kept(db, name).findOne({ _id: name })))?.[field];
   if (typeof found !== "string") throw new Error(`The store keeps no ${field} of its ${name}`);
   return found;
 }
+
+/** Puts another value in its place. For stores that nobody uses: whoever has read the old one goes on with it. */
+export async function keepAnew(connection: MongoConnection, name: string, field: string, value: string): Promise<void> {
+  await connection.prepare(db =>
+    kept(db, name).updateOne({ _id: name }, { $set: { [field]: value } } as object, { upsert: true }),
+  );
+}
+
+const kept = (db: MongoConnection["db"], name: string) => db.collection<{ _id: string } & Record<string, string>>(name);

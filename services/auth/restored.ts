@@ -1,7 +1,15 @@
+import type { Platform } from "../../config/platform";
 import type { Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
 import { newId } from "../core/ids";
-import type { RevocationEntry, Session } from "./auth.store";
+import { REVOCATIONS, SESSIONS, type RevocationEntry, type Session } from "./auth.store";
+
+/** After a restore: nobody is signed in. Resolves to what an operator is told. */
+export async function restored(platform: Platform): Promise<string> {
+  const sessions = await platform.documents<Session>(SESSIONS);
+  await signOutEverybody(sessions, await platform.documents<RevocationEntry>(REVOCATIONS), platform.clock);
+  return "everybody is signed out: sessions that were ended after the backup would live again";
+}
 
 /**
  * Signs everybody out of a store that was put back from a backup: in it, sessions that were ended since live again, and
