@@ -5,7 +5,7 @@ import { systemClock } from "../../../services/core/clock";
 import { RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import { LIMITS } from "../../../services/core/limits";
-import type { Identity } from "../../../services/core/model";
+import type { Identity, UserNotes } from "../../../services/core/model";
 import { RoomChanges, type Append } from "../../../services/rooms/changes";
 import { seedRooms, SEEDS, type Seed } from "../../../services/rooms/first-rooms";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "../../../services/rooms/room";
@@ -128,7 +128,21 @@ async function expectSound(node: RoomsNode, id: string): Promise<void> {
   const inside = new Map(members.map(({ user, role }) => [user, role]));
   expect(await node.store.get(id)).toMatchObject({ pending: [], pendingSince: null, memberCount: inside.size });
   expect([...inside].sort()).toEqual([...(await replayed(id))].sort());
+  await expectTold(id);
 }
+
+/** Everybody finds in his own feed what the room's log says of him: all of it, once each, in its order. */
+async function expectTold(room: string): Promise<void> {
+  const all = await entries(room);
+  for (const user of new Set(all.map(({ userId }) => userId))) {
+    const notes = (await messages.events(user, 0, 10_000, 1e7)).map(({ data }) => JSON.parse(data).data as Note);
+    expect(notes.filter(({ roomId }) => roomId === room).map(({ change, role }) => ({ change, role }))).toEqual(
+      all.filter(({ userId }) => userId === user).map(({ change, role }) => ({ change, role })),
+    );
+  }
+}
+
+type Note = UserNotes["member"];
 
 describe("two nodes with rooms", () => {
   const owner = identity();
