@@ -2,6 +2,7 @@ import { clock } from "./faults.clock";
 import { disk, fsync } from "./faults.disk";
 import { duplicate, latency, partition, reset } from "./faults.links";
 import { kill, nats, stop, store, writers } from "./faults.processes";
+import { poison } from "./faults.poison";
 import { twin } from "./faults.twin";
 import type { Fault } from "./ground";
 
@@ -20,4 +21,5 @@ export const FAULTS: readonly Fault[] = [
   disk,
   fsync,
   twin,
+  poison,
 ];
