@@ -41,6 +41,9 @@ export interface JudgedRule {
   judge(history: HistoryIndex, report: Report, allowances: Allowances): void;
 }
 
+/** Milliseconds after a fault in which what goes wrong is still its doing. */
+export const AFTERMATH = 10_000;
+
 const CUTS_NATS = /nats|partition/;
 const HARMLESS = /clock|poison|disk|twin/;
 

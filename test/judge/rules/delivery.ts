@@ -1,6 +1,9 @@
 import type { Completion, HistoryLine, Observed, RoomStart } from "../history";
 import type { Asking, HistoryIndex } from "../history-index";
-import type { JudgedRule, Report } from "../rule";
+import { AFTERMATH, type JudgedRule, type Report } from "../rule";
+
+/** Entries of a replay that are surely not too many: the bound in bytes may come before that in entries. */
+const REPLAY = 250;
 
 /** How a room goes on for one socket. */
 interface Subscription {
@@ -38,7 +41,7 @@ export const delivery: JudgedRule = {
       if (line.phase === "run" || line.session === "rest") continue;
       let socket = sockets.get(line.session);
       if (!socket) sockets.set(line.session, (socket = { rooms: new Map(), cut: new Set(), user: null, open: true }));
-      if (line.phase === "seen") see(socket, line, report);
+      if (line.phase === "seen") see(history, socket, line, report);
       else if (line.phase === "invoke") {
         if (line.op === "unsubscribe")
           for (const room of line.rooms) Object.assign(socket.rooms.get(room) ?? {}, { ending: true });
@@ -135,12 +138,13 @@ function beginFeed(
   socket.user = { next: (feed === "replayed" ? (from ?? n) : n) + 1, since: line };
 }
 
-function see(socket: Socket, line: Observed, report: Report): void {
+function see(history: HistoryIndex, socket: Socket, line: Observed, report: Report): void {
   switch (line.what) {
     case "close":
       socket.open = false;
       return;
     case "reset":
+      broken(history, socket.rooms.get(line.room), line, report);
       if (socket.rooms.has(line.room))
         socket.rooms.set(line.room, { next: line.offset + 1, head: line.offset, ending: false, since: line });
       return;
@@ -156,6 +160,19 @@ function see(socket: Socket, line: Observed, report: Report): void {
     case "event":
       event(socket, line, report);
   }
+}
+
+/** A replay that was promised is given up only where something is wrong, or where it is too long. */
+function broken(
+  history: HistoryIndex,
+  subscription: Subscription | undefined,
+  line: Observed & { what: "reset" },
+  report: Report,
+): void {
+  const { next = null, head = 0, since } = subscription ?? {};
+  if (next === null || next > head || head === Infinity || head - next > REPLAY) return;
+  if (history.troubled(line.t - AFTERMATH, line.t)) return;
+  report(`The replay of ${next} to ${head} was given up though nothing was wrong.`, line.room, since, line);
 }
 
 function event(socket: Socket, line: Observed & { what: "event" }, report: Report): void {

@@ -1,8 +1,6 @@
 import type { HistoryIndex, Operation } from "../history-index";
-import type { Allowances, JudgedRule, Report } from "../rule";
+import { AFTERMATH, type Allowances, type JudgedRule, type Report } from "../rule";
 
-/** Milliseconds after a fault in which refusals are still its doing. */
-const AFTERMATH = 10_000;
 /** A frozen process that holds sockets answers when it runs again; who stands behind it must be waited for by it. */
 const HOLDS_SOCKETS = /^(server|ws-gateway|api-gateway|gateway|api|proxy|nginx)/;
 const FREEZES = /stop|freeze|pause/;
