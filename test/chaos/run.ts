@@ -1,8 +1,6 @@
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { check } from "../judge/check";
-import type { HistoryLine } from "../judge/history";
+import { readHistory } from "../judge/read";
 import type { Verdict, Violation } from "../judge/verdict";
 import { gather } from "./cast";
 import type { Fault, Ground } from "./ground";
@@ -27,6 +25,8 @@ export interface RunOptions {
   rate?: number;
   /** Other rates than follow from `rate`. */
   rates?: Partial<Rates>;
+  /** Each fault once, in the order given, and then the run is over; default: by chance until the time is over. */
+  inOrder?: boolean;
   /** Milliseconds from the end of a fault to the next: from and to. Default 2,000 to 5,000. */
   between?: readonly [least: number, most: number];
   /** Ends the run in order, with a verdict on what was seen so far. */
@@ -108,7 +108,7 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
   }
   return {
     invalid,
-    verdict: withBroken(check(await linesOf(file)), broken),
+    verdict: withBroken(check(await readHistory(file)), broken),
     file,
     faults: fired,
     restless,
@@ -124,10 +124,12 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
       fault => fault.shapes.includes(ground.shape) && fault.isPossible?.(ground) !== false,
     );
     const [least, most] = options.between ?? [2_000, 5_000];
+    const turns = options.inOrder ? possible.values() : null;
     const isOver = (): boolean => journal.now - began > ms || signal?.aborted === true;
     while (!isOver()) {
       if (!(await flows())) return `less than ${rate * FLOOR} acknowledged sends a second before a fault`;
-      const fault = pick(chance, possible);
+      const fault = turns ? turns.next().value : pick(chance, possible);
+      if (turns && !fault) break;
       await pause(fault ? whole(chance, least, most) : 1_000, undefined, { signal }).catch(() => undefined);
       if (isOver()) break;
       await fault?.run(ground, chance, (target, state) => {
@@ -152,12 +154,12 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
 /** What clients complained of is a lie of the server, too. */
 function withBroken(verdict: Verdict, broken: ReadonlySet<string>): Verdict {
   const more = [...broken].map((what): Violation => ({ rule: "H15", what, room: null, evidence: [] }));
-  return { ...verdict, valid: verdict.valid && more.length === 0, violations: [...verdict.violations, ...more] };
-}
-
-async function linesOf(file: string): Promise<HistoryLine[]> {
-  const lines: HistoryLine[] = [];
-  for await (const line of createInterface({ input: createReadStream(file) }))
-    lines.push(JSON.parse(line) as HistoryLine);
-  return lines;
+  if (more.length === 0) return verdict;
+  const count = (verdict.broken.H15 ?? 0) + more.length;
+  return {
+    ...verdict,
+    valid: false,
+    violations: [...verdict.violations, ...more],
+    broken: { ...verdict.broken, H15: count },
+  };
 }
