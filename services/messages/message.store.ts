@@ -10,7 +10,7 @@ export interface Entry {
   kind: EntryKind;
   /** Id of the message, for entries that are one. */
   id: string | null;
-  /** Who caused it; `rooms` for membership and settings. */
+  /** Who caused it; `rooms` for membership and settings. An id: no blanks in it. */
   sender: string;
   /** (room, sender, clientId) is unique for ever; one of the writer's making where the request has none. */
   clientId: string;

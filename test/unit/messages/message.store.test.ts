@@ -236,6 +236,237 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     expect(new Set(others.map(({ epoch }) => epoch))).toEqual(new Set([store.epoch]));
   });
 
+  describe("design 4, Entries", () => {
+    const taken: [string, (first: Entry) => Partial<Entry>][] = [
+      ["(room, offset)", () => ({ offset: 1 })],
+      ["(room, seq) among messages", () => ({ seq: 1 })],
+      ["(room, sender, clientId)", ({ sender, clientId }) => ({ sender, clientId })],
+    ];
+    const places = [
+      ["first", 0],
+      ["middle", 2],
+      ["last", 4],
+    ] as const;
+
+    it.each(taken.flatMap(key => places.map(place => [key[0], place[0], key[1], place[1]] as const)))(
+      "%s is unique: the %s entry of a batch is refused, what is before it stays, nothing after it does",
+      async (_key, _place, fields, at) => {
+        const { store } = await opened();
+        const room = newId();
+        const first = messageEntry({ offset: 1, seq: 1 });
+        await store.append(room, [first]);
+        const batch = [2, 3, 4, 5, 6].map(n => messageEntry({ offset: n, seq: n, batch: 2 }));
+        Object.assign(batch[at] as Entry, fields(first));
+        expect(await store.append(room, batch)).toEqual({ stored: at });
+        expect((await store.heads([room])).get(room)).toEqual({ offset: 1 + at, seq: 1 + at, floor: 1 });
+        // What was not stored has left nothing behind: under the next offsets it goes in.
+        const rest = batch.slice(at).map(({ id, clientId }, n) => {
+          const next = 2 + at + n;
+          const again = n === 0 ? { clientId: newId() } : { clientId };
+          return messageEntry({ offset: next, seq: next, id, ...again });
+        });
+        expect(await store.append(room, rest)).toEqual({ stored: rest.length });
+        const marks = await store.marks(room);
+        expect(marks).toEqual([{ user: "ann", read: 6, delivered: 6 }]);
+      },
+    );
+
+    it("several entries of a batch that are taken count as the first of them", async () => {
+      const { store } = await opened();
+      const room = newId();
+      const first = messageEntry({ offset: 1, seq: 1 });
+      await store.append(room, [first]);
+      const batch = [2, 3, 4, 5].map(n => messageEntry({ offset: n, seq: n, batch: 2 }));
+      for (const [at, [, fields]] of taken.entries()) Object.assign(batch[at + 1] as Entry, fields(first));
+      expect(await store.append(room, batch)).toEqual({ stored: 1 });
+      expect(await store.append(room, [first, ...batch])).toEqual({ stored: 0 });
+      // And within one batch.
+      const twins = [3, 4].map(n => messageEntry({ offset: n, seq: n, batch: 3, clientId: "twin" }));
+      expect(await store.append(room, twins)).toEqual({ stored: 1 });
+    });
+
+    it("each offset is stored by one of many writers at once, whole batches without a hole", async () => {
+      const { store, beside } = await opened();
+      const other = await beside();
+      const room = newId();
+      const written: Entry[] = [];
+      await Promise.all(
+        Array.from({ length: 8 }, async (_, w) => {
+          const [one, sender] = [w % 2 ? store : other, `writer ${w}`];
+          for (let n = 0; n < 5;) {
+            const { head } = await one.takeOver(room);
+            const batch = [1, 2, 3].map(k =>
+              messageEntry({ offset: head.offset + k, seq: head.seq + k, batch: head.offset + 1, sender }),
+            );
+            const { stored } = await one.append(room, batch);
+            written.push(...batch.slice(0, stored));
+            if (stored > 0) n++;
+          }
+        }),
+      );
+      const ids = (await store.window(room, { limit: 1_000, visibleFrom: 0 })).map(
+        ({ data }) => (JSON.parse(data) as { id: string }).id,
+      );
+      expect(ids).toEqual(written.toSorted((a, b) => a.offset - b.offset).map(({ id }) => id));
+      expect((await store.heads([room])).get(room)).toMatchObject({ offset: written.length, seq: written.length });
+    }, 60_000);
+
+    it("a range is what is after an offset, by number and bytes, in order, and empty at and beyond the head", async () => {
+      const { store } = await opened();
+      const room = newId();
+      const offsets = async (...bounds: [after: number, limit: number, bytes: number]) =>
+        (await store.events(room, ...bounds)).map(({ offset }) => offset);
+      expect(await offsets(0, 10, 1_000)).toEqual([]);
+      await store.append(room, messageEntries(4, { data: "x".repeat(100) }));
+      expect(await offsets(0, 1, 1_000)).toEqual([1]);
+      expect(await offsets(0, 9, 1_000)).toEqual([1, 2, 3, 4]);
+      expect(await offsets(1, 9, 200)).toEqual([2, 3]);
+      expect(await offsets(1, 9, 199)).toEqual([2]);
+      expect(await offsets(3, 9, 1_000)).toEqual([4]);
+      expect(await offsets(4, 9, 1_000)).toEqual([]);
+      expect(await offsets(1_000, 9, 1_000)).toEqual([]);
+    });
+
+    it("who takes a room over learns what he has missed, one by one, or that it was too much", async () => {
+      const { store } = await opened();
+      const room = newId();
+      for (let from = 0; from < 300; from += 100)
+        await store.append(
+          room,
+          Array.from({ length: 100 }, (_, n) =>
+            messageEntry({ offset: from + n + 1, seq: from + n + 1, batch: from + 1 }),
+          ),
+        );
+      const head = { offset: 300, seq: 300 };
+      const missed = async (offset: number) => (await store.takeOver(room, { offset, seq: offset })).missed?.length;
+      expect(await store.takeOver(room)).toEqual({ head, missed: null });
+      expect(await store.takeOver(room, head)).toEqual({ head, missed: [] });
+      expect([await missed(299), await missed(44), await missed(43)]).toEqual([1, 256, undefined]);
+      expect((await store.takeOver(room, { offset: 43, seq: 43 })).head).toEqual(head);
+    });
+
+    it("repeats are found by sender and clientId, however many are asked, each with its hash and message of now", async () => {
+      const { store } = await opened();
+      const room = newId();
+      const entries = messageEntries(250).map((entry, n) => ({ ...entry, sender: `user-${n % 3}`, hash: `hash ${n}` }));
+      await store.append(room, entries);
+      const edit = changeEntry("edit", { offset: 251, seq: 250 }, { offset: 1, data: '{"text":"now"}' });
+      await store.append(room, [edit]);
+      const found = await store.repeats(room, [...entries, ...messageEntries(50)]);
+      expect(found).toHaveLength(250);
+      const first = found.find(({ offset }) => offset === 1);
+      const { sender, clientId } = entries[0] as Entry;
+      expect(first).toEqual({ sender, clientId, offset: 1, seq: 1, hash: "hash 0", data: '{"text":"now"}' });
+      expect(await store.repeats(room, [])).toEqual([]);
+      expect(await store.repeats(newId(), entries)).toEqual([]);
+      expect(await store.repeats(room, [{ sender: "user-1", clientId }])).toEqual([]);
+    });
+
+    const hostile = [
+      ["__proto__", "constructor", "toString"],
+      ["$where", "$set", "a.b.c", "$"],
+      ["\u0000", "a\u0000b", "\u001f", "\u007f"],
+      ["'; DROP TABLE entries; --", '"', "\\", "`", "%", "_", "*"],
+      ["\u{1f469}\u200d\u{1f469}\u200d\u{1f467}", "\u202e", "\ufeff", "e\u0301", "\uffff", "\u{10ffff}"],
+    ].flat();
+
+    it("hostile keys and every character come back as they went in, and are nobody else's", async () => {
+      const { store } = await opened();
+      const room = newId();
+      // No id and no emoji has a NUL; what is said may.
+      const names = hostile.map(text => text.replaceAll("\0", "NUL"));
+      const entries = hostile.map((text, n) => {
+        const metadata = JSON.parse(`{${JSON.stringify(text)}:${n}}`) as object;
+        const data = JSON.stringify({ id: newId(), text, metadata });
+        const key = { sender: `sender ${names[n]}`, clientId: names[n] as string };
+        return messageEntry({ offset: n + 1, seq: n + 1, batch: 1, hash: names[n] as string, data, ...key });
+      });
+      expect(await store.append(room, entries)).toEqual({ stored: entries.length });
+      const events = await store.events(room, 0, 100, 1e6);
+      expect(events.map(({ data }) => data)).toEqual(entries.map(({ data }) => data));
+      const repeats = (await store.repeats(room, entries)).toSorted((a, b) => a.offset - b.offset);
+      expect(repeats.map(({ hash }) => hash)).toEqual(names);
+      const users = names.map(text => `sender ${text}`);
+      expect((await store.marks(room)).map(({ user }) => user).toSorted()).toEqual(users.toSorted());
+      let offset = entries.length;
+      for (const [n, emoji] of names.entries()) {
+        const change = { offset: 1, data: "{}", reaction: { emoji, user: users[n] as string, on: true } };
+        await store.append(room, [changeEntry("reaction", { offset: ++offset, seq: entries.length }, change, "{}")]);
+      }
+      expect(await store.reactions(room, 1)).toEqual(names.map((emoji, n) => ({ emoji, user: users[n] })));
+      expect(await store.unread("$where", [{ room, visibleFrom: 0 }])).toMatchObject([{ unread: hostile.length }]);
+      expect(({} as Record<string, unknown>)["0"]).toBeUndefined();
+    });
+
+    it("the longest texts in every script are stored whole, as many as an append takes", async () => {
+      const { store } = await opened();
+      const room = newId();
+      const longest = ["a", "\u00e9", "\u20ac", "\u{1f600}"].map(character => character.repeat(4_000));
+      const texts = Array.from({ length: 20 }, (_, n) => longest[n % 4] as string);
+      const entries = texts.map((text, n) => messageEntry({ offset: n + 1, seq: n + 1, batch: 1 }, text));
+      expect(await store.append(room, entries)).toEqual({ stored: 20 });
+      const found = await store.window(room, { limit: 20, visibleFrom: 0 });
+      expect(found.map(({ data }) => (JSON.parse(data) as { text: string }).text)).toEqual(texts);
+    });
+
+    it("whoever opens the store again finds all of it, under the same epoch", async () => {
+      const { store, beside } = await opened();
+      const room = newId();
+      await store.append(room, messageEntries(7));
+      await store.append(room, [changeEntry("edit", { offset: 8, seq: 7 }, { offset: 7, data: '{"text":"now"}' })]);
+      await store.mark(room, "bob", { read: 3, delivered: 5 });
+      await store.trim(room, 3);
+      const again = await beside();
+      expect(again.epoch).toBe(store.epoch);
+      expect((await again.heads([room])).get(room)).toEqual({ offset: 8, seq: 7, floor: 3 });
+      expect(texts(await again.window(room, { limit: 9, visibleFrom: 0 }))).toEqual([...numbered(3, 6), "now"]);
+      expect(await again.marks(room)).toContainEqual({ user: "bob", read: 3, delivered: 5 });
+      expect(await again.append(room, [messageEntry({ offset: 8, seq: 8 })])).toEqual({ stored: 0 });
+    });
+  });
+
+  describe("design 4, Marks", () => {
+    it("delivered and read only grow, whoever moves them at once on whichever node", async () => {
+      const { store, beside } = await opened();
+      const nodes = [store, await beside()];
+      const room = newId();
+      const values = Array.from({ length: 60 }, (_, n) => ((n * 37) % 60) + 1);
+      let highest = 0;
+      let watching = true;
+      const watch = (async () => {
+        while (watching) {
+          const read = (await nodes[1]?.marks(room))?.[0]?.read ?? 0;
+          expect(read).toBeGreaterThanOrEqual(highest);
+          highest = read;
+        }
+      })();
+      await Promise.all(
+        values.map((value, n) => nodes[n % 2]?.mark(room, "ann", { read: value, delivered: 61 - value })),
+      );
+      watching = false;
+      await watch;
+      expect(await store.marks(room)).toEqual([{ user: "ann", read: 60, delivered: 60 }]);
+    });
+
+    it("unread is derived: from the marks, what is deleted and what is visible, and never counts one's own", async () => {
+      const { store } = await opened();
+      const [room, user] = [newId(), newId()];
+      const entries = messageEntries(10, { sender: "bob" });
+      await store.append(room, entries);
+      const unread = async (visibleFrom = 0) => (await store.unread(user, [{ room, visibleFrom }]))[0]?.unread;
+      expect([await unread(), await unread(4), await unread(10)]).toEqual([10, 6, 0]);
+      for (const [n, target] of [2, 8, 9].entries())
+        await store.append(room, [
+          changeEntry("delete", { offset: 11 + n, seq: 10 }, { offset: target, data: "{}", deleted: true }),
+        ]);
+      expect([await unread(), await unread(4), await unread(8)]).toEqual([7, 4, 1]);
+      await store.mark(room, user, { read: 8 });
+      expect([await unread(), await unread(4), await unread(9)]).toEqual([1, 1, 1]);
+      await store.append(room, [messageEntry({ offset: 14, seq: 11, sender: user })]);
+      expect(await unread()).toBe(0);
+    });
+  });
+
   describe("design 4, Leaving", () => {
     /** Messages 1 to 9 with a settings entry at 4: offsets 5 to 9 are messages 4 to 8. */
     const filled = async (store: MessageStore, room: string) => {

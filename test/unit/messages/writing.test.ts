@@ -236,10 +236,11 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
         { op: "send", text: "", attachments: ["bad"] },
         { op: "edit", id: newId(), text: "of nothing" },
         { op: "send", text: "\ud800" },
+        { op: "send", text: "x", clientId: "a\0b" },
         { op: "send", text: "2" },
       ] as const;
       const answers = await log.append(entries.map(entry => ({ room, user, entry: entry as never })));
-      expect(answers.map(codeOf)).toEqual(["ok", "INVALID", "INVALID", "NOT_FOUND", "INVALID", "ok"]);
+      expect(answers.map(codeOf)).toEqual(["ok", "INVALID", "INVALID", "NOT_FOUND", "INVALID", "INVALID", "ok"]);
       expect(seen.map(({ offset }) => offset)).toEqual([1, 2]);
     });
 
