@@ -10,7 +10,7 @@ export type Outcome = { state: "ok"; body: Body } | { state: "fail"; code: strin
 export const PATIENCE = 12_000;
 /** The connection ended before the answer came. */
 export const CLOSED: Outcome = { state: "info", code: "CLOSED" };
-/** No answer came in time. */
+/** No answer came in time; that it did not is for the judge to find. */
 export const UNANSWERED: Outcome = { state: "info", code: "UNANSWERED" };
 
 /** Codes that say that it surely did not happen; everything else leaves it open. */
@@ -31,9 +31,8 @@ export const refusedWith = (code: string): Outcome => ({ state: REFUSALS.has(cod
 /** Whether asking again later may help. */
 export const isPassing = (code: string): boolean => code === "UNAVAILABLE" || code === "RATE_LIMITED";
 
-/** Writes how an operation ended. What was not answered is left without an end: that is for the judge to find. */
+/** Writes how an operation ended. */
 export function record(journal: Journal, who: Who, id: number, asked: Asked, outcome: Outcome): void {
-  if (outcome === UNANSWERED) return;
   if (outcome.state === "ok") journal.ok(who, id, asked, answerOf(asked, outcome.body));
   else journal.ended(who, id, outcome.state, outcome.code);
 }

@@ -44,6 +44,9 @@ export function answerOf(asked: Asked, body: Body): Answer {
       };
     case "receipts":
       return { receipts: Object.fromEntries(body.items.map(({ userId, state }: Body) => [userId, state])) };
+    // Who is there is told right after; of whom nothing is told is not.
+    case "presence":
+      return { presence: Object.fromEntries(asked.who.map(user => [user, "offline"])) };
     default:
       return {};
   }

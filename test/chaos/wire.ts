@@ -102,11 +102,11 @@ export class Wire {
     if (this.over) return;
     const now = this.journal.now;
     let stuck = false;
-    for (const [i, { since, settled }] of this.pending) {
-      if (now - since <= PATIENCE) break;
+    for (const [i, pending] of this.pending) {
+      if (now - pending.since <= PATIENCE) break;
       stuck = true;
       this.pending.delete(i);
-      settled?.(UNANSWERED);
+      this.settle(pending, UNANSWERED);
     }
     if (stuck) return this.cut();
     if (now - this.heardAt < SILENCE || this.pinging) return;
