@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
 import { extname, join } from "node:path";
 import { keepAnew } from "../../mixins/mongo/once";
 import { newId } from "../../services/core/ids";
 import type { Config } from "../config";
 import { Platform } from "../platform";
-import { projectRoot } from "../root";
 import { Mistake } from "./mistake";
 
 /** Milliseconds in which MongoDB must be found. */
@@ -23,7 +23,7 @@ export async function renewStore(config: Config): Promise<string[]> {
   try {
     if (config.cluster) await renewCluster(platform);
     const told: string[] = [];
-    for (const file of restoredFiles()) told.push(await ((await import(file)) as Restored).restored(platform));
+    for (const { restored } of servicesConcerned()) told.push(await restored(platform));
     return told;
   } finally {
     await platform.close();
@@ -42,9 +42,10 @@ async function renewCluster(platform: Platform): Promise<void> {
 }
 
 /** Compiled or from source, as this file is. */
-function restoredFiles(): string[] {
+function servicesConcerned(): Restored[] {
   const services = join(__dirname, "..", "..", "services");
   return readdirSync(services)
     .map(name => join(services, name, `restored${extname(__filename)}`))
-    .filter(file => file.startsWith(projectRoot) && existsSync(file));
+    .filter(file => existsSync(file))
+    .map(file => createRequire(__filename)(file) as Restored);
 }
