@@ -21,12 +21,13 @@ export async function readAll(ground: Ground, cast: Cast, journal: Journal, rand
     const left = await until(what);
     restless.push(...left);
   };
-  await wait(() => cast.clients.filter(({ isQuiet }) => !isQuiet).map(({ name, owes }) => `${name}: ${owes}`));
+  await wait(() => cast.clients.filter(({ hasLeft, isQuiet }) => !hasLeft && !isQuiet).map(({ name, owes }) => `${name}: ${owes}`));
 
   const readers = await openReaders(ground, cast, journal, random);
   const heads = new Map<string, number>();
-  for (const { reader } of readers)
-    for (const [room, head] of reader.heads) heads.set(room, Math.max(head, heads.get(room) ?? 0));
+  // A gateway may not know yet of what was acknowledged.
+  for (const known of [...readers.map(({ reader }) => reader.heads), ...cast.clients.map(one => one.acknowledged)])
+    for (const [room, head] of known) heads.set(room, Math.max(head, heads.get(room) ?? 0));
   await wait(() => behind(cast, heads));
   await Promise.all(
     readers.map(async ({ reader, rooms }) => {
@@ -65,7 +66,8 @@ async function openReaders(ground: Ground, cast: Cast, journal: Journal, random:
 }
 
 function behind(cast: Cast, heads: ReadonlyMap<string, number>): string[] {
-  return cast.clients.flatMap(({ name, rooms }) =>
+  const there = cast.clients.filter(({ hasLeft }) => !hasLeft);
+  return there.flatMap(({ name, rooms }) =>
     [...rooms].flatMap(([room, { offset }]) => {
       const head = heads.get(room) ?? 0;
       return (offset ?? 0) < head ? [`${name} is at ${offset} of ${head} in room ${room}`] : [];

@@ -46,6 +46,8 @@ export class Recorder {
   readonly rooms = new Map<string, Followed>();
   /** Own messages, acknowledged. */
   readonly own: { room: string; id: string }[] = [];
+  /** By room the furthest of them. */
+  readonly acknowledged = new Map<string, number>();
   private wire: Wire | null = null;
   private epoch: string | null = null;
   private n: number | null = null;
@@ -72,6 +74,11 @@ export class Recorder {
   /** Whether it said hello on a socket that lives. */
   get isReady(): boolean {
     return this.ready;
+  }
+
+  /** Whether it was stopped: it does not come back by itself. */
+  get hasLeft(): boolean {
+    return this.stopped;
   }
 
   /** Whether nothing is under way or owed: connected, everything said, every room followed. */
@@ -354,7 +361,9 @@ export class Recorder {
     letter.flying = false;
     if (outcome.state === "ok") {
       this.outbox.acknowledged(letter);
-      this.own.push({ room: letter.room, id: outcome.body.message.id });
+      const { id, offset } = outcome.body.message;
+      this.own.push({ room: letter.room, id });
+      this.acknowledged.set(letter.room, Math.max(offset, this.acknowledged.get(letter.room) ?? 0));
       if (this.own.length > RECENT) this.own.shift();
       return;
     }

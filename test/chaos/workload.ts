@@ -74,6 +74,10 @@ const BEAT = 500;
 /** Milliseconds that a client and a member are away at most. */
 const AWAY = 8_000;
 const OUT = 6_000;
+/** Share of marks that say less than the device knows: no mark may go back by it. */
+const BEHIND = 0.2;
+/** Users of a run of whom one leaves before its end. */
+const MANY = 4;
 /** Milliseconds between tries of a change of membership. */
 const AGAIN = 500;
 const EMOJI = ["👍", "🎉", "❤️", "eyes"];
@@ -117,6 +121,14 @@ export class Workload {
     clearInterval(this.timers[0]);
     for (const client of this.cast.clients) client.outbox.hurry();
     await Promise.all([...this.changing.values(), ...this.others]);
+    this.oneLeaves();
+  }
+
+  /** With all his devices and for good, so that somebody must be told to be gone. */
+  private oneLeaves(): void {
+    const { devices } = this.cast;
+    if (devices.size < MANY) return;
+    for (const client of pick(this.random, [...devices.values()]) ?? []) client.stop();
   }
 
   /** Every client leaves. */
@@ -270,8 +282,10 @@ export class Workload {
 
   private mark(op: "read" | "delivered"): void {
     this.inRoom((client, room) => {
-      const seq = client.rooms.get(room)?.seq ?? 0;
-      if (seq > 0) client.ask({ op, room, seq }, { t: op, room, seq });
+      const last = client.rooms.get(room)?.seq ?? 0;
+      if (last === 0) return;
+      const seq = this.random() < BEHIND ? whole(this.random, 1, last) : last;
+      client.ask({ op, room, seq }, { t: op, room, seq });
     });
   }
 

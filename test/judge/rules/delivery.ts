@@ -23,6 +23,7 @@ interface Socket {
   cut: Set<string>;
   /** Of the user's own feed. */
   user: { next: number | null; since: HistoryLine } | null;
+  /** Or was, when all had come to rest. */
   open: boolean;
 }
 
@@ -141,7 +142,8 @@ function beginFeed(
 function see(history: HistoryIndex, socket: Socket, line: Observed, report: Report): void {
   switch (line.what) {
     case "close":
-      socket.open = false;
+      // Whoever leaves after all has come to rest must have got everything by then.
+      socket.open = line.t >= history.quietAt;
       return;
     case "reset":
       broken(history, socket.rooms.get(line.room), line, report);

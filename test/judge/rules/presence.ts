@@ -89,7 +89,10 @@ class Sockets {
       (latest, { close }) => (close && close.t > (latest?.t ?? 0) ? close : latest),
       null,
     );
-    if (during || !last || this.since(last.t) + gone > from) return null;
+    if (during || !last) return null;
+    // Leases run out where a gateway was lost; who closes his socket himself is gone at once.
+    const patience = last.t > this.troubledUntil + gone || this.troubledUntil === 0 ? there : gone;
+    if (this.since(last.t) + patience > from) return null;
     return { what: "and has had no socket for long", line: last };
   }
 
