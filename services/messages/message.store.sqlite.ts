@@ -117,7 +117,11 @@ export class SqliteMessageStore implements MessageStore {
     const units = entries.map(entry => unitOf(room, entry, marks.get(entry)));
     const { applied, failure } = await this.database.write([fence, ...units]);
     if (failure && failure.kind !== "unique") throw new Error(`The log refused an entry: ${failure.message}`);
-    return { stored: Math.max(applied - 1, 0) };
+    const stored = Math.max(applied - 1, 0);
+    // Somebody's mark may have gone with an entry that was refused, and an earlier one of his is stored.
+    const left = failure ? [...readMarks(entries.slice(0, stored)).values()] : [];
+    if (left.length > 0) await this.database.write([left.map(mark => markOf(room, mark))]);
+    return { stored };
   }
 
   /** A batch and what it changes are one commit here: nothing is ever left undone. */
@@ -241,6 +245,12 @@ interface EventRow {
   now: string | null;
 }
 
+const markOf = (room: string, { user, read }: ReadMark): Statement => ({
+  sql: MARK,
+  params: [room, user, read, read],
+  sure: true,
+});
+
 function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
   const { offset, seq, kind, id, sender, clientId, hash, data, change } = entry;
   const insert: Statement = {
@@ -248,7 +258,7 @@ function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
     params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
   };
   const { mentions = [], files = [] } = entry;
-  const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
+  const marks = mark ? [markOf(room, mark)] : [];
   const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
   const shown = files.map((file): Statement => ({ sql: ATTACH, params: [file, room, offset], sure: true }));
   if (!change) return [insert, ...marks, ...named, ...shown];

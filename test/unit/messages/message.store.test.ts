@@ -167,6 +167,17 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     expect(await store.marks(newId())).toEqual([]);
   });
 
+  it("moves the read mark of who sends with what was stored, where a later entry of his is refused", async () => {
+    const { store } = await opened();
+    const room = newId();
+    const first = messageEntry({ offset: 1, seq: 1 });
+    await store.append(room, [first]);
+    const batch = [2, 3].map(n => messageEntry({ offset: n, seq: n, batch: 2 }));
+    Object.assign(batch[1] as Entry, { clientId: first.clientId });
+    expect(await store.append(room, batch)).toEqual({ stored: 1 });
+    expect(await store.unread(first.sender, [{ room, visibleFrom: 0 }])).toMatchObject([{ unread: 0, readSeq: 2 }]);
+  });
+
   it("moves the read mark of who sends and of who joins", async () => {
     const { store } = await opened();
     const room = newId();
