@@ -17,7 +17,7 @@ export class ShiftedClock {
 
   /** Settings of the process. */
   get env(): Record<string, string> {
-    return { NODE_OPTIONS: `--require ${join(__dirname, "clock.cjs")}`, CHAOS_CLOCK: this.file };
+    return { NODE_OPTIONS: `--require ${join(__dirname, "shifted-date.cjs")}`, CHAOS_CLOCK: this.file };
   }
 
   /** Resolves when it is so. */

@@ -63,7 +63,7 @@ async function guestOf({ url }: Ground): Promise<Guest | null> {
   const user = { username: name, email: `${name}@example.com`, password: `Correct-horse-${name}-1` };
   const token = (await post("/api/auth/register", user).catch(() => null))?.accessToken;
   if (!token) return null;
-  const room = (await post("/api/channels", { name, kind: "private" }, token).catch(() => null))?.id;
+  const room = (await post("/api/conversations", { type: "group", name, members: [] }, token).catch(() => null))?.id;
   return room ? { token, room } : null;
 }
 
