@@ -15,12 +15,16 @@ interface Waiter {
 export class HeadReader {
   private waiting = new Map<string, Waiter[]>();
   private knownEpoch: string | null = null;
+  private asking: ReturnType<typeof this.heads> | null = null;
   private readonly lanes = new Lanes(READS);
 
   constructor(private readonly heads: (rooms: string[]) => Promise<ReturnsOf<"messages.heads">>) {}
 
+  /** However many ask before it is known, the store is asked once. */
   async epoch(): Promise<string> {
-    return this.knownEpoch ?? (this.knownEpoch = (await this.heads([])).epoch);
+    if (this.knownEpoch !== null) return this.knownEpoch;
+    this.asking ??= this.heads([]).finally(() => (this.asking = null));
+    return (this.knownEpoch = (await this.asking).epoch);
   }
 
   read(room: string): Promise<LogHead | undefined> {

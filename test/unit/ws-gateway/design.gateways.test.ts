@@ -109,6 +109,9 @@ describe("design 4, Gateways", () => {
   });
 
   describe("beyond a gap it holds", () => {
+    beforeEach(() => jest.useFakeTimers());
+    afterEach(() => jest.useRealTimers());
+
     it("1,000 entries and no more", async () => {
       const { feed, receive, count } = await feedOf([], never);
       receive(...upTo(2, 1_001).map(offset => event(offset)));
@@ -126,24 +129,19 @@ describe("design 4, Gateways", () => {
     });
 
     it("for 5 s and no longer, whether the log refuses or does not answer", async () => {
-      jest.useFakeTimers();
-      try {
-        for (const answer of [() => Promise.reject(new Error("away")), never]) {
-          const { receive, skipped, reads, pass } = await feedOf([], answer);
-          const wait = async (ms: number): Promise<void> => {
-            pass(ms);
-            await jest.advanceTimersByTimeAsync(ms);
-          };
-          receive(event(2));
-          await wait(4_900);
-          expect(reads.length).toBeGreaterThanOrEqual(answer === never ? 1 : 40);
-          expect(skipped).toEqual([]);
-          await wait(101);
-          await wait(100);
-          expect(skipped).toEqual([2]);
-        }
-      } finally {
-        jest.useRealTimers();
+      for (const answer of [() => Promise.reject(new Error("away")), never]) {
+        const { receive, skipped, reads, pass } = await feedOf([], answer);
+        const wait = async (ms: number): Promise<void> => {
+          pass(ms);
+          await jest.advanceTimersByTimeAsync(ms);
+        };
+        receive(event(2));
+        await wait(4_900);
+        expect(reads.length).toBeGreaterThanOrEqual(answer === never ? 1 : 40);
+        expect(skipped).toEqual([]);
+        await wait(101);
+        await wait(100);
+        expect(skipped).toEqual([2]);
       }
     });
   });
@@ -191,6 +189,17 @@ describe("design 4, Gateways", () => {
     append(event(11));
     expect(socket.frames).toMatchObject([{ t: "reset", room, offset: 10 }, { offset: 11 }]);
     expect(reads).toHaveLength(1);
+  });
+
+  it("resets for what has left the log also when it only heard of it", async () => {
+    const { bus, connect, join, log, trim, room } = ground(3);
+    const { socket, connection } = connect("u");
+    await join(connection, "u");
+    log.push(...upTo(4, 9).map(offset => event(offset)));
+    trim(9);
+    bus.publish({ type: "head", room, head: { offset: 9, seq: 9 } });
+    await eventually("it is told", () => socket.frames.length > 0);
+    expect(socket.frames).toEqual([{ t: "reset", room, offset: 9 }]);
   });
 
   it("takes out sockets and joins under way of who is removed, before the next entry is published", async () => {
@@ -253,6 +262,19 @@ describe("design 4, Gateways", () => {
       first.open();
       await eventually("all came", () => passed.length === 4);
       expect(passed.map(({ data }) => data)).toEqual(['"1"', '"gone"', '"gone"', '"gone"']);
+    });
+
+    it("before its changes, which wait behind another gap, came in whatever order", async () => {
+      const second = gate();
+      const { receive, passed } = await feedOf([], async after => {
+        if (after > 0) await second.pass();
+        return after > 0 ? [event(3)] : [event(1)];
+      });
+      receive(changed(5, "delete", 2, '"gone"'), changed(4, "edit", 2, '"secret, edited"'), event(2, SECRET));
+      await eventually("the rest is read", () => second.reached() === 1);
+      expect(passed.map(({ data }) => data)).toEqual(['"1"', '"gone"']);
+      second.open();
+      await eventually("all came", () => passed.length === 5);
     });
 
     it("a read that heals and was too early for a deletion that waits behind the gap", async () => {
@@ -335,6 +357,18 @@ describe("design 4, Resume", () => {
     expect(await join(connection, "u", 4)).toEqual({ state: "denied", code: "UNAVAILABLE" });
     whileReadingHeads(async () => undefined);
     expect(await join(connection, "u", 4)).toMatchObject({ state: "live", offset: 4 });
+  });
+
+  it("is such a denial too where the log says how far it is and does not give it", async () => {
+    const { connect, join, log, whileReading, pass } = ground(3);
+    await join(connect("v").connection, "v");
+    log.push(event(4));
+    whileReading(() => {
+      pass(6_000);
+      return Promise.reject(new Error("away"));
+    });
+    const { connection } = connect("u");
+    expect(await join(connection, "u", 4)).toEqual({ state: "denied", code: "UNAVAILABLE" });
   });
 
   it("keeps at most 64 KiB ahead of a socket's drain", async () => {
