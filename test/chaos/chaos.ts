@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { projectRoot } from "../../config/root";
 import { onStopSignal } from "../../config/signals";
 import { FAULTS } from "./faults";
+import { power } from "./faults.power";
 import type { Ground } from "./ground";
 import { startClusterGround } from "./ground.cluster";
 import { startEmbeddedGround } from "./ground.embedded";
@@ -13,6 +14,10 @@ import { run, type Progress, type RunResult } from "./run";
 const PACE = 10;
 /** Tokens live this long (seconds), so that every client renews its own several times in a run. */
 const TOKEN = 120;
+/** Violations that are printed, lines of evidence of each, and characters of a line; all of it is in the verdict's file. */
+const SHOWN = 20;
+const SLICE = 6;
+const WIDTH = 400;
 const EXIT = { clean: 0, guilty: 1, invalid: 2 };
 
 /** What `npm run chaos` runs. */
@@ -60,9 +65,11 @@ async function main(): Promise<number> {
   return result.invalid === null ? EXIT.clean : EXIT.invalid;
 }
 
-function groundOf({ shape }: ChaosOptions): Promise<Ground> {
+function groundOf({ shape, faults }: ChaosOptions): Promise<Ground> {
   const env = { ACCESS_TOKEN_TTL: String(TOKEN) };
-  return shape === "embedded" ? startEmbeddedGround({ env }) : startClusterGround({ env });
+  return shape === "embedded"
+    ? startEmbeddedGround({ env, recorded: faults.includes(power) })
+    : startClusterGround({ env });
 }
 
 function printer(): (progress: Progress) => void {
@@ -70,24 +77,34 @@ function printer(): (progress: Progress) => void {
   return ({ ms, acked, unknown, failed, delivered, resumed, reset, faults }) => {
     if (ms < next * 1_000) return;
     next += PACE;
-    const seconds = String(Math.floor(ms / 1_000)).padStart(5);
+    const at = String(Math.floor(ms / 1_000)).padStart(5);
     print(
-      `${seconds} s  acked ${acked}  unknown ${unknown}  failed ${failed}  delivered ${delivered}  resumed ${resumed}  reset ${reset}  faults ${faults}`,
+      `${at} s  acked ${acked}  unknown ${unknown}  failed ${failed}  delivered ${delivered}  resumed ${resumed}  reset ${reset}  faults ${faults}`,
     );
   };
 }
 
 function report({ verdict, invalid, faults, restless, metrics }: RunResult): void {
-  print(JSON.stringify({ ...verdict, violations: verdict.violations.length }, null, 2));
-  for (const { rule, what, room, evidence } of verdict.violations.slice(0, 20)) {
-    print(`${rule}: ${what}${room === null ? "" : ` (room ${room})`}`);
-    for (const line of evidence.slice(0, 6)) print(`    ${JSON.stringify(line).slice(0, 400)}`);
-  }
-  print(`faults: ${faults.map(({ name, target }) => `${name} of ${target}`).join(", ") || "none"}`);
+  const { counts, recovery, violations } = verdict;
+  const { acked, failed, unknown, settled, delivered, resumed, rooms, clients } = counts;
+  print("");
+  print(`sends      ${acked} acked, ${failed} failed, ${unknown} unknown, of which repeats settled ${settled}`);
+  print(`delivered  ${delivered} entries in ${rooms} rooms to ${clients} clients`);
+  print(`resumed    ${resumed.live} live, ${resumed.replayed} replayed, ${resumed.reset} reset`);
+  print(`recovery   ${seconds(recovery.p99)} s for 99 of 100 rooms, ${seconds(recovery.max)} s at most`);
+  print(`faults     ${faults.map(({ name, target }) => `${name} of ${target}`).join(", ") || "none"}`);
+  for (const [series, value] of Object.entries(metrics)) print(`counted    ${series} ${value}`);
   for (const what of restless) print(`not at rest: ${what}`);
-  for (const [series, value] of Object.entries(metrics)) print(`${series} ${value}`);
+  for (const { rule, what, room, evidence } of violations.slice(0, SHOWN)) {
+    print(`${rule}: ${what}${room === null ? "" : ` (room ${room})`}`);
+    for (const line of evidence.slice(0, SLICE)) print(`    ${JSON.stringify(line).slice(0, WIDTH)}`);
+  }
+  const broken = Object.entries(verdict.broken).map(([rule, count]) => `${rule} ${count} times`);
+  print(broken.length > 0 ? `\nguilty: ${broken.join(", ")}` : "\nno violation");
   if (invalid !== null) print(`the run proves nothing: ${invalid}`);
 }
+
+const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
 
 const timestamp = (): string => new Date().toISOString().replace(/\D/g, "").slice(0, 14);
 

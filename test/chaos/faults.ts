@@ -1,6 +1,7 @@
 import { clock } from "./faults.clock";
 import { disk, fsync } from "./faults.disk";
 import { duplicate, latency, partition, reset } from "./faults.links";
+import { power } from "./faults.power";
 import { kill, nats, stop, store, writers } from "./faults.processes";
 import { poison } from "./faults.poison";
 import { twin } from "./faults.twin";
@@ -20,6 +21,7 @@ export const FAULTS: readonly Fault[] = [
   clock,
   disk,
   fsync,
+  power,
   twin,
   poison,
 ];

@@ -1,10 +1,12 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { projectRoot } from "../../config/root";
 import { Child } from "../../deploy/local/servers/child";
 import { Daemon } from "../../deploy/local/servers/daemon";
 import { freePort } from "../../deploy/local/servers/ports";
+import { RecordedDisk } from "../support/powerloss/disk";
+import { powerlossLibrary } from "../support/powerloss/library";
 import { testSettings } from "../support/settings";
 import { ShiftedClock } from "./clock";
 import type { Ground, Process } from "./ground";
@@ -18,6 +20,8 @@ export interface EmbeddedGroundOptions {
   env?: Record<string, string>;
   /** Program and arguments before node. */
   wrap?: readonly string[];
+  /** Writes and syncs of the server are recorded, so that its disk can lose power. Left out without a C compiler. */
+  recorded?: boolean;
   /** Every line that the server writes. */
   onLine?: (name: string, line: string) => void;
 }
@@ -26,8 +30,12 @@ const ENTRY = ["--disable-proto=delete", join(projectRoot, "dist", "config", "st
 
 /** The product as one process on its own store; it stays away when it dies, until a test starts it. */
 export async function startEmbeddedGround(options: EmbeddedGroundOptions = {}): Promise<Ground> {
-  const { dataDir = mkdtempSync(join(tmpdir(), "rookery-chaos-")), onLine } = options;
-  mkdirSync(dataDir, { recursive: true });
+  const { onLine } = options;
+  if (options.dataDir) mkdirSync(options.dataDir, { recursive: true });
+  const dataDir = realpathSync(options.dataDir ?? mkdtempSync(join(tmpdir(), "rookery-chaos-")));
+  const library = options.recorded ? powerlossLibrary() : null;
+  const recordDir = library && mkdtempSync(join(tmpdir(), "rookery-record-"));
+  const disk = recordDir ? new RecordedDisk(dataDir, recordDir, library) : undefined;
   const clockDir = mkdtempSync(join(tmpdir(), "rookery-clock-"));
   const output = new Output();
   const ports = { port: await freePort(), wsPort: await freePort(), metricsPort: await freePort() };
@@ -37,6 +45,7 @@ export async function startEmbeddedGround(options: EmbeddedGroundOptions = {}): 
     WS_PORT: String(ports.wsPort),
     METRICS_PORT: String(ports.metricsPort),
     DATA_DIR: dataDir,
+    ...disk?.environment,
     ...options.env,
   };
   const clock = new ShiftedClock(clockDir, "server");
@@ -48,6 +57,7 @@ export async function startEmbeddedGround(options: EmbeddedGroundOptions = {}): 
   const stop = async (): Promise<void> => {
     await server.stop("SIGTERM", 20_000);
     rmSync(clockDir, { recursive: true, force: true });
+    if (recordDir) rmSync(recordDir, { recursive: true, force: true });
     if (!options.dataDir) rmSync(dataDir, { recursive: true, force: true });
   };
   try {
@@ -65,6 +75,7 @@ export async function startEmbeddedGround(options: EmbeddedGroundOptions = {}): 
     processes: [server],
     links: [],
     dataDir,
+    disk,
     get output() {
       return output.text;
     },

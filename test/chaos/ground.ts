@@ -51,6 +51,8 @@ export interface Ground {
   readonly links: readonly Link[];
   /** Folder of the embedded store; null in a cluster. */
   readonly dataDir: string | null;
+  /** The disk of that store, where it can lose power while the server is dead. */
+  readonly disk?: { lose(random: () => number): unknown };
   /** Everything the processes wrote, for a run that failed. */
   readonly output: string;
   /** Rejects if it takes longer than so many milliseconds until health is green and every process runs. */

@@ -88,8 +88,8 @@ export class VolatileFolder {
       loss.names.kept++;
       carryOut(left, naming);
     }
-    rmSync(into, { recursive: true, force: true });
     mkdirSync(into, { recursive: true, mode: 0o700 });
+    for (const name of readdirSync(into)) rmSync(join(into, name), { recursive: true, force: true });
     const reachable = (path: string): boolean =>
       path === "" || (left.get(path) === "folder" && reachable(parentOf(path)));
     for (const [path, node] of [...left].sort(([a], [b]) => a.length - b.length)) {
