@@ -4,11 +4,14 @@ import { projectRoot } from "../../config/root";
 import { onStopSignal } from "../../config/signals";
 import { FAULTS } from "./faults";
 import { power } from "./faults.power";
+import { disk } from "./faults.disk";
 import type { Ground } from "./ground";
 import { startClusterGround } from "./ground.cluster";
 import { startEmbeddedGround } from "./ground.embedded";
 import { readOptions, USAGE, type ChaosOptions } from "./options";
+
 import { run, type Progress, type RunResult } from "./run";
+import { smallDisk } from "./small-disk";
 
 /** Seconds between two lines of progress. */
 const PACE = 10;
@@ -18,6 +21,8 @@ const TOKEN = 120;
 const SHOWN = 20;
 const SLICE = 6;
 const WIDTH = 400;
+/** MiB of the disk that is filled: more than any run writes. */
+const DISK = 1_000;
 const EXIT = { clean: 0, guilty: 1, invalid: 2 };
 
 /** What `npm run chaos` runs. */
@@ -36,7 +41,9 @@ async function main(): Promise<number> {
   print(
     `${shape}, seed ${seed}, ${ms / 60_000} minutes, faults: ${faults.map(({ name }) => name).join(", ") || "none"}`,
   );
-  const ground = await groundOf(options);
+  // Only a small disk of its own may be filled.
+  const small = shape === "embedded" && faults.includes(disk) ? smallDisk(DISK) : null;
+  const ground = await groundOf(options, small?.path);
   let result: RunResult;
   try {
     const file = join(folder, "history.jsonl");
@@ -52,6 +59,7 @@ async function main(): Promise<number> {
     });
   } finally {
     await ground.stop();
+    small?.release();
   }
   report(result);
   const isClean = result.verdict.valid && result.invalid === null;
@@ -65,10 +73,10 @@ async function main(): Promise<number> {
   return result.invalid === null ? EXIT.clean : EXIT.invalid;
 }
 
-function groundOf({ shape, faults }: ChaosOptions): Promise<Ground> {
+function groundOf({ shape, faults }: ChaosOptions, disk: string | undefined): Promise<Ground> {
   const env = { ACCESS_TOKEN_TTL: String(TOKEN) };
   return shape === "embedded"
-    ? startEmbeddedGround({ env, recorded: faults.includes(power) })
+    ? startEmbeddedGround({ env, ...(disk && { dataDir: join(disk, "data") }), recorded: faults.includes(power) })
     : startClusterGround({ env });
 }
 

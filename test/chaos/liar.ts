@@ -5,7 +5,8 @@ import { PATIENCE } from "./outcome";
 import { pick } from "./random";
 import type { Recorder } from "./recorder";
 
-const PASSING: ReadonlySet<string> = new Set(["UNAVAILABLE", "UNKNOWN_OUTCOME", "RATE_LIMITED"]);
+/** Answers that show nothing: it cannot be done now, or the session is over. */
+const PASSING: ReadonlySet<string> = new Set(["UNAVAILABLE", "UNKNOWN_OUTCOME", "RATE_LIMITED", "UNAUTHENTICATED"]);
 const UNKNOWN_ROOM = "0197f000-0000-7000-8000-000000000000";
 
 /**
