@@ -73,11 +73,15 @@ export const reset = troubling(
   [1_000, 8_000],
 );
 
-/** Of packets of NATS 5 % come twice, and 5 % late and out of order. */
-export const duplicate = troubling("duplicate", links => ({
-  links: links.filter(link => link.garble),
-  begin: link => link.garble?.(0.05),
-}));
+/** Of packets of NATS this share comes twice, and this share late and out of order. */
+export const duplicating = (share: number, lasts?: Span): Fault =>
+  troubling(
+    "duplicate",
+    links => ({ links: links.filter(link => link.garble), begin: link => link.garble?.(share) }),
+    lasts,
+  );
+
+export const duplicate = duplicating(0.05);
 
 function to(links: readonly Link[], server: Link["to"]): Link[] {
   return links.filter(link => link.to === server);
