@@ -15,13 +15,21 @@ const RECEIPTS = 20;
  * Waits until everybody has come to rest, then reads everything that can be read, through every door. Returns what had not
  * come to rest; the history shows what that means.
  */
-export async function readAll(ground: Ground, cast: Cast, journal: Journal, random: () => number): Promise<string[]> {
+export async function readAll(
+  ground: Ground,
+  cast: Cast,
+  journal: Journal,
+  random: () => number,
+  patience = PATIENCE,
+): Promise<string[]> {
   const restless: string[] = [];
   const wait = async (what: () => string[]): Promise<void> => {
-    const left = await until(what);
+    const left = await until(what, patience);
     restless.push(...left);
   };
-  await wait(() => cast.clients.filter(({ hasLeft, isQuiet }) => !hasLeft && !isQuiet).map(({ name, owes }) => `${name}: ${owes}`));
+  await wait(() =>
+    cast.clients.filter(({ hasLeft, isQuiet }) => !hasLeft && !isQuiet).map(({ name, owes }) => `${name}: ${owes}`),
+  );
 
   const readers = await openReaders(ground, cast, journal, random);
   const heads = new Map<string, number>();
@@ -40,7 +48,7 @@ export async function readAll(ground: Ground, cast: Cast, journal: Journal, rand
     if (account) await allOverRest(account, room.id, journal);
   }
   await readMarks(cast, random);
-  await readPresence(cast);
+  await readPresence(cast, patience);
   return restless;
 }
 
@@ -85,7 +93,7 @@ async function readMarks({ clients, devices }: Cast, random: () => number): Prom
 }
 
 /** Waits until it is as it must be, and writes down what it is then. */
-async function readPresence({ admin, clients, devices }: Cast): Promise<void> {
+async function readPresence({ admin, clients, devices }: Cast, patience: number): Promise<void> {
   const who = [...devices.keys()];
   const online = new Set(clients.filter(({ isReady }) => isReady).map(({ account: { user } }) => user));
   const read = async (): Promise<Record<string, string> | null> => {
@@ -96,7 +104,7 @@ async function readPresence({ admin, clients, devices }: Cast): Promise<void> {
   await until(async () => {
     const presence = await read();
     return who.filter(user => (presence?.[user] === "online") !== online.has(user));
-  });
+  }, patience);
   await admin.observe({ op: "presence", who }, async () => {
     const presence = await read();
     return presence && { presence };
@@ -104,8 +112,8 @@ async function readPresence({ admin, clients, devices }: Cast): Promise<void> {
 }
 
 /** What is left of it in the end. */
-async function until(left: () => string[] | Promise<string[]>): Promise<string[]> {
-  for (const end = performance.now() + PATIENCE; ; await breath()) {
+async function until(left: () => string[] | Promise<string[]>, patience: number): Promise<string[]> {
+  for (const end = performance.now() + patience; ; await breath()) {
     const now = await left();
     if (now.length === 0 || performance.now() > end) return now;
   }

@@ -220,6 +220,8 @@ export class Recorder {
     wire.ask({ op: "subscribe", rooms, epoch, n }, frame, outcome => {
       if (outcome.state !== "ok") return this.notWelcome(wire, outcome.code);
       const { body } = outcome;
+      // A store that was put back may lack what was acknowledged.
+      if (this.epoch !== null && body.epoch !== this.epoch) this.acknowledged.clear();
       this.epoch = body.epoch;
       this.n = body.feed === "replayed" ? n : body.n;
       this.tries = 0;

@@ -29,6 +29,8 @@ export interface RunOptions {
   inOrder?: boolean;
   /** Milliseconds from the end of a fault to the next: from and to. Default 2,000 to 5,000. */
   between?: readonly [least: number, most: number];
+  /** Milliseconds until everybody must have come to rest in the end; default 30,000. */
+  patience?: number;
   /** Ends the run in order, with a verdict on what was seen so far. */
   signal?: AbortSignal;
   /** Called every second. */
@@ -95,7 +97,7 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
     await ground.untilHealthy(HEAL);
     await workload.quiet();
     journal.staged({ phase: "run", what: "healed" });
-    restless = await readAll(ground, cast, journal, random);
+    restless = await readAll(ground, cast, journal, random, options.patience);
     await meter.look();
   } catch (error) {
     // The product did not come back, which is its fault, not the run's.

@@ -50,6 +50,8 @@ const RATES: Partial<Rates> = {
 /** Short troubles, one soon after the other (milliseconds). */
 const FAULTS: readonly Fault[] = [killing({ roles: ["server", "services"], lasts: [100, 300] })];
 const BETWEEN = [100, 500] as const;
+/** Milliseconds to come to rest, which some bugs prevent: as long as presence may take. */
+const PATIENCE = 12_000;
 
 const ENTRY = ["--disable-proto=delete", "--import", "tsx", join(projectRoot, "test", "planted", "node.ts")];
 
@@ -62,7 +64,7 @@ export async function hunt(bug: Bug | null, { shape, seed, ms, keep }: HuntOptio
   const faults = FAULTS.filter(({ name }) => !bug || bug.faults.includes(name));
   const ground = await start({ entry: ENTRY, env });
   try {
-    const traffic = { clients: CLIENTS, rooms: ROOMS, rate: RATE, rates: RATES, between: BETWEEN };
+    const traffic = { clients: CLIENTS, rooms: ROOMS, rate: RATE, rates: RATES, between: BETWEEN, patience: PATIENCE };
     const result = await run(ground, { seed, ms, faults, file, ...traffic });
     const broken = brokenBy(result);
     return { bug, broken, convictedBy: (bug?.rules ?? []).filter(rule => broken[rule]), result };
