@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { powerlossLibrary } from "./library";
 import { recordsIn, type JournalRecord } from "./journal";
@@ -161,6 +161,7 @@ export class RecordedDisk {
       LD_PRELOAD: this.library,
       POWERLOSS_FOLDER: this.folder,
       POWERLOSS_RECORD: this.record,
+      POWERLOSS_PROGRAM: realpathSync(process.execPath),
       POWERLOSS_DELAY: this.delayFile,
       // Writes by way of io_uring would pass the library by.
       UV_USE_IO_URING: "0",
@@ -179,6 +180,7 @@ export class RecordedDisk {
 
   /** Puts what a disk would have in place of the folder. The process must be dead. */
   lose(random: () => number): Loss {
+    if (this.moment === 0) throw new Error(`Nothing was recorded of ${this.folder}: the process was not followed`);
     const state = new VolatileFolder(this.base);
     for (const { record } of recordsIn(readFileSync(this.journal))) state.apply(record);
     return state.lose(random, this.folder);

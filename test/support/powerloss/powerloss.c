@@ -6,6 +6,7 @@
  *   POWERLOSS_FOLDER   what is followed; an absolute path without symbolic links
  *   POWERLOSS_RECORD   folder of the record, remade at each start: `base` is the followed folder as it was found, `journal`
  *                      what happened since
+ *   POWERLOSS_PROGRAM  path of the program that is followed; others, as a shell that starts it, are not
  *   POWERLOSS_DELAY    a file; while it is there each sync takes as many milliseconds more as it says
  *
  * The journal outlives SIGKILL because it is in the page cache of a machine that goes on. A record is written after its call
@@ -138,6 +139,10 @@ static void begin_record(const char *record) {
 
 __attribute__((constructor)) static void start(void) {
   const char *wanted = getenv("POWERLOSS_FOLDER"), *record = getenv("POWERLOSS_RECORD");
+  const char *program = getenv("POWERLOSS_PROGRAM");
+  char self[PATH_MAX];
+  ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
+  if (!program || length < 0 || (self[length] = 0, strcmp(program, self)) != 0) return;
   delay_file = getenv("POWERLOSS_DELAY");
   /* Programs that this one starts are not followed. */
   unsetenv("LD_PRELOAD");
