@@ -249,8 +249,7 @@ export class RoomFeed {
       const ends = range !== null && this.position === before;
       const late = this.with_.now() > deadline;
       if (!late && !this.overflowed && !ends) continue;
-      const gone = range !== null && range.head.floor > this.position + 1;
-      if (this.held.size > 0 || this.overflowed || gone) return this.skip();
+      if (this.held.size > 0 || this.overflowed) return this.skip();
       // Nothing waits, so nothing is skipped: the log is believed, or asked again when a head is told again.
       if (ends) this.told = { offset: this.position, seq: this.seq };
       return;
