@@ -10,6 +10,7 @@ import { startClusterGround } from "./ground.cluster";
 import { startEmbeddedGround } from "./ground.embedded";
 import { readOptions, USAGE, type ChaosOptions } from "./options";
 
+import { score } from "../planted/score";
 import { run, type Progress, type RunResult } from "./run";
 import { smallDisk } from "./small-disk";
 
@@ -29,6 +30,7 @@ const EXIT = { clean: 0, guilty: 1, invalid: 2 };
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), FAULTS);
   if (options === "help") return print(USAGE);
+  if (options.planted !== null) return score(options.planted, options);
   const { shape, seed, ms, clients, rate, faults } = options;
   const folder = resolve(options.keep ?? join(projectRoot, ".cache", "chaos", `${seed}-${shape}-${timestamp()}`));
   mkdirSync(folder, { recursive: true });

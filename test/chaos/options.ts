@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Fault, Ground } from "./ground";
 
-export const USAGE = `npm run chaos -- [--shape embedded|cluster] [--minutes N] [--seed N] [--faults NAME,...] [--clients N] [--rate N] [--keep FOLDER]
+export const USAGE = `npm run chaos -- [--shape embedded|cluster] [--minutes N] [--seed N] [--faults NAME,...] [--clients N] [--rate N] [--keep FOLDER] [--planted all|NAME,...]
   --shape    one process on its own store, or many over NATS and MongoDB; default embedded
   --minutes  of traffic and faults; default 10
   --seed     of everything that is left to chance; default 1
@@ -9,7 +9,8 @@ export const USAGE = `npm run chaos -- [--shape embedded|cluster] [--minutes N] 
   --clients  default 100
   --rate     sends a second over all clients; default 50
   --keep     where the history and what the processes wrote are kept, also of a clean run; a run that is not clean
-             is kept in .cache/chaos otherwise`;
+             is kept in .cache/chaos otherwise
+  --planted  instead: short runs with one planted bug each, and which rule of the judge caught it; "control" is none`;
 
 export interface ChaosOptions {
   shape: Ground["shape"];
@@ -19,6 +20,8 @@ export interface ChaosOptions {
   clients: number;
   rate: number;
   keep: string | null;
+  /** Bugs to be planted, by name; empty: all. null: it is a run with faults. */
+  planted: readonly string[] | null;
 }
 
 /** What a command line asks for; "help" if that. Throws in one line if it is not understood. */
@@ -33,6 +36,7 @@ export function readOptions(args: readonly string[], known: readonly Fault[]): C
       clients: { type: "string", default: "100" },
       rate: { type: "string", default: "50" },
       keep: { type: "string" },
+      planted: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -47,6 +51,7 @@ export function readOptions(args: readonly string[], known: readonly Fault[]): C
     clients: whole("clients", values.clients, 2),
     rate: number("rate", values.rate, 1),
     keep: values.keep ?? null,
+    planted: values.planted?.split(",").filter(name => name !== "all" && name !== "") ?? null,
   };
 }
 
