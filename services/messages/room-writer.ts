@@ -145,10 +145,11 @@ export class RoomWriter {
       const head = (this.head ??= (await this.with_.store.takeOver(this.room)).head);
       const loaded = await this.surroundings.load(jobs);
       const { planned, refused } = plan(jobs, head, loaded, this.with_);
+      // From here on it is written, however long we wait before that: whoever expires meanwhile is not told otherwise.
+      for (const { job } of planned) job.started = true;
       // A repeat is answered as the first time, even if the same request would be refused today.
       if (refused.length > 0) await this.answerRefused(refused);
       if (planned.length === 0) return;
-      for (const { job } of planned) job.started = true;
       const writtenAt = this.with_.clock.now();
       const stored = await this.write(
         planned.map(({ entry }) => entry),
