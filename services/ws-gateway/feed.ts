@@ -53,7 +53,8 @@ export class RoomFeed {
   /** Where this feed began, or went on after it had skipped. */
   private since = Infinity;
   private readonly ring: Ring;
-  private readonly reads: JoinedReads;
+  /** Made when somebody first is behind: most feeds are one user's, and quiet. */
+  private reads: JoinedReads | null = null;
   private readonly held = new Map<number, RoomEvent>();
   private heldBytes = 0;
   /** The furthest entry anybody told us of. What would not fit in front of a gap is known by it alone. */
@@ -71,11 +72,6 @@ export class RoomFeed {
   ) {
     this.activeAt = with_.now();
     this.ring = new Ring(with_.encode);
-    this.reads = new JoinedReads({
-      read: after => this.read(after),
-      got: entries => this.keep(entries),
-      encode: with_.encode,
-    });
     this.loaded = with_.heads(room).then(head => this.start(head));
   }
 
@@ -103,6 +99,11 @@ export class RoomFeed {
 
   /** Entries after an offset from the log, by a read shared with all who wait for one. */
   older(after: number): Promise<readonly Framed[]> {
+    this.reads ??= new JoinedReads({
+      read: from => this.read(from),
+      got: entries => this.keep(entries),
+      encode: this.with_.encode,
+    });
     return this.reads.after(after);
   }
 
@@ -211,7 +212,7 @@ export class RoomFeed {
   private remember(event: RoomEvent, at: number): void {
     if (event.target) {
       this.ring.change(event.target);
-      this.reads.change(event.target);
+      this.reads?.change(event.target);
     }
     this.ring.push(event, at);
   }
