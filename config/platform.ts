@@ -32,6 +32,7 @@ export class Platform {
   private log: MongoLog | null = null;
   private cluster: MongoConnection | null = null;
   private storeId: string | null = null;
+  private watch: NodeJS.Timeout | undefined;
   private embedded: Promise<{ database: SqliteDatabase; release: Release }> | null = null;
   private connection: Promise<MongoConnection> | null = null;
 
@@ -112,7 +113,13 @@ export class Platform {
     return this.connection;
   }
 
+  /** For what cannot be mended from inside: ends this process, and whoever watches over it starts it anew. */
+  end(reason: string): void {
+    endProcess(new Error(reason));
+  }
+
   async close(): Promise<void> {
+    clearInterval(this.watch);
     // What never opened was told when it was asked for; there is nothing to close.
     const embedded = await this.embedded?.catch(() => null);
     await embedded?.database.close();
@@ -131,10 +138,25 @@ export class Platform {
     });
     // A store that refuses this ends the start of the services that keep data in it.
     keptOnce(connection, "store", "id", newId()).then(
-      id => (this.storeId = id),
+      id => {
+        this.storeId = id;
+        if (this.log) this.watchStore(connection, id);
+      },
       () => undefined,
     );
     return connection;
+  }
+
+  /** Nodes are stopped before a store is put back from a backup. One that was not must not write by what it knew. */
+  private watchStore(connection: MongoConnection, id: string): void {
+    const look = async (): Promise<void> => {
+      const store = await connection.read(db =>
+        db.collection<{ _id: string; id: string }>("store").findOne({ _id: "store" }),
+      );
+      if (store && store.id !== id)
+        this.end("The store was put back from a backup: what this process knew of it is void");
+    };
+    this.watch = setInterval(() => void look().catch(() => undefined), LOOK).unref();
   }
 
   private async openEmbedded(): Promise<{ database: SqliteDatabase; release: Release }> {
@@ -151,6 +173,9 @@ export class Platform {
     }
   }
 }
+
+/** Milliseconds between looks whether the store is still the same. */
+const LOOK = 2_000;
 
 /** What cannot be mended from inside: whoever watches over the process starts it anew. */
 function endProcess(error: Error): void {

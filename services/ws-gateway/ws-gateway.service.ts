@@ -120,7 +120,14 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     const { config, clock, limits, tokens, bus, origin, link, health } = platform;
     const metrics = metricsOf(this.broker);
     const via = this.broker;
-    const heads = new HeadReader(rooms => call(via, "messages.heads", { rooms }));
+    let epoch: string | null = null;
+    const heads = new HeadReader(async rooms => {
+      const answer = await call(via, "messages.heads", { rooms });
+      epoch ??= answer.epoch;
+      if (answer.epoch !== epoch)
+        platform.end("The log was put back from a backup: what this gateway has passed on is void");
+      return answer;
+    });
     const hub = new Hub({
       bus,
       publish: (room, frame) => this.engine.publish(room, frame),

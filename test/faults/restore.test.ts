@@ -160,6 +160,31 @@ describeCluster("a cluster whose MongoDB was put back from a dump", () => {
         60_000,
       );
       await comeBack(stage, ann, { epoch, room, kept, lost });
+
+      // Put back under nodes that nobody stopped: those that knew the old store end by themselves, and are started again.
+      const ben = await stage.login(ann);
+      const socket = await ben.socket([room]);
+      const { epoch: second } = (await (await ben.connect()).hello(ben.token as string)) as Body;
+      const gone: Body[] = [];
+      for (let n = 0; n < 5; n++) gone.push(await say(ben, room, `gone ${n}`, { clientId: `gone-${n}` }));
+      const pids = new Map(cluster.nodes.map(node => [node, node.pid]));
+      await restoreDump(client, dump);
+      await operate("restore", ["--new-epoch"], { MONGO_URL: url });
+      const concerned = cluster.nodes.filter(({ name }) => !/api-gateway|presence/.test(name));
+      await eventually(
+        "other processes",
+        () => concerned.filter(node => node.pid !== pids.get(node)).length === concerned.length,
+        Boolean,
+        60_000,
+      );
+      await eventually(
+        "health",
+        async () => (await stage.nobody.get("/api/health").catch(() => null))?.status === 200,
+        Boolean,
+        60_000,
+      );
+      expect(socket.closed).not.toBeNull();
+      await comeBack(stage, ben, { epoch: second, room, kept, lost: gone });
       await stage.end();
     } finally {
       await client.close();
