@@ -76,7 +76,8 @@ export function poisonedFrame(random: Random, room: string): Record<string, unkn
 /** A request to REST; its body, where there is one, is text. */
 export function poisonedRequest(random: Random, room: string): { method: string; path: string; body?: string } {
   const method = pick(random, METHODS) as string;
-  const id = random() < 0.5 ? room : encodeURIComponent((JSON.stringify(hostile(random)) ?? "").slice(0, 300).toWellFormed());
+  const id =
+    random() < 0.5 ? room : encodeURIComponent((JSON.stringify(hostile(random)) ?? "").slice(0, 300).toWellFormed());
   const query = random() < 0.5 ? `?limit=${encodeURIComponent(String(whole(random, -5, 1e9)))}&after=%00&q[$gt]=` : "";
   const path = `/api/${(pick(random, PATHS) as string).replace("%", id)}${query}`;
   if (method === "GET" || method === "HEAD" || method === "OPTIONS") return { method, path };
