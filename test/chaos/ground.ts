@@ -69,7 +69,11 @@ export interface Fault {
   isPossible?(ground: Ground): boolean;
   /**
    * Does it once and heals it: resolves when what it troubled is as before. `told` is called when the trouble begins and
-   * ends, with what it is done to.
+   * ends, with what it is done to, and in between when the store was put back from a backup.
    */
-  run(ground: Ground, random: () => number, told: (target: string, state: "begin" | "end") => void): Promise<void>;
+  run(
+    ground: Ground,
+    random: () => number,
+    told: (target: string, state: "begin" | "restored" | "end") => void,
+  ): Promise<void>;
 }

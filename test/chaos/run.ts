@@ -29,8 +29,8 @@ export interface RunOptions {
   inOrder?: boolean;
   /** Milliseconds from the end of a fault to the next: from and to. Default 2,000 to 5,000. */
   between?: readonly [least: number, most: number];
-  /** Milliseconds until everybody must have come to rest in the end; default 30,000. */
-  patience?: number;
+  /** Milliseconds until everybody must have come to rest in the end, asked for then; default 30,000. */
+  patience?: () => number;
   /** Ends the run in order, with a verdict on what was seen so far. */
   signal?: AbortSignal;
   /** Called every second. */
@@ -97,7 +97,7 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
     await ground.untilHealthy(HEAL);
     await workload.quiet();
     journal.staged({ phase: "run", what: "healed" });
-    restless = await readAll(ground, cast, journal, random, options.patience);
+    restless = await readAll(ground, cast, journal, random, options.patience?.());
     await meter.look();
   } catch (error) {
     // The product did not come back, which is its fault, not the run's.
@@ -135,6 +135,7 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
       await pause(fault ? whole(chance, least, most) : 1_000, undefined, { signal }).catch(() => undefined);
       if (isOver()) break;
       await fault?.run(ground, chance, (target, state) => {
+        if (state === "restored") return journal.staged({ phase: "run", what: "restored" });
         journal.staged({ phase: "run", what: "fault", name: fault.name, target, state });
         if (state === "begin") fired.push({ name: fault.name, target });
       });

@@ -1,22 +1,25 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { projectRoot } from "../../config/root";
-import { startClusterGround } from "../chaos/ground.cluster";
-import { startEmbeddedGround } from "../chaos/ground.embedded";
+import { power } from "../chaos/faults.power";
 import { killing } from "../chaos/faults.processes";
 import type { Fault, Ground } from "../chaos/ground";
+import { startClusterGround } from "../chaos/ground.cluster";
+import { startEmbeddedGround } from "../chaos/ground.embedded";
 import { run, type RunResult } from "../chaos/run";
 import type { Rates } from "../chaos/workload";
-import type { Rule } from "../judge/verdict";
+import { check } from "../judge/check";
+import { readHistory } from "../judge/read";
+import type { Rule, Verdict } from "../judge/verdict";
 import type { Bug } from "./bug";
+import { restoring } from "./restore";
 
 /** What a run with a planted bug, or without one, has come to. */
 export interface Trial {
   /** null: the product as it is. */
   bug: Bug | null;
-  /** Rules that were broken, with how often. */
-  broken: Partial<Record<Rule, number>>;
+  shape: Ground["shape"];
   /** Broken rules that the bug is known to break; with one of them it is convicted. */
   convictedBy: readonly Rule[];
   result: RunResult;
@@ -25,7 +28,7 @@ export interface Trial {
 export interface HuntOptions {
   shape: Ground["shape"];
   seed: number;
-  /** Milliseconds of traffic. */
+  /** Milliseconds of traffic at most: a hunt ends once the bug is convicted. */
   ms: number;
   /** Folder where histories are kept; default: nowhere. */
   keep?: string;
@@ -47,9 +50,10 @@ const RATES: Partial<Rates> = {
   member: 1,
   revoke: 0.5,
 };
-/** Short troubles, one soon after the other (milliseconds). */
-const FAULTS: readonly Fault[] = [killing({ roles: ["server", "services"], lasts: [100, 300] })];
+/** Milliseconds from one trouble to the next, of one that makes others die for a moment, and between two looks at the history. */
 const BETWEEN = [100, 500] as const;
+const DEATH = [100, 300] as const;
+const LOOK = 1_500;
 /** Milliseconds to come to rest, which some bugs prevent: as long as presence may take. */
 const PATIENCE = 12_000;
 
@@ -57,44 +61,49 @@ const ENTRY = ["--disable-proto=delete", "--import", "tsx", join(projectRoot, "t
 
 /** Runs the product with the bug in it, on a ground of its own, and lets the judge look at what clients saw. */
 export async function hunt(bug: Bug | null, { shape, seed, ms, keep }: HuntOptions): Promise<Trial> {
-  const env = { PLANTED_BUG: bug?.name ?? "" };
-  const start = shape === "embedded" ? startEmbeddedGround : startClusterGround;
   const folder = keep ?? mkdtempSync(join(tmpdir(), "rookery-planted-"));
-  const file = join(folder, `${bug?.name ?? "control"}.jsonl`);
-  const faults = FAULTS.filter(({ name }) => !bug || bug.faults.includes(name));
-  const ground = await start({ entry: ENTRY, env });
+  const file = join(folder, `${shape}-${bug?.name ?? "control"}.jsonl`);
+  const faults = faultsOf(bug, shape);
+  const ground = await startGround(bug, shape, faults);
+  const convicted = new AbortController();
+  const looking = bug && setInterval(() => void look(), LOOK);
   try {
-    const traffic = { clients: CLIENTS, rooms: ROOMS, rate: RATE, rates: RATES, between: BETWEEN, patience: PATIENCE };
-    const result = await run(ground, { seed, ms, faults, file, ...traffic });
-    const broken = brokenBy(result);
-    return { bug, broken, convictedBy: (bug?.rules ?? []).filter(rule => broken[rule]), result };
+    const result = await run(ground, {
+      ...{ seed, ms, faults, file, clients: CLIENTS, rooms: ROOMS, rate: RATE, rates: RATES, between: BETWEEN },
+      signal: convicted.signal,
+      patience: () => (convicted.signal.aborted ? 0 : PATIENCE),
+    });
+    return { bug, shape, convictedBy: guilt(bug, result.verdict), result };
   } finally {
+    if (looking) clearInterval(looking);
     await ground.stop();
     if (keep === undefined) rmSync(folder, { recursive: true, force: true });
   }
+
+  /** What breaks a rule in the lines so far breaks it in all of them. */
+  async function look(): Promise<void> {
+    const lines = await readHistory(file).catch(() => []);
+    if (guilt(bug, check(lines)).length > 0) convicted.abort();
+  }
 }
 
-function brokenBy({ verdict }: RunResult): Trial["broken"] {
-  const broken: Trial["broken"] = {};
-  for (const { rule } of verdict.violations) broken[rule] = (broken[rule] ?? 0) + 1;
-  return broken;
+const guilt = (bug: Bug | null, { broken }: Verdict): readonly Rule[] =>
+  (bug?.rules ?? []).filter(rule => broken[rule]);
+
+/** Those without which the bug does not show; the product as it is must stand all that it can be dealt at once. */
+function faultsOf(bug: Bug | null, shape: Ground["shape"]): readonly Fault[] {
+  const all: readonly Fault[] = [
+    killing({ roles: ["server", "services"], lasts: DEATH }),
+    restoring(bug?.name ?? ""),
+    power,
+  ];
+  const names = bug?.faults ?? ["kill", "restore"];
+  return all.filter(({ name, shapes }) => names.includes(name) && shapes.includes(shape));
 }
 
-/** The table of what was planted and what caught it, in Markdown. */
-export function tableOf(trials: readonly Trial[]): string {
-  const rows = trials.map(({ bug, broken, convictedBy, result }) => {
-    const others = (Object.keys(broken) as Rule[]).filter(rule => !convictedBy.includes(rule));
-    const caught = bug ? convictedBy.join(", ") || "**not caught**" : result.verdict.valid ? "clean" : "**not clean**";
-    return `| ${bug?.name ?? "none (control)"} | ${bug?.what ?? ""} | ${caught} | ${others.join(", ")} |`;
-  });
-  return ["| planted bug | what it does | caught by | also broken |", "| --- | --- | --- | --- |", ...rows, ""].join(
-    "\n",
-  );
-}
-
-/** Keeps the table where people look for it. */
-export function keepTable(trials: readonly Trial[]): void {
-  const folder = join(projectRoot, ".cache");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "planted.md"), tableOf(trials));
+function startGround(bug: Bug | null, shape: Ground["shape"], faults: readonly Fault[]): Promise<Ground> {
+  const options = { entry: ENTRY, env: { PLANTED_BUG: bug?.name ?? "" } };
+  return shape === "cluster"
+    ? startClusterGround(options)
+    : startEmbeddedGround({ ...options, recorded: faults.includes(power) });
 }

@@ -1,5 +1,6 @@
 import { ESSENTIAL } from "./bugs";
-import { hunt, keepTable, type Trial } from "./hunt";
+import { hunt, type Trial } from "./hunt";
+import { keepTable } from "./table";
 import type { Bug } from "./bug";
 
 /** Milliseconds of traffic of a run, runs at a time, and runs in which a bug may hide. */
@@ -38,6 +39,7 @@ describe("the judge", () => {
 
   afterAll(async () => {
     keepTable(
+      "embedded",
       (await Promise.allSettled(trials.values())).flatMap(one => (one.status === "fulfilled" ? [one.value] : [])),
     );
   }, 240_000);

@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import type { Ground } from "../chaos/ground";
 import type { Bug } from "./bug";
 import { BUGS } from "./bugs";
-import { hunt, keepTable, tableOf, type Trial } from "./hunt";
+import { hunt, type Trial } from "./hunt";
+import { keepTable, tableOf } from "./table";
 
 /** Milliseconds of traffic of one run. */
 const TRAFFIC = 6_000;
@@ -29,16 +30,17 @@ export async function score(names: readonly string[], { shape, seed, keep }: Sco
     trials.push(trial);
     tell(trial);
   }
-  keepTable(trials);
+  // A table of some does not take the place of one of all.
+  if (names.length === 0) keepTable(shape, trials);
   console.log(tableOf(trials));
   return trials.every(({ bug, convictedBy, result }) => (bug ? convictedBy.length > 0 : result.verdict.valid)) ? 0 : 1;
 }
 
-function tell({ bug, broken, convictedBy, result: { verdict, invalid, restless } }: Trial): void {
+function tell({ bug, convictedBy, result: { verdict, invalid, restless } }: Trial): void {
   const { acked, delivered } = verdict.counts;
   const notes = [
     `${bug?.name ?? "control"}: ${convictedBy.join(", ") || (verdict.valid ? "clean" : "not caught by its rules")}`,
-    `broken ${JSON.stringify(broken)}`,
+    `broken ${JSON.stringify(verdict.broken)}`,
     `acked ${acked}, delivered ${delivered}`,
     ...(restless.length > 0 ? [`${restless.length} not at rest`] : []),
     ...(invalid === null ? [] : [`proves nothing: ${invalid}`]),

@@ -50,6 +50,8 @@ export const revocation: JudgedRule = {
   },
 };
 
-/** What only a session in force gets. */
+const UNASKED = new Set(["open", "close", "unsub"]);
+
+/** What only a session in force gets. A socket opens before anybody says who he is. */
 const counts = (line: HistoryLine): boolean =>
-  line.phase === "ok" || (line.phase === "seen" && line.what !== "close" && line.what !== "unsub");
+  line.phase === "ok" || (line.phase === "seen" && !UNASKED.has(line.what));

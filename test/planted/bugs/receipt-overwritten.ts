@@ -1,3 +1,4 @@
+import { MongoMarks } from "../../../services/messages/message.marks.mongo";
 import type { Bug } from "../bug";
 import { wrapEmbeddedStore } from "../seams";
 
@@ -7,7 +8,7 @@ const OVERWRITE = `INSERT INTO marks (room, user, read, delivered) VALUES (?1, ?
 export const receiptOverwritten: Bug = {
   name: "receipt-overwritten",
   what: "a mark is set to what was said last, also backward",
-  shapes: ["embedded"],
+  shapes: ["embedded", "cluster"],
   faults: [],
   rules: ["H11"],
   plant() {
@@ -17,5 +18,20 @@ export const receiptOverwritten: Bug = {
         return true;
       },
     }));
+    MongoMarks.prototype.move = async function (this: MongoMarks, { room, user, read, delivered }) {
+      // 0: nothing was said of it.
+      const said = { ...(read > 0 && { read }), ...(delivered > 0 && { delivered }) };
+      const unsaid = { ...(read === 0 && { read }), ...(delivered === 0 && { delivered }) };
+      await this["connection"].write(db =>
+        db
+          .collection<{ _id: string }>("marks")
+          .updateOne(
+            { _id: `${room}:${user}` },
+            { $set: said, $setOnInsert: { room, user, ...unsaid } },
+            { upsert: true },
+          ),
+      );
+      return true;
+    };
   },
 };
