@@ -19,7 +19,14 @@ export class VolatileFile {
   /** How many changes there were when each sync under way began. */
   private readonly syncs = new Map<number, number>();
 
-  constructor(private durable: Buffer = Buffer.alloc(0)) {}
+  /** Bytes on the disk, and room to grow: a file is synced a thousand times, and must not be copied as often. */
+  private disk: Buffer;
+  private size: number;
+
+  constructor(durable: Buffer = Buffer.alloc(0)) {
+    this.disk = Buffer.from(durable);
+    this.size = durable.length;
+  }
 
   /** Changes that a loss of power may take. */
   get pending(): number {
@@ -42,13 +49,14 @@ export class VolatileFile {
     const covered = this.syncs.get(sync) ?? 0;
     this.syncs.delete(sync);
     if (covered === 0) return;
-    this.durable = applied(this.durable, this.changes.slice(0, covered));
+    this.keep(this.changes.slice(0, covered));
     this.changes = this.changes.slice(covered);
     for (const [other, count] of this.syncs) this.syncs.set(other, Math.max(0, count - covered));
   }
 
   after(survival: Survival, random: () => number): Buffer {
-    const { changes, durable } = this;
+    const { changes } = this;
+    const durable = this.disk.subarray(0, this.size);
     if (survival === "none" || changes.length === 0) return durable;
     if (survival === "all") return applied(durable, changes);
     const kept = changes.map(() => random() < 0.5);
@@ -64,6 +72,18 @@ export class VolatileFile {
       for (const index of indexes.slice(0, last + 1)) change(disk, changes[index] as Change, sector * SECTOR, SECTOR);
     }
     return disk.subarray(0, sizes[Math.floor(random() * sizes.length)]);
+  }
+
+  private keep(changes: readonly Change[]): void {
+    const sizes = sizesOf(this.size, changes);
+    const most = Math.max(...sizes);
+    if (most > this.disk.length) {
+      const larger = Buffer.alloc(2 * most);
+      this.disk.copy(larger, 0, 0, this.size);
+      this.disk = larger;
+    }
+    for (const one of changes) change(this.disk, one, 0, most);
+    this.size = sizes.at(-1) ?? this.size;
   }
 }
 
