@@ -8,10 +8,16 @@ import type { PasswordTask } from "./passwords.worker";
 
 /** bcrypt's cost: 2^10 rounds, about 55 ms. */
 const COST = 10;
-/** Hashes that may wait or be under way. At 55 ms each the last one is still answered before its caller gives up. */
+/** Hashes that may wait or be under way. */
 const WAITING = 64;
-/** Milliseconds a hash may take, waiting included. */
-const TIMEOUT = 10_000;
+/**
+ * Milliseconds a hash may have to wait for the others, and may take in all: less than its caller waits. Or all threads
+ * could be busy for those who have given up, and nobody at all would be let in.
+ */
+const PATIENCE = 3_000;
+const TIMEOUT = 6_000;
+/** Weight of the last hash in the pace. */
+const NEW = 0.2;
 /** What bcrypt reads of a password; a longer one would be let in by its beginning alone. */
 const MAX_BYTES = 72;
 
@@ -21,10 +27,12 @@ export class Passwords {
   comparisons = 0;
   private readonly pool: Piscina<PasswordTask, string | boolean>;
   private pending = 0;
+  /** Milliseconds from one hash done to the next while some wait, as of late: what else the machine does counts. */
+  private pace = 0;
   /** A hash of nothing anybody knows. */
   private dummy: Promise<string> | undefined;
 
-  constructor(private readonly limits: { waiting: number; timeout: number } = { waiting: WAITING, timeout: TIMEOUT }) {
+  constructor(private readonly limits = { waiting: WAITING, patience: PATIENCE, timeout: TIMEOUT }) {
     const extension = extname(__filename);
     this.pool = new Piscina({
       filename: join(__dirname, `passwords.worker${extension}`),
@@ -58,16 +66,19 @@ export class Passwords {
   }
 
   private async run(task: PasswordTask): Promise<string | boolean> {
+    const { waiting, patience, timeout } = this.limits;
     // Counted here: the pool's own bound lets through what comes while its threads start.
-    if (this.pending >= this.limits.waiting) throw busy();
-    this.pending++;
+    if (this.pending >= waiting || this.pending * this.pace > patience) throw busy();
+    const place = ++this.pending;
+    const began = performance.now();
     try {
-      return await this.pool.run(task, { signal: AbortSignal.timeout(this.limits.timeout) });
+      return await this.pool.run(task, { signal: AbortSignal.timeout(timeout) });
     } catch {
       // Too slow or stopped; an argument can not be at fault.
       throw busy();
     } finally {
       this.pending--;
+      this.pace += NEW * ((performance.now() - began) / place - this.pace);
     }
   }
 

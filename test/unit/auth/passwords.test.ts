@@ -43,7 +43,7 @@ describe("passwords", () => {
   });
 
   it("refuses as unavailable what would wait too long, and serves the rest", async () => {
-    const small = new Passwords({ waiting: 2, timeout: 10_000 });
+    const small = new Passwords({ waiting: 2, patience: 10_000, timeout: 10_000 });
     try {
       const answers = await Promise.all(Array.from({ length: 20 }, () => codeOf(small.hash("a password"))));
       const served = answers.filter(answer => answer.startsWith("resolved"));
@@ -52,6 +52,19 @@ describe("passwords", () => {
       expect(await small.hash("a password")).toMatch(/^\$2/);
     } finally {
       await small.close();
+    }
+  });
+
+  it("refuses at once who would have to wait for longer than the others let it, as long as they take of late", async () => {
+    const slow = new Passwords({ waiting: 64, patience: 1, timeout: 10_000 });
+    try {
+      await slow.hash("a password");
+      const answers = await Promise.all(Array.from({ length: 10 }, () => codeOf(slow.hash("a password"))));
+      expect(answers.filter(answer => answer.startsWith("resolved"))).toHaveLength(1);
+      expect(answers.filter(answer => answer === "UNAVAILABLE")).toHaveLength(9);
+      expect(await slow.hash("a password")).toMatch(/^\$2/);
+    } finally {
+      await slow.close();
     }
   });
 });
