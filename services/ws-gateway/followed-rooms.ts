@@ -4,6 +4,7 @@ import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
 import type { Connection } from "./connection";
 import { RoomFeed, type FeedCounts } from "./feed";
 import { Lanes } from "./lanes";
+import type { ToldMarks } from "./told-marks";
 
 export interface FollowedRoomsDependencies {
   bus: RoomBus;
@@ -29,6 +30,8 @@ export interface Room {
   readers: Set<Connection>;
   /** Readers that are still catching up. */
   replaying: Set<Connection>;
+  /** Made by the first mark that is told. */
+  marks: ToldMarks | null;
   /** Resolves to what ends the interest in the bus. */
   leave: Promise<() => void>;
   /** Monotonic milliseconds since nobody reads; null while somebody does. */
@@ -82,7 +85,7 @@ export class FollowedRooms {
       now,
       time,
     });
-    const room: Room = { feed, leave, readers: new Set(), replaying: new Set(), emptySince: now() };
+    const room: Room = { feed, leave, readers: new Set(), replaying: new Set(), marks: null, emptySince: now() };
     this.rooms.set(id, room);
     // Without a head there is no order to keep: whoever comes next tries anew.
     feed.ready.catch(() => this.drop(room));

@@ -12,6 +12,7 @@ import { Memberships } from "./memberships";
 import { Rechecks } from "./rechecks";
 import { Replayer, resetCause } from "./replay";
 import { askAccess, PendingRights, type Rights } from "./rights";
+import { ToldMarks } from "./told-marks";
 
 /** What the hub needs of the rest of the house. */
 export interface HubDependencies {
@@ -305,11 +306,15 @@ export class Hub {
     connection.socket.subscribe(id);
   }
 
-  private signal({ feed: { room: id }, readers }: Room, signal: RoomSignal): void {
+  private signal(room: Room, signal: RoomSignal): void {
+    const { feed, readers } = room;
+    const id = feed.room;
     if (readers.size === 0) return;
     if (signal.type !== "typing") {
       const { type, user, seq } = signal;
-      return this.with_.publish(id, encode({ t: type, room: id, user, seq }));
+      room.marks ??= new ToldMarks();
+      if (room.marks.moves(signal)) this.with_.publish(id, encode({ t: type, room: id, user, seq }));
+      return;
     }
     // Typing reaches the others only: one's own sockets step aside for this one publish.
     const own = this.connectionsOf(signal.user).filter(connection => {

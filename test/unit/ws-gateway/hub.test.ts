@@ -120,6 +120,32 @@ describe("the hub", () => {
     expect(one.socket.frames.map(({ t }) => t)).toEqual(["event"]);
   });
 
+  it("marks told by two nodes in either order never fall, each user's and kind's for itself", async () => {
+    const { connect, join, bus, room } = ground();
+    const { connection, socket } = connect("u");
+    await join(connection, "u");
+    const tell = (user: string, type: "read" | "delivered", seq: number) =>
+      bus.publish({ type: "signal", room, signal: { type, user, seq } });
+    tell("v", "delivered", 257);
+    tell("v", "delivered", 254);
+    tell("v", "delivered", 257);
+    tell("v", "read", 250);
+    tell("w", "delivered", 200);
+    // Whoever moves is remembered, however many others move, too.
+    for (let n = 0; n < 1_000; n += 1) {
+      tell(`user ${n}`, "read", 1);
+      tell("v", "delivered", 258 + n);
+    }
+    tell("v", "delivered", 1_256);
+    const told = socket.frames.map(frame => frame as { t: string; user?: string; seq?: number });
+    expect(told.filter(({ user }) => user === "v" || user === "w").map(({ t, seq }) => [t, seq])).toEqual([
+      ["delivered", 257],
+      ["read", 250],
+      ["delivered", 200],
+      ...Array.from({ length: 1_000 }, (_, n) => ["delivered", 258 + n]),
+    ]);
+  });
+
   it("does not let in who is removed before the head is read that another has asked for", async () => {
     const { connect, join, append, access, whileReadingHeads } = ground(1);
     const heads = gate();
