@@ -97,7 +97,7 @@ export class RoomFeed {
     return after >= this.position ? [] : this.ring.after(after);
   }
 
-  /** Entries after an offset from the log, by a read shared with all who wait for one. */
+  /** Entries after an offset from the log, by a read shared with all who wait for one. Rejects after 5 s. */
   older(after: number): Promise<readonly Framed[]> {
     this.reads ??= new JoinedReads({
       read: from => this.read(from),
@@ -218,10 +218,14 @@ export class RoomFeed {
   }
 
   private async read(after: number): Promise<readonly RoomEvent[]> {
-    this.with_.counts.rangeRead("replay");
-    const { events, head } = await this.with_.range(this.room, after, REPLAY_BYTES);
-    this.floor = Math.max(this.floor, head.floor);
-    return events;
+    for (const deadline = this.with_.now() + HEAL_MS; ; await breath()) {
+      const range = await this.range(after, "replay", REPLAY_BYTES, deadline);
+      if (range) {
+        this.floor = Math.max(this.floor, range.head.floor);
+        return range.events;
+      }
+      if (this.with_.now() > deadline) throw new RookeryError("UNAVAILABLE");
+    }
   }
 
   /** What was read for one who was behind is there for the next one, if it goes up to what is in memory. */
@@ -242,9 +246,9 @@ export class RoomFeed {
     const began = this.position;
     while (this.behind) {
       const before = this.position;
-      const range = await this.missing(deadline);
+      const range = await this.range(this.position, "heal", RANGE_BYTES, deadline);
       if (range) this.take(range);
-      else await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+      else await breath();
       if (!this.behind) break;
       // The log has nothing that follows.
       const ends = range !== null && this.position === before;
@@ -260,10 +264,15 @@ export class RoomFeed {
   }
 
   /** Null if the log does not answer in time. */
-  private async missing(deadline: number): Promise<LogRange | null> {
+  private async range(
+    after: number,
+    use: "heal" | "replay",
+    maxBytes: number,
+    deadline: number,
+  ): Promise<LogRange | null> {
     const time = Math.max(deadline - this.with_.now(), ATTEMPT_MS);
-    this.with_.counts.rangeRead("heal");
-    return within(time, this.with_.range(this.room, this.position, RANGE_BYTES)).catch(() => null);
+    this.with_.counts.rangeRead(use);
+    return within(time, this.with_.range(this.room, after, maxBytes)).catch(() => null);
   }
 
   private take({ events, head }: LogRange): void {
@@ -291,6 +300,8 @@ export class RoomFeed {
     this.with_.skipped(this.head);
   }
 }
+
+const breath = (): Promise<void> => new Promise(resolve => setTimeout(resolve, RETRY_MS));
 
 /** What entries, and those that wait behind them, make of messages: in order of offset, the last word of each last. */
 function targetsOf(run: readonly RoomEvent[], held: ReadonlyMap<number, RoomEvent>): Target[] {

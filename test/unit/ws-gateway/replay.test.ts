@@ -14,6 +14,7 @@ async function ground(stored: number) {
   const room = newId();
   const log = Array.from({ length: stored }, (_, n) => entry(n + 1));
   const offsets: number[] = [];
+  const frames: string[] = [];
   let live = false;
   const socket: Socket = {
     id: 1,
@@ -23,7 +24,11 @@ async function ground(stored: number) {
     closed: false,
     buffered: 0,
     send: text => {
-      for (const line of String(text).split("\n")) offsets.push((JSON.parse(line) as { offset: number }).offset);
+      for (const line of String(text).split("\n")) {
+        const { t, offset } = JSON.parse(line) as { t: string; offset: number };
+        if (t === "event") offsets.push(offset);
+        else frames.push(t);
+      }
     },
     cork: write => write(),
     subscribe: () => (live = true),
@@ -32,7 +37,12 @@ async function ground(stored: number) {
     close: () => undefined,
   } as Socket;
   const head = () => ({ offset: log.length, seq: log.length, floor: 1 });
-  const range = async (_room: string, after: number) => ({ events: log.slice(after), more: false, head: head() });
+  /** How often the log does not answer yet. */
+  const away = { reads: 0 };
+  const range = async (_room: string, after: number) => {
+    if (away.reads-- > 0) throw new Error("the log does not answer");
+    return { events: log.slice(after), more: false, head: head() };
+  };
   const feed = new RoomFeed(room, {
     heads: async () => head(),
     range,
@@ -50,7 +60,9 @@ async function ground(stored: number) {
   const replayer = new Replayer({ feed: () => feed, done: () => undefined, reset: () => undefined });
   return {
     log,
+    away,
     offsets,
+    frames,
     tell: (...events: RoomEvent[]) => feed.receive({ type: "events", room, events }),
     async replay(after: number) {
       connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0, pending: null });
@@ -86,4 +98,18 @@ describe("a replay", () => {
     await Promise.all([first, replay(1)]);
     expect(offsets).toEqual([2, 3]);
   });
+
+  it("asks a log again that does not answer, as healing does, before it gives up", async () => {
+    const { away, offsets, frames, replay } = await ground(3);
+    away.reads = 2;
+    await replay(0);
+    expect({ offsets, frames }).toEqual({ offsets: [1, 2, 3], frames: [] });
+  });
+
+  it("is given up by a reset once the log has not answered for 5 s", async () => {
+    const { away, offsets, frames, replay } = await ground(3);
+    away.reads = Infinity;
+    await replay(0);
+    expect({ offsets, frames }).toEqual({ offsets: [], frames: ["reset"] });
+  }, 30_000);
 });
