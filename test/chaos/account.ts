@@ -32,7 +32,8 @@ export class Account {
   ) {}
 
   get who(): Who {
-    return { client: this.client, user: this.user, session: "rest", door: this.door };
+    const { client, user, sid, door } = this;
+    return { client, user, session: "rest", ...(sid !== null && { sid }), door };
   }
 
   /** A token that lives on for a while; null if none can be had now. */

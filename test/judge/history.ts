@@ -12,6 +12,8 @@ export interface Line {
   user: string;
   /** One socket, numbered within the run; `rest` for answers over REST. */
   session: string;
+  /** Of what goes over REST: id of the session whose token was used. */
+  sid?: string;
   /** Address of the door that was used: the base URL of a gateway or of the origin. */
   door: string;
 }

@@ -658,4 +658,16 @@ export const MUTATIONS: readonly Mutation[] = [
         { client, user, session, door, t: t + 1, phase: "ok", id: NEW, answer: {} },
       ]),
   },
+  {
+    rule: "H16",
+    name: "a revoked session is answered over REST",
+    spoil: lines =>
+      revoked(lines, ({ client, user, door, ...open }, t) => {
+        const sid = "sid" in open && open.sid !== null ? { sid: open.sid } : {};
+        return [
+          { client, user, session: "rest", ...sid, door, t, phase: "invoke", id: NEW, op: "refresh" },
+          { client, user, session: "rest", ...sid, door, t: t + 1, phase: "ok", id: NEW, answer: {} },
+        ];
+      }),
+  },
 ];

@@ -1,4 +1,4 @@
-import type { HistoryLine } from "../history";
+import type { HistoryLine, Invoke } from "../history";
 import type { Asking, Operation } from "../history-index";
 import { deadline, type JudgedRule } from "../rule";
 
@@ -8,7 +8,7 @@ interface Revoked {
   by: Operation<Asking<"revoke">>;
 }
 
-/** H16. Answers over REST are not judged: they do not say which session they belong to. */
+/** H16. Over REST what was asked in time may be answered later: nothing is cut there. */
 export const revocation: JudgedRule = {
   rule: "H16",
   name: "revocation",
@@ -20,6 +20,7 @@ export const revocation: JudgedRule = {
         opened.set(line.session, { sid: line.sid, user: line.user, t: line.t });
 
     const revoked = new Map<string, Revoked>();
+    const overRest = new Map<string, Revoked>();
     for (const by of history.asked("revoke")) {
       const { asked, outcome, until } = by;
       if (outcome !== "ok") continue;
@@ -27,25 +28,34 @@ export const revocation: JudgedRule = {
       const restored = (t: number): boolean => history.eraAt(t) !== history.eraAt(until);
       const before = [...opened.values()].filter(({ user, t }) => user === asked.who && t < asked.t && !restored(t));
       const sids = asked.sid === null ? new Set(before.map(({ sid }) => sid)) : new Set([asked.sid]);
+      for (const sid of sids)
+        if (sid !== null && from < (overRest.get(sid)?.from ?? Infinity)) overRest.set(sid, { from, by });
       for (const [session, { sid, user, t }] of opened) {
         const concerned = sid === null ? asked.sid === null && t < asked.t : sids.has(sid);
         if (user !== asked.who || !concerned || restored(t)) continue;
         if (from < (revoked.get(session)?.from ?? Infinity)) revoked.set(session, { from, by });
       }
     }
-    if (revoked.size === 0) return;
     for (const line of history.lines) {
       if (line.phase === "run" || line.phase === "invoke") continue;
-      const end = revoked.get(line.session);
+      const asked = line.phase === "seen" ? undefined : history.operations.get(line.id)?.asked;
+      const end = line.session === "rest" ? inForceNoMore(asked) : revoked.get(line.session);
       if (end && line.t > end.from && counts(line))
         report(
           `A session of ${line.user} was served ${Math.round(line.t - end.by.until)} ms after it had been revoked.`,
           "room" in line ? line.room : null,
           end.by.asked,
           end.by.end,
-          line.phase === "ok" ? history.operations.get(line.id)?.asked : null,
+          asked,
           line,
         );
+    }
+
+    /** A store that was put back has the session again. */
+    function inForceNoMore(asked: Invoke | undefined): Revoked | undefined {
+      const end = overRest.get(asked?.sid ?? "");
+      if (!asked || !end || history.eraAt(asked.t) !== history.eraAt(end.by.until)) return undefined;
+      return asked.t > end.from ? end : undefined;
     }
   },
 };
