@@ -50,12 +50,12 @@ async function secondOf(one: Process): Promise<Child> {
   });
 }
 
-/** What a process was started with. Linux. */
+/** What a process was started with. Linux. Its disk may be recorded, and a second one would begin the record anew. */
 const environmentOf = (pid: number): Record<string, string> =>
   Object.fromEntries(
     readFileSync(`/proc/${pid}/environ`, "utf8")
       .split("\0")
-      .filter(pair => pair.includes("="))
+      .filter(pair => pair.includes("=") && !/^(LD_PRELOAD|POWERLOSS_\w+)=/.test(pair))
       .map(pair => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
   );
 
