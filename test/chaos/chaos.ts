@@ -9,8 +9,8 @@ import type { Ground } from "./ground";
 import { startClusterGround } from "./ground.cluster";
 import { startEmbeddedGround } from "./ground.embedded";
 import { readOptions, USAGE, type ChaosOptions } from "./options";
-
 import { score } from "../planted/score";
+import { jsonOf, textOf } from "../judge/report";
 import { run, type Progress, type RunResult } from "./run";
 import { smallDisk } from "./small-disk";
 
@@ -18,10 +18,6 @@ import { smallDisk } from "./small-disk";
 const PACE = 10;
 /** Tokens live this long (seconds), so that every client renews its own several times in a run. */
 const TOKEN = 120;
-/** Violations that are printed, lines of evidence of each, and characters of a line; all of it is in the verdict's file. */
-const SHOWN = 20;
-const SLICE = 6;
-const WIDTH = 400;
 /** MiB of the disk that is filled: more than any run writes. */
 const DISK = 1_000;
 const EXIT = { clean: 0, guilty: 1, invalid: 2 };
@@ -29,7 +25,10 @@ const EXIT = { clean: 0, guilty: 1, invalid: 2 };
 /** What `npm run chaos` runs. */
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2), FAULTS);
-  if (options === "help") return print(USAGE);
+  if (options === "help") {
+    console.log(USAGE);
+    return EXIT.clean;
+  }
   if (options.planted !== null) return score(options.planted, options);
   const { shape, seed, ms, clients, rate, faults } = options;
   const folder = resolve(options.keep ?? join(projectRoot, ".cache", "chaos", `${seed}-${shape}-${timestamp()}`));
@@ -46,6 +45,8 @@ async function main(): Promise<number> {
   // Only a small disk of its own may be filled.
   const small = shape === "embedded" && faults.includes(disk) ? smallDisk(DISK) : null;
   const ground = await groundOf(options, small?.path);
+  const without = faults.filter(fault => fault.isPossible?.(ground) === false).map(({ name }) => name);
+  if (without.length > 0) print(`cannot be had on this machine: ${without.join(", ")}`);
   let result: RunResult;
   try {
     const file = join(folder, "history.jsonl");
@@ -63,12 +64,14 @@ async function main(): Promise<number> {
     await ground.stop();
     small?.release();
   }
-  report(result);
+  const { verdict, invalid, faults: dealt, restless, metrics } = result;
+  const judged = { verdict, invalid, faults: dealt, restless, metrics };
+  process.stdout.write(options.json ? jsonOf(judged) : `\n${textOf(judged)}\n`);
   const isClean = result.verdict.valid && result.invalid === null;
   if (isClean && options.keep === null) rmSync(folder, { recursive: true, force: true });
   else {
     writeFileSync(join(folder, "processes.log"), ground.output);
-    writeFileSync(join(folder, "verdict.json"), `${JSON.stringify(result.verdict, null, 2)}\n`);
+    writeFileSync(join(folder, "verdict.json"), jsonOf(judged));
     print(`kept: ${folder}`);
   }
   if (!result.verdict.valid) return EXIT.guilty;
@@ -94,34 +97,10 @@ function printer(): (progress: Progress) => void {
   };
 }
 
-function report({ verdict, invalid, faults, restless, metrics }: RunResult): void {
-  const { counts, recovery, violations } = verdict;
-  const { acked, failed, unknown, settled, delivered, resumed, rooms, clients } = counts;
-  print("");
-  print(`sends      ${acked} acked, ${failed} failed, ${unknown} unknown, of which repeats settled ${settled}`);
-  print(`delivered  ${delivered} entries in ${rooms} rooms to ${clients} clients`);
-  print(`resumed    ${resumed.live} live, ${resumed.replayed} replayed, ${resumed.reset} reset`);
-  print(`recovery   ${seconds(recovery.p99)} s for 99 of 100 rooms, ${seconds(recovery.max)} s at most`);
-  print(`faults     ${faults.map(({ name, target }) => `${name} of ${target}`).join(", ") || "none"}`);
-  for (const [series, value] of Object.entries(metrics)) print(`counted    ${series} ${value}`);
-  for (const what of restless) print(`not at rest: ${what}`);
-  for (const { rule, what, room, evidence } of violations.slice(0, SHOWN)) {
-    print(`${rule}: ${what}${room === null ? "" : ` (room ${room})`}`);
-    for (const line of evidence.slice(0, SLICE)) print(`    ${JSON.stringify(line).slice(0, WIDTH)}`);
-  }
-  const broken = Object.entries(verdict.broken).map(([rule, count]) => `${rule} ${count} times`);
-  print(broken.length > 0 ? `\nguilty: ${broken.join(", ")}` : "\nno violation");
-  if (invalid !== null) print(`the run proves nothing: ${invalid}`);
-}
-
-const seconds = (ms: number): string => (ms / 1_000).toFixed(1);
-
 const timestamp = (): string => new Date().toISOString().replace(/\D/g, "").slice(0, 14);
 
-function print(text: string): 0 {
-  console.log(text);
-  return 0;
-}
+/** What is said on the way is for people: stdout has the verdict and nothing else. */
+const print = (text: string): void => console.error(text);
 
 main().then(
   code => process.exit(code),

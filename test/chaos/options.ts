@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import type { Fault, Ground } from "./ground";
 
-export const USAGE = `npm run chaos -- [--shape embedded|cluster] [--minutes N] [--seed N] [--faults NAME,...] [--clients N] [--rate N] [--keep FOLDER] [--planted all|NAME,...]
+export const USAGE = `npm run chaos -- [--shape embedded|cluster] [--minutes N] [--seed N] [--faults NAME,...] [--clients N] [--rate N] [--keep FOLDER] [--json] [--planted all|NAME,...]
   --shape    one process on its own store, or many over NATS and MongoDB; default embedded
   --minutes  of traffic and faults; default 10
   --seed     of everything that is left to chance; default 1
@@ -10,6 +10,7 @@ export const USAGE = `npm run chaos -- [--shape embedded|cluster] [--minutes N] 
   --rate     sends a second over all clients; default 50
   --keep     where the history and what the processes wrote are kept, also of a clean run; a run that is not clean
              is kept in .cache/chaos otherwise
+  --json     the verdict on stdout is JSON, for programs
   --planted  instead: short runs with one planted bug each, and which rule of the judge caught it; "control" is none`;
 
 export interface ChaosOptions {
@@ -20,6 +21,7 @@ export interface ChaosOptions {
   clients: number;
   rate: number;
   keep: string | null;
+  json: boolean;
   /** Bugs to be planted, by name; empty: all. null: it is a run with faults. */
   planted: readonly string[] | null;
 }
@@ -36,6 +38,7 @@ export function readOptions(args: readonly string[], known: readonly Fault[]): C
       clients: { type: "string", default: "100" },
       rate: { type: "string", default: "50" },
       keep: { type: "string" },
+      json: { type: "boolean", default: false },
       planted: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -51,6 +54,7 @@ export function readOptions(args: readonly string[], known: readonly Fault[]): C
     clients: whole("clients", values.clients, 2),
     rate: number("rate", values.rate, 1),
     keep: values.keep ?? null,
+    json: values.json,
     planted: values.planted?.split(",").filter(name => name !== "all" && name !== "") ?? null,
   };
 }

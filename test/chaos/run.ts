@@ -29,8 +29,11 @@ export interface RunOptions {
   inOrder?: boolean;
   /** Milliseconds from the end of a fault to the next: from and to. Default 2,000 to 5,000. */
   between?: readonly [least: number, most: number];
-  /** Milliseconds until everybody must have come to rest in the end, asked for then; default 30,000. */
-  patience?: () => number;
+  /**
+   * Milliseconds until everybody must have come to rest in the end; default 30,000. 0: what was seen so far is enough. Read
+   * only then, so that it may change.
+   */
+  patience?: number;
   /** Ends the run in order, with a verdict on what was seen so far. */
   signal?: AbortSignal;
   /** Called every second. */
@@ -94,10 +97,12 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
   try {
     workload.start();
     invalid = await trouble();
-    await ground.untilHealthy(HEAL);
-    await workload.quiet();
-    journal.staged({ phase: "run", what: "healed" });
-    restless = await readAll(ground, cast, journal, random, options.patience?.());
+    if (options.patience !== 0) {
+      await ground.untilHealthy(HEAL);
+      await within(HEAL, workload.quiet());
+      journal.staged({ phase: "run", what: "healed" });
+      restless = await readAll(ground, cast, journal, random, options.patience);
+    }
     await meter.look();
   } catch (error) {
     // The product did not come back, which is its fault, not the run's.
@@ -125,6 +130,7 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
     const possible = faults.filter(
       fault => fault.shapes.includes(ground.shape) && fault.isPossible?.(ground) !== false,
     );
+    if (faults.length > 0 && possible.length === 0) return "nothing that was to go wrong can be had here";
     const [least, most] = options.between ?? [2_000, 5_000];
     const turns = options.inOrder ? possible.values() : null;
     const isOver = (): boolean => journal.now - began > ms || signal?.aborted === true;
@@ -140,7 +146,9 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
         if (state === "begin") fired.push({ name: fault.name, target });
       });
     }
-    return null;
+    if (signal?.aborted) return null;
+    if (journal.tally.acked === 0) return "nothing was acknowledged";
+    return possible.length > 0 && fired.length === 0 ? "it was over before anything went wrong" : null;
   }
 
   /** Resolves when there is enough traffic, false if there is not for a while. */
@@ -152,6 +160,14 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
     }
     return false;
   }
+}
+
+/** Rejects if it takes longer than so many milliseconds. */
+function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const late = pause(ms, undefined, { ref: false }).then(() => {
+    throw new Error(`what clients had begun was not over within ${ms} ms`);
+  });
+  return Promise.race([work, late]);
 }
 
 /** What clients complained of is a lie of the server, too. */

@@ -92,6 +92,7 @@ export class Workload {
   private timers: NodeJS.Timeout[] = [];
   private said = 0;
   private stopping = false;
+  private over = false;
 
   constructor(
     private readonly cast: Cast,
@@ -133,6 +134,7 @@ export class Workload {
 
   /** Every client leaves. */
   stop(): void {
+    this.over = true;
     for (const timer of this.timers) clearInterval(timer);
     for (const client of this.cast.clients) client.stop();
   }
@@ -330,11 +332,11 @@ export class Workload {
     return pick(this.random, this.cast.devices.get(user) ?? [])?.account;
   }
 
-  /** Asks until it is so. */
+  /** Asks until it is so, or the run is over. */
   private async surely(by: Account, room: Room, who: string, change: "join" | "leave" | "remove"): Promise<void> {
     const asked = { op: "member", room: room.id, who, change } as const;
     const base = `/api/channels/${room.id}`;
-    for (;;) {
+    while (!this.over) {
       const outcome =
         change === "remove"
           ? await by.ask(asked, "DELETE", `${base}/members/${who}`)

@@ -71,7 +71,9 @@ export async function hunt(bug: Bug | null, { shape, seed, ms, keep }: HuntOptio
     const result = await run(ground, {
       ...{ seed, ms, faults, file, clients: CLIENTS, rooms: ROOMS, rate: RATE, rates: RATES, between: BETWEEN },
       signal: convicted.signal,
-      patience: () => (convicted.signal.aborted ? 0 : PATIENCE),
+      get patience() {
+        return convicted.signal.aborted ? 0 : PATIENCE;
+      },
     });
     return { bug, shape, convictedBy: guilt(bug, result.verdict), result };
   } finally {
