@@ -22,11 +22,15 @@ export function runCommand(command: () => Promise<string>): void {
 
 function lineOf(error: unknown): string {
   const { message, stack, expected } = error as { message?: string; stack?: string; expected?: boolean };
-  const told = error instanceof Mistake || error instanceof StorageError || expected || isCommandLine(error);
+  const told =
+    error instanceof Mistake || error instanceof StorageError || expected || isCommandLine(error) || isOfSystem(error);
   return told ? String(message) : String(stack ?? error);
 }
 
 const isCommandLine = (error: unknown): boolean => /^ERR_PARSE_ARGS/.test((error as { code?: string }).code ?? "");
+
+/** What the system refuses, as a folder that may not be written, says itself what and where. */
+const isOfSystem = (error: unknown): boolean => typeof (error as { syscall?: unknown }).syscall === "string";
 
 /** Whether there was no room for what was to be written, by SQLite or by the system. */
 export const isFull = (error: unknown): boolean =>

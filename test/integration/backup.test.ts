@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   appendFileSync,
   existsSync,
@@ -14,6 +14,7 @@ import { loadConfig, type Config } from "../../config/config";
 import { makeBackup } from "../../config/backup/make";
 import { putBack } from "../../config/backup/put-back";
 import { storeSettings } from "../../config/backup/settings";
+import { projectRoot } from "../../config/root";
 import { openDocuments } from "../../mixins/documents";
 import { SqliteDatabase } from "../../mixins/sqlite/database";
 import { connect } from "../../mixins/sqlite/driver";
@@ -134,6 +135,23 @@ describe("a backup", () => {
     const nowhere = join(temporaryFolder(), "data");
     await expect(makeBackup(settingsOf(nowhere), join(folder, "b"))).rejects.toThrow("holds no store");
     expect(existsSync(nowhere)).toBe(false);
+  });
+
+  test("that may not be written where it should go is refused in one line", async () => {
+    const { dataDir } = await makeStore();
+    const file = join(temporaryFolder(), "file");
+    writeFileSync(file, "");
+    const command = join(projectRoot, "config", "backup", "backup.ts");
+    const args = ["--import", "tsx", command, "--to", join(file, "backup")];
+    const { status, stderr } = spawnSync(process.execPath, args, {
+      cwd: projectRoot,
+      env: { PATH: process.env.PATH, DATA_DIR: dataDir },
+      encoding: "utf8",
+    });
+    expect({ status, lines: stderr.trim().split("\n") }).toEqual({
+      status: 1,
+      lines: [expect.stringContaining("not a directory")],
+    });
   });
 
   test("that finds no room leaves nothing behind", async () => {
