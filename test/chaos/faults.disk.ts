@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Fault, Ground } from "./ground";
@@ -8,6 +8,9 @@ import { whole } from "./random";
 
 /** Bytes of a disk that is filled for a test; a larger one is somebody's. */
 const SMALL = 1024 ** 3;
+
+/** Bytes written at once. */
+const BLOCK = 8 * 1024 ** 2;
 
 const STRACE = "/usr/bin/strace";
 
@@ -21,16 +24,28 @@ export const disk: Fault = {
     const pad = join(dir, "pad");
     told("disk", "begin");
     try {
-      for (const end = performance.now() + whole(random, 2_000, 10_000); performance.now() < end; await pause(200)) {
-        const { bavail, bsize } = statfsSync(dir);
-        // What was given free meanwhile is taken, too.
-        if (bavail > 0) writeFileSync(pad, Buffer.alloc(bavail * bsize), { flag: "a" });
-      }
+      // What was given free meanwhile is taken, too.
+      for (const end = performance.now() + whole(random, 2_000, 10_000); performance.now() < end; await pause(200))
+        fill(dir, pad);
     } finally {
       rmSync(pad, { force: true });
       told("disk", "end");
     }
   },
+};
+
+/** Until nothing is free; the store writes on meanwhile, so the last block may find no room either. */
+function fill(dir: string, pad: string): void {
+  try {
+    for (let free = freeOf(dir); free > 0; free = freeOf(dir)) appendFileSync(pad, Buffer.alloc(Math.min(free, BLOCK)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+  }
+}
+
+const freeOf = (dir: string): number => {
+  const { bavail, bsize } = statfsSync(dir);
+  return bavail * bsize;
 };
 
 const sizeOf = (dir: string): number => {
