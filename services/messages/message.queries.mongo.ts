@@ -89,7 +89,9 @@ export class MongoQueries {
 
   async byIds(ids: readonly string[]): Promise<StoredMessage[]> {
     if (ids.length === 0) return [];
-    return (await this.find({ id: { $in: [...new Set(ids)] } })).map(messageOf);
+    const found = await this.find({ id: { $in: [...new Set(ids)] } });
+    const floors = await Promise.all(found.map(({ room }) => this.floors.of(room)));
+    return found.filter(({ offset }, index) => offset >= (floors[index]?.floor ?? 1)).map(messageOf);
   }
 
   async window(room: string, { before, after, limit, visibleFrom }: Window): Promise<{ seq: number; data: string }[]> {

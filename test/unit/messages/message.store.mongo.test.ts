@@ -3,8 +3,11 @@ import { once as nextOf } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { MongoClient, type Collection } from "mongodb";
+import { MongoConnection } from "../../../mixins/mongo/connection";
+import { StorageError } from "../../../mixins/storage-errors";
 import { newId } from "../../../services/core/ids";
 import type { EntryDocument } from "../../../services/messages/message.entries.mongo";
+import { MongoMessageStore } from "../../../services/messages/message.store.mongo";
 import { afterFile } from "../../support/cleanup";
 import { eventually } from "../../support/eventually";
 import { describeMongo, mongoUrl } from "../../support/servers";
@@ -130,10 +133,69 @@ describeMongo("the room log in MongoDB", () => {
     expect((await store.events(room, 0, 10, 10_000))[0]?.offset).toBe(5);
     expect((await store.window(room, { after: 0, limit: 1, visibleFrom: 0 }))[0]?.seq).toBe(5);
     expect((await store.page(room, 0, 100, 0)).items).toHaveLength(5);
+    expect(await store.byIds([left?.id as string])).toEqual([]);
     const { sender = "", key = "" } = left ?? {};
     expect(await store.repeats(room, [{ sender, clientId: key.slice(sender.length + 1) }])).toEqual([]);
     await store.takeOver(room);
     expect(await collection.countDocuments({ room })).toBe(5);
+  });
+
+  it("tells a writer that is too late so, whenever a trim on another node comes between: no number is given twice", async () => {
+    const [store, other] = [await opened(), await openMongo(await url())];
+    for (let round = 0; round < 4; round++) {
+      const room = newId();
+      await store.append(room, messageEntries(12));
+      let trimming = true;
+      const trimmed = other.trim(room, 12).finally(() => (trimming = false));
+      const late: Promise<{ stored: number }>[] = [];
+      while (trimming) {
+        const offset = 2 + (late.length % 10);
+        late.push(store.append(room, [messageEntry({ offset, seq: offset })]));
+        await Promise.race([trimmed, late.at(-1)]);
+      }
+      expect(await trimmed).toBe(12);
+      expect(late.length).toBeGreaterThan(0);
+      expect(new Set((await Promise.all(late)).map(({ stored: count }) => count))).toEqual(new Set([0]));
+      expect((await store.events(room, 0, 20, 10_000)).map(({ offset }) => offset)).toEqual([12]);
+      expect(await (await stored()).countDocuments({ room })).toBe(1);
+    }
+  }, 60_000);
+
+  it("asks for the floor after the insert, and joins no look that began before it: that may know of no trim", async () => {
+    const connection = await MongoConnection.open(await url());
+    afterFile(() => connection.close());
+    const slow: MongoConnection = Object.create(connection);
+    const held: (() => void)[] = [];
+    let holding = false;
+    slow.read = async (work, ms) => {
+      const answer = await connection.read(work, ms);
+      if (holding) await new Promise<void>(resolve => held.push(resolve));
+      return answer;
+    };
+    const store = await MongoMessageStore.open(slow);
+    afterFile(() => store.close());
+    const room = newId();
+    await store.append(room, messageEntries(9));
+    holding = true;
+    const before = store.heads([room]);
+    await eventually("the log and its floor were looked at", () => held.length >= 2);
+    holding = false;
+    await (await opened()).trim(room, 6);
+    const late = store.append(room, [messageEntry({ offset: 3, seq: 3 })]);
+    await eventually("it is inserted", async () => (await (await stored()).countDocuments({ room, offset: 3 })) === 1);
+    for (const release of held) release();
+    expect((await before).get(room)).toEqual({ offset: 9, seq: 9, floor: 1 });
+    expect(await late).toEqual({ stored: 0 });
+    expect((await store.heads([room])).get(room)).toEqual({ offset: 9, seq: 9, floor: 6 });
+  });
+
+  it("says unknown, never failed, where the entries are stored and what follows from them could not be done", async () => {
+    const store: MongoMessageStore = Object.create(await opened());
+    store.apply = () => Promise.reject(new StorageError("failed", "away"));
+    const room = newId();
+    const entry = messageEntry({ offset: 1, seq: 1 });
+    await expect(store.append(room, [entry])).rejects.toMatchObject({ outcome: "unknown", reason: "away" });
+    expect(await (await opened()).repeats(room, [entry])).toHaveLength(1);
   });
 
   it("lets neither of two busy writers of one room wait until the other is done", async () => {
