@@ -233,11 +233,14 @@ describe.each(stores)("the room log in %s", (_name, open) => {
   });
 
   it("counts messages, not entries, in seq", async () => {
-    const { send, op } = ground(await openStore());
+    const store = await openStore();
+    const { send, op, room } = ground(store);
     const user = person();
     const first = message(await send(user, "a"));
     await op(user, { op: "edit", id: first.id, text: "b" });
-    expect(message(await send(user, "c"))).toMatchObject({ seq: 2, offset: 3 });
+    const second = await send(user, "c");
+    expect([second, message(second)]).toMatchObject(Array(2).fill({ seq: 2, offset: 3 }));
+    expect((await store.heads([room])).get(room)).toMatchObject({ seq: 2, offset: 3 });
   });
 
   it("takes a reply only to a message of the same room", async () => {

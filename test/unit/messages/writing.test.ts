@@ -66,12 +66,19 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
     });
 
     it("on any duplicate the writer checks the rest again against the new state: every decision holds at the offset it got", async () => {
-      const one = ground(await openStore());
+      const store = await openStore();
+      const one = ground(store);
       const other = ground(faulty(await (await opened()).beside()), one.room);
       const user = person();
       const [kept, gone] = [message(await one.send(user, "kept")), message(await one.send(user, "gone"))];
-      message(await other.op(user, { op: "delete", id: gone.id }));
-      message(await other.op(user, { op: "react", id: kept.id, emoji: "👍", on: true }));
+      const append = store.append.bind(store);
+      // What the other writes stands in the log after all was decided here, and before it is stored.
+      store.append = async (id, entries) => {
+        store.append = append;
+        message(await other.op(user, { op: "delete", id: gone.id }));
+        message(await other.op(user, { op: "react", id: kept.id, emoji: "👍", on: true }));
+        return append(id, entries);
+      };
       const { room } = one;
       const answers = await one.log.append([
         { room, user, entry: { op: "send", text: "new" } },
@@ -136,6 +143,63 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       );
       expect(offsetOf(settled)).toBe(3);
       expect(message(await send(user, "new", { clientId: "c2" })).offset).toBe(4);
+      // Nothing stands where it was not decided to stand.
+      const events = await store.events(room, 0, 10, 10_000);
+      expect(events.map(({ data }) => (JSON.parse(data) as Message).offset)).toEqual([1, 2, 3, 4]);
+    });
+
+    it("an unknown write is not resolved by finding nothing: what refuses it may not be shown yet", async () => {
+      const store = await openStore();
+      const user = person();
+      let [attempts, shown] = [0, true];
+      const hiding: MessageStore = Object.create(store);
+      hiding.append = async (room, entries) => {
+        if (++attempts !== 2) return store.append(room, entries);
+        await store.append(room, entries);
+        shown = false;
+        throw Object.assign(new RookeryError("UNKNOWN_OUTCOME"), { outcome: "unknown" });
+      };
+      hiding.takeOver = async (room, known) => {
+        const takeover = await store.takeOver(room, known);
+        return shown ? takeover : { head: { offset: 1, seq: 1 }, missed: null };
+      };
+      hiding.repeats = async (room, keys) => (shown ? store.repeats(room, keys) : []);
+      const { send } = ground(hiding);
+      message(await send(user, "before"));
+      expect(codeOf(await send(user, "doubt", { clientId: "c1" }))).toBe("UNKNOWN_OUTCOME");
+      await eventually("it is written again, and again", () => attempts >= 4);
+      expect(codeOf(await send(user, "doubt", { clientId: "c1" }))).toBe("UNKNOWN_OUTCOME");
+      shown = true;
+      const settled = await eventually(
+        "it is settled",
+        () => send(user, "doubt", { clientId: "c1" }),
+        answer => answer.ok,
+      );
+      expect(settled).toMatchObject({ offset: 2, duplicate: true });
+    });
+
+    it("what waits while a write becomes unknown is new, too: the room does not take it, it is surely not stored", async () => {
+      const store = await openStore();
+      const user = person();
+      const attempts: string[][] = [];
+      let lose = (): void => undefined;
+      const lost = new Promise<void>(resolve => (lose = resolve));
+      const append = store.append.bind(store);
+      store.append = async (room, entries) => {
+        attempts.push(entries.map(({ data }) => (JSON.parse(data as string) as Message).text));
+        if (attempts.length > 1) return append(room, entries);
+        await lost;
+        throw Object.assign(new RookeryError("UNKNOWN_OUTCOME"), { outcome: "unknown" });
+      };
+      const { send, log } = ground(store);
+      const first = send(user, "doubt");
+      await eventually("it is being written", () => attempts.length === 1);
+      const waiting = send(user, "waits");
+      lose();
+      expect(codeOf(await first)).toBe("UNKNOWN_OUTCOME");
+      expect([codeOf(await send(user, "new")), codeOf(await waiting)]).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
+      await eventually("the doubt is settled", () => log.quiet, Boolean, 15_000);
+      expect(attempts).toEqual([["doubt"], ["doubt"]]);
     });
 
     it.each<[string, Partial<WriterDependencies>, string]>([
@@ -197,6 +261,19 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       // Three bytes a character.
       const large = (await sends(30, "€".repeat(4_000))).map(codeOf);
       expect([large.slice(0, 21), large.slice(21)]).toEqual([Array(21).fill("ok"), Array(9).fill("UNAVAILABLE")]);
+      const [full, over] = ["x".repeat(4_000), 256 * 1024 - 65 * 4_000];
+      const edge = (length: number) =>
+        log.append(
+          [...Array<string>(65).fill(full), "x".repeat(length)].map(text => ({
+            room,
+            user,
+            entry: { op: "send", text },
+          })),
+        );
+      expect([
+        codeOf((await edge(over))[65] as AppendAnswer),
+        codeOf((await edge(over + 1))[65] as AppendAnswer),
+      ]).toEqual(["ok", "UNAVAILABLE"]);
       await Promise.all([sends(200, "x"), sends(200, "y"), sends(20, "€".repeat(4_000)), sends(20, "€".repeat(4_000))]);
       for (const batch of batches) {
         expect(batch.length).toBeLessThanOrEqual(256);

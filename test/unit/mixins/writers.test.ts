@@ -178,6 +178,23 @@ describe("the way to the writer of a room", () => {
     await stopNode(old.broker);
   });
 
+  it("has at most 10,000 entries under way: one more is UNAVAILABLE, and reaches no writer", async () => {
+    const cluster = newId();
+    const one = await writer(cluster, "wait");
+    const { writers } = await door(cluster, 1);
+    const room = newId();
+    const taken = writers.append(Array.from({ length: 10_000 }, (_, n) => send(room, String(n))));
+    expect(writers.size).toBe(10_000);
+    expect(codes(await writers.append([send(room, "too much"), send(newId(), "too much")]))).toEqual([
+      "UNAVAILABLE",
+      "UNAVAILABLE",
+    ]);
+    one.release();
+    expect(new Set(codes(await taken))).toEqual(new Set(["ok"]));
+    expect(one.calls.flat()).toEqual(Array.from({ length: 10_000 }, (_, n) => String(n)));
+    await eventually("there is room again", async () => codes(await writers.append([send(room)]))[0] === "ok");
+  }, 60_000);
+
   it("listens to the broker no more once it is closed", async () => {
     const cluster = newId();
     const one = await writer(cluster);

@@ -166,13 +166,28 @@ describeMongo("the connection to MongoDB", () => {
   test("the URL names the database and cannot weaken what a write promises", async () => {
     const { host } = new URL(url);
     const weak = await MongoConnection.open(
-      `mongodb://${host}/?w=0&journal=false&retryWrites=true&readConcernLevel=local`,
+      `mongodb://${host}/?w=0&journal=false&retryWrites=true&readConcernLevel=local&readPreference=nearest`,
     );
     expect(weak.db.databaseName).toBe("rookery");
     expect(weak.db.writeConcern).toMatchObject({ w: "majority", journal: true });
     expect(weak.db.readConcern).toMatchObject({ level: "majority" });
+    expect(weak.db.readPreference).toMatchObject({ mode: "primary" });
     await weak.close();
     await expect(MongoConnection.open("http://nowhere")).rejects.toThrow(/scheme/);
+  });
+
+  test("at most 20,000 reads and writes are under way: one more surely does nothing, and is never sent", async () => {
+    const releases: (() => void)[] = [];
+    const held = () => new Promise<void>(resolve => releases.push(resolve));
+    const taken = Array.from({ length: 20_000 }, (_, n) => (n % 2 ? connection.read(held) : connection.write(held)));
+    let sent = 0;
+    const refused = [connection.write(async () => void sent++), connection.read(async () => void sent++)];
+    expect(await Promise.all(refused.map(outcome))).toEqual(["failed overload", "failed overload"]);
+    expect([sent, releases.length]).toEqual([0, 20_000]);
+    for (const release of releases) release();
+    await Promise.all(taken);
+    await warm();
+    expect(await outcome(insert("room again"))).toBe("done");
   });
 
   test("closing lets what is under way finish, and refuses what comes after", async () => {
