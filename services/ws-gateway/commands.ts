@@ -202,7 +202,7 @@ export class Commands {
       hub.abandon(connection, wanted);
       throw error;
     });
-    if (connection.closed) return;
+    if (connection.closed) return hub.abandon(connection, wanted);
     // From here to `run` in one go: the answer comes first, the next event is the one after the offset it names.
     const own = feed && hub.admitFeed(connection, feed.n, sameEpoch);
     const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch);
@@ -272,14 +272,16 @@ export class Commands {
     if (connection.waiting >= TURNS) throw new RookeryError("RATE_LIMITED", "Too many subscriptions at once.");
     connection.waiting++;
     const deadline = this.with_.clock.monotonic() + ANSWER;
-    connection.turn = connection.turn.then(async () => {
+    const turn = (connection.turn ?? Promise.resolve()).then(async () => {
       connection.waiting--;
       if (connection.closed) return;
       await work(deadline).catch((error: unknown) => {
         refused?.();
         this.refuse(connection, i, readError(error));
       });
+      if (connection.turn === turn) connection.turn = null;
     });
+    connection.turn = turn;
   }
 
   private later(connection: Connection, i: number | undefined, work: () => Promise<void>): void {

@@ -17,6 +17,8 @@ export interface Subscription {
   pending: PendingRights | null;
 }
 
+const NOBODY: ReadonlySet<string> = new Set();
+
 /** The engine's publish does all that is left to do. */
 export const isLive = ({ cursor, pending }: Subscription): boolean => cursor === null && pending === null;
 
@@ -28,15 +30,13 @@ export class Connection {
   token: VerifiedToken | null = null;
   /** By id; under the id of its user, his own feed. */
   readonly rooms = new Map<string, Subscription>();
-  /** Subscriptions that are being decided. */
-  readonly joining = new Map<string, PendingRights>();
   /** Rooms still being replayed, in turn. */
   readonly replaying: string[] = [];
   pumping = false;
-  /** Subscriptions change one after another, in the order they were asked for. */
-  turn: Promise<void> = Promise.resolve();
+  /** Subscriptions change one after another, in the order they were asked for; null while none does. */
+  turn: Promise<void> | null = null;
   waiting = 0;
-  watched: ReadonlySet<string> = new Set();
+  watched: ReadonlySet<string> = NOBODY;
   /** Told that the token is about to expire. */
   warned = false;
   /** Hello was said and is answered, or not refused yet. */
@@ -90,7 +90,7 @@ export class Connection {
 export class Outboxes {
   private dirty: Connection[] = [];
 
-  flushLater(connection: Connection): void {
+  readonly flushLater = (connection: Connection): void => {
     if (this.dirty.length === 0)
       setImmediate(() => {
         const dirty = this.dirty;
@@ -98,5 +98,5 @@ export class Outboxes {
         for (const one of dirty) one.flush();
       });
     this.dirty.push(connection);
-  }
+  };
 }

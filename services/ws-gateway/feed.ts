@@ -17,6 +17,9 @@ const RANGE_BYTES = 512 * 1024;
 /** Bytes of one read for those who are behind: what the slowest of them is sent at once. */
 const REPLAY_BYTES = 64 * 1024;
 
+/** Before anybody told us. */
+const NOWHERE: RoomHead = { offset: -1, seq: 0 };
+
 /** What a feed counts. */
 export interface FeedCounts {
   healed(): void;
@@ -24,15 +27,16 @@ export interface FeedCounts {
   dropped(cause: "duplicate" | "overflow", entries: number): void;
 }
 
+/** The same for all feeds. */
 export interface FeedDependencies {
   heads(room: string): Promise<LogHead>;
   range(room: string, after: number, maxBytes: number): Promise<LogRange>;
-  encode: Encode;
+  encode(room: string, event: RoomEvent): string;
   counts: FeedCounts;
   /** Told of entries in order of offset, without a hole, once each. */
-  entries(events: readonly RoomEvent[]): void;
-  /** Entries were skipped: readers must fetch. The next entry is the one after `head`. */
-  skipped(head: RoomHead): void;
+  entries(feed: RoomFeed, events: readonly RoomEvent[]): void;
+  /** Entries were skipped: readers must fetch. The next entry is the one after its head. */
+  skipped(feed: RoomFeed): void;
   /** Runs the healing of a gap when there is room for it: after an outage all rooms have one. */
   heal(work: () => Promise<void>): Promise<void>;
   /** Milliseconds, monotonic. */
@@ -44,6 +48,8 @@ export interface FeedDependencies {
 /**
  * What this gateway knows of one room: how far it is, and the last entries. The bus may lose, repeat and reorder; a feed
  * passes entries on strictly in order, drops what it had, and heals a gap by one read of the log for all its readers.
+ *
+ * Most feeds are one user's, and quiet: what only traffic needs is made with the first of it.
  */
 export class RoomFeed {
   /** Last entry passed on. Nothing is before the head was read once. */
@@ -52,32 +58,33 @@ export class RoomFeed {
   private floor = 1;
   /** Where this feed began, or went on after it had skipped. */
   private since = Infinity;
-  private readonly ring: Ring;
-  /** Made when somebody first is behind: most feeds are one user's, and quiet. */
+  private ring: Ring | null = null;
   private reads: JoinedReads | null = null;
-  private readonly held = new Map<number, RoomEvent>();
+  private held: Map<number, RoomEvent> | null = null;
   private heldBytes = 0;
   /** The furthest entry anybody told us of. What would not fit in front of a gap is known by it alone. */
-  private told: RoomHead = { offset: -1, seq: 0 };
+  private told: RoomHead = NOWHERE;
   /** Entries came that could not be held. */
   private overflowed = false;
   private healing: Promise<void> | null = null;
-  private readonly loaded: Promise<void>;
+  /** Null once the head is known. */
+  private loading: Promise<void> | null;
   /** Monotonic milliseconds since the last entry passed, or since nobody had asked for the room. */
   activeAt: number;
 
   constructor(
     readonly room: string,
     private readonly with_: FeedDependencies,
+    /** Resolves once no packet of the room passes us by: only then is its head asked for. */
+    interest: Promise<unknown> = Promise.resolve(),
   ) {
     this.activeAt = with_.now();
-    this.ring = new Ring(with_.encode);
-    this.loaded = with_.heads(room).then(head => this.start(head));
+    this.loading = interest.then(() => with_.heads(room)).then(head => this.start(head));
   }
 
   /** Resolves once the head is known: from then on the feed is whole. */
   get ready(): Promise<void> {
-    return this.loaded;
+    return this.loading ?? Promise.resolve();
   }
 
   get head(): LogHead {
@@ -94,7 +101,7 @@ export class RoomFeed {
 
   /** Entries after an offset from memory, or null if they are not all there. */
   recent(after: number): readonly Framed[] | null {
-    return after >= this.position ? [] : this.ring.after(after);
+    return after >= this.position ? [] : (this.ring?.after(after) ?? null);
   }
 
   /** Entries after an offset from the log, by a read shared with all who wait for one. Rejects after 5 s. */
@@ -102,19 +109,19 @@ export class RoomFeed {
     this.reads ??= new JoinedReads({
       read: from => this.read(from),
       got: entries => this.keep(entries),
-      encode: this.with_.encode,
+      encode: this.encoder(),
     });
     return this.reads.after(after);
   }
 
   /** What is kept in memory, for whoever looks after this gateway. */
   get ringSize(): { entries: number; bytes: number } {
-    return this.ring.size;
+    return this.ring?.size ?? { entries: 0, bytes: 0 };
   }
 
   /** Entries that wait behind a gap, or for the head to be known. */
   get waiting(): number {
-    return this.held.size;
+    return this.held?.size ?? 0;
   }
 
   /** Whether the entry was passed on here. */
@@ -124,11 +131,11 @@ export class RoomFeed {
 
   /** When (milliseconds since 1970) the entry was passed on here; null if it was not, or is no longer in memory. */
   tookAt(offset: number): number | null {
-    return this.ring.timeOf(offset);
+    return this.ring?.timeOf(offset) ?? null;
   }
 
   get lastTookAt(): number | null {
-    return this.ring.lastTime;
+    return this.ring?.lastTime ?? null;
   }
 
   /** Goes as far as the log was when asked, for who knows of an offset we do not. Rejects with UNAVAILABLE if it cannot. */
@@ -145,10 +152,11 @@ export class RoomFeed {
   }
 
   private start(head: LogHead): void {
+    this.loading = null;
     this.position = this.since = head.offset;
     this.seq = head.seq;
     this.floor = head.floor;
-    for (const offset of this.held.keys()) if (offset <= this.position) this.drop(offset);
+    for (const offset of this.held?.keys() ?? []) if (offset <= this.position) this.drop(offset);
     this.pass();
     if (this.behind) void this.heal();
   }
@@ -168,12 +176,12 @@ export class RoomFeed {
     const { counts } = this.with_;
     let next = this.position + 1;
     for (const event of events) {
-      if (event.offset <= this.position || this.held.has(event.offset)) {
+      if (event.offset <= this.position || this.held?.has(event.offset)) {
         counts.dropped("duplicate", 1);
         continue;
       }
       this.tell(event);
-      const full = this.held.size >= HELD_ENTRIES || this.heldBytes + event.data.length > HELD_BYTES;
+      const full = this.waiting >= HELD_ENTRIES || this.heldBytes + event.data.length > HELD_BYTES;
       if (event.offset === next) next++;
       else if (full) {
         this.overflowed = true;
@@ -186,6 +194,7 @@ export class RoomFeed {
 
   private hold(event: RoomEvent): void {
     this.drop(event.offset);
+    this.held ??= new Map();
     this.held.set(event.offset, event);
     this.heldBytes += event.data.length;
   }
@@ -193,7 +202,7 @@ export class RoomFeed {
   /** Passes on what follows the position without a hole. */
   private pass(): void {
     let run: RoomEvent[] = [];
-    for (let next = this.held.get(this.position + 1); next; next = this.held.get(this.position + 1)) {
+    for (let next = this.next; next; next = this.next) {
       this.drop(next.offset);
       this.position = next.offset;
       this.seq = next.seq;
@@ -201,20 +210,26 @@ export class RoomFeed {
     }
     if (run.length === 0) return;
     // What had to wait may have been changed since, also by what still waits.
-    for (const target of targetsOf(run, this.held)) run = run.map(event => shownAfter(event, target));
+    for (const target of targetsOf(run, [...(this.held?.values() ?? [])]))
+      run = run.map(event => shownAfter(event, target));
     const at = this.with_.time();
     for (const event of run) this.remember(event, at);
     this.activeAt = this.with_.now();
-    this.with_.entries(run);
+    this.with_.entries(this, run);
   }
 
   /** A replay shows a message as it is now, so nothing keeps what was edited away or deleted. */
   private remember(event: RoomEvent, at: number): void {
     if (event.target) {
-      this.ring.change(event.target);
+      this.ring?.change(event.target);
       this.reads?.change(event.target);
     }
+    this.ring ??= new Ring(this.encoder());
     this.ring.push(event, at);
+  }
+
+  private encoder(): Encode {
+    return event => this.with_.encode(this.room, event);
   }
 
   private async read(after: number): Promise<readonly RoomEvent[]> {
@@ -230,6 +245,7 @@ export class RoomFeed {
 
   /** What was read for one who was behind is there for the next one, if it goes up to what is in memory. */
   private keep(read: readonly Framed[]): void {
+    this.ring ??= new Ring(this.encoder());
     const next = this.ring.first ?? this.position + 1;
     const older = read.filter(({ event }) => event.offset < next);
     if (older.at(-1)?.event.offset === next - 1) this.ring.extend(older);
@@ -254,7 +270,7 @@ export class RoomFeed {
       const ends = range !== null && this.position === before;
       const late = this.with_.now() > deadline;
       if (!late && !this.overflowed && !ends) continue;
-      if (this.held.size > 0 || this.overflowed) return this.skip();
+      if (this.waiting > 0 || this.overflowed) return this.skip();
       // Nothing waits, so nothing is skipped: the log is believed, or asked again when a head is told again.
       if (ends) this.told = { offset: this.position, seq: this.seq };
       return;
@@ -282,29 +298,33 @@ export class RoomFeed {
     this.pass();
   }
 
+  /** What comes next, if it is here. */
+  private get next(): RoomEvent | undefined {
+    return this.held?.get(this.position + 1);
+  }
+
   private drop(offset: number): void {
-    const event = this.held.get(offset);
+    const event = this.held?.get(offset);
     if (!event) return;
-    this.held.delete(offset);
+    this.held?.delete(offset);
     this.heldBytes -= event.data.length;
   }
 
   /** Jumps to the furthest entry known. The ring starts anew: it holds no gap either. */
   private skip(): void {
-    this.held.clear();
+    this.held = null;
     this.heldBytes = 0;
     this.overflowed = false;
-    this.ring.clear();
+    this.ring = null;
     this.position = this.since = this.told.offset;
     this.seq = this.told.seq;
-    this.with_.skipped(this.head);
+    this.with_.skipped(this);
   }
 }
 
 const breath = (): Promise<void> => new Promise(resolve => setTimeout(resolve, RETRY_MS));
 
 /** What entries, and those that wait behind them, make of messages: in order of offset, the last word of each last. */
-function targetsOf(run: readonly RoomEvent[], held: ReadonlyMap<number, RoomEvent>): Target[] {
-  const waiting = held.size === 0 ? [] : [...held.values()].sort((one, other) => one.offset - other.offset);
-  return [...run, ...waiting].flatMap(({ target }) => target ?? []);
+function targetsOf(run: readonly RoomEvent[], waiting: readonly RoomEvent[]): Target[] {
+  return [...run, ...waiting.toSorted((one, other) => one.offset - other.offset)].flatMap(({ target }) => target ?? []);
 }

@@ -2,7 +2,7 @@ import type { LogHead, LogRange } from "../core/contract";
 import { entryFrame } from "../core/protocol";
 import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
 import type { Connection } from "./connection";
-import { RoomFeed, type FeedCounts } from "./feed";
+import { RoomFeed, type FeedCounts, type FeedDependencies } from "./feed";
 import { Lanes } from "./lanes";
 import type { ToldMarks } from "./told-marks";
 
@@ -28,12 +28,12 @@ export interface FollowedRoomsDependencies {
 export interface Room {
   feed: RoomFeed;
   readers: Set<Connection>;
-  /** Readers that are still catching up. */
-  replaying: Set<Connection>;
+  /** Readers that are still catching up; null while there are none. */
+  replaying: Set<Connection> | null;
   /** Made by the first mark that is told. */
   marks: ToldMarks | null;
-  /** Resolves to what ends the interest in the bus. */
-  leave: Promise<() => void>;
+  /** Ends the interest in the bus; null until it is known. */
+  leave: (() => void) | null;
   /** Monotonic milliseconds since nobody reads; null while somebody does. */
   emptySince: number | null;
 }
@@ -47,8 +47,22 @@ const HEALS = 32;
 export class FollowedRooms {
   private readonly rooms = new Map<string, Room>();
   private readonly heals = new Lanes(HEALS);
+  private readonly feedsWith: FeedDependencies;
 
-  constructor(private readonly with_: FollowedRoomsDependencies) {}
+  constructor(private readonly with_: FollowedRoomsDependencies) {
+    const { heads, range, counts, now, time } = with_;
+    this.feedsWith = {
+      heads,
+      range,
+      counts,
+      encode: entryFrame,
+      entries: (feed, events) => this.of(feed, room => with_.entries(room, events)),
+      skipped: feed => this.of(feed, room => with_.skipped(room)),
+      heal: work => this.heals.run(work),
+      now,
+      time,
+    };
+  }
 
   get size(): number {
     return this.rooms.size;
@@ -66,26 +80,17 @@ export class FollowedRooms {
   open(id: string): Room {
     const there = this.rooms.get(id);
     if (there) return there;
-    const { bus, range, counts, now, time } = this.with_;
-    const leave = bus.subscribe(id, packet => {
+    const { bus, now } = this.with_;
+    const interest = bus.subscribe(id, packet => {
       if (packet.type === "signal") this.with_.signal(room, packet.signal);
       else room.feed.receive(packet);
     });
-    const feed = new RoomFeed(id, {
-      heads: async () => {
-        await leave;
-        return this.with_.heads(id);
-      },
-      range,
-      counts,
-      encode: event => entryFrame(id, event),
-      entries: events => this.with_.entries(room, events),
-      skipped: () => this.with_.skipped(room),
-      heal: work => this.heals.run(work),
-      now,
-      time,
-    });
-    const room: Room = { feed, leave, readers: new Set(), replaying: new Set(), marks: null, emptySince: now() };
+    const feed = new RoomFeed(id, this.feedsWith, interest);
+    const room: Room = { feed, leave: null, readers: new Set(), replaying: null, marks: null, emptySince: now() };
+    interest.then(leave => {
+      if (this.rooms.get(id) === room) room.leave = leave;
+      else leave();
+    }, ignore);
     this.rooms.set(id, room);
     // Without a head there is no order to keep: whoever comes next tries anew.
     feed.ready.catch(() => this.drop(room));
@@ -112,8 +117,15 @@ export class FollowedRooms {
   }
 
   private drop(room: Room): void {
-    if (this.rooms.get(room.feed.room) === room) this.rooms.delete(room.feed.room);
-    room.leave.then(leave => leave(), ignore);
+    if (this.rooms.get(room.feed.room) !== room) return;
+    this.rooms.delete(room.feed.room);
+    room.leave?.();
+  }
+
+  /** The room of a feed, unless it was forgotten meanwhile. */
+  private of(feed: RoomFeed, work: (room: Room) => void): void {
+    const room = this.rooms.get(feed.room);
+    if (room?.feed === feed) work(room);
   }
 }
 

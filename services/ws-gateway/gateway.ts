@@ -111,7 +111,7 @@ export class Gateway implements EngineHandlers {
     if (socket.protocol !== "" && socket.protocol !== SUBPROTOCOL)
       return socket.end(CLOSES.VERSION.code, CLOSES.VERSION.reason);
     if (!this.accepting) return socket.end(CLOSES.GOING_AWAY.code, CLOSES.GOING_AWAY.reason);
-    const connection = new Connection(socket, this.with_.clock.monotonic(), dirty => this.outboxes.flushLater(dirty));
+    const connection = new Connection(socket, this.with_.clock.monotonic(), this.outboxes.flushLater);
     socket.data = connection;
     this.connections.add(connection);
     this.with_.metrics.opened();

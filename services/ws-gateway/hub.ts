@@ -3,22 +3,20 @@ import { CLOSES } from "../core/closes";
 import type { LogHead, LogRange, RoomAccess } from "../core/contract";
 import { RookeryError, type ErrorCode } from "../core/errors";
 import { isId } from "../core/ids";
-import { encode, entryFrame, resetFrame, type RoomState } from "../core/protocol";
-import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
-import { isLive, type Connection, type Subscription } from "./connection";
+import { encode, resetFrame, type RoomState } from "../core/protocol";
+import type { RoomBus } from "../core/room-bus";
+import type { Connection, Subscription } from "./connection";
 import type { FeedCounts, RoomFeed } from "./feed";
+import { FanOut, type FanOutDependencies } from "./fan-out";
 import { FollowedRooms, type Room } from "./followed-rooms";
 import { Memberships } from "./memberships";
 import { Rechecks } from "./rechecks";
 import { Replayer, resetCause } from "./replay";
 import { askAccess, PendingRights, type Rights } from "./rights";
-import { ToldMarks } from "./told-marks";
 
 /** What the hub needs of the rest of the house. */
-export interface HubDependencies {
+export interface HubDependencies extends Pick<FanOutDependencies, "publish" | "delivered"> {
   bus: RoomBus;
-  /** One frame to every live reader of the room, at once, by the engine. */
-  publish(room: string, frame: string): void;
   access(user: string, rooms: string[]): Promise<RoomAccess[]>;
   heads(room: string): Promise<LogHead>;
   range(room: string, after: number, maxBytes: number): Promise<LogRange>;
@@ -26,7 +24,6 @@ export interface HubDependencies {
   now(): number;
   /** Milliseconds since 1970. */
   time(): number;
-  delivered(count: number): void;
   replayed(outcome: "live" | "replayed" | "reset"): void;
   counts: FeedCounts & { reset(cause: ResetCause, sockets: number): void };
 }
@@ -43,15 +40,13 @@ type Entered = Exclude<RoomState, { state: "denied" }>;
 /** Of everybody in his own feed: he reads it, and that is all. */
 const OWN: Rights = { member: false, open: true };
 
-/** Longest joined frame; above it the engine would leave its batching. */
-const FRAME = 15 * 1024;
-
 /** Where rooms and sockets meet: who reads what, and what they get. No entry passes through here once per reader. */
 export class Hub {
   private readonly rooms: FollowedRooms;
   private readonly memberships: Memberships;
   private readonly rechecks: Rechecks;
   private readonly replayer: Replayer;
+  private readonly fanOut: FanOut;
 
   constructor(private readonly with_: HubDependencies) {
     this.rooms = new FollowedRooms({
@@ -61,9 +56,9 @@ export class Hub {
       counts: with_.counts,
       now: with_.now,
       time: with_.time,
-      entries: (room, events) => this.entries(room, events),
+      entries: (room, events) => this.fanOut.entries(room, events),
       skipped: room => this.skipped(room),
-      signal: (room, signal) => this.signal(room, signal),
+      signal: (room, signal) => this.fanOut.signal(room, signal),
       awaited: room => this.memberships.awaited(room),
     });
     this.memberships = new Memberships({
@@ -79,8 +74,11 @@ export class Hub {
     this.replayer = new Replayer({
       feed: id => this.rooms.get(id)?.feed,
       reset: cause => with_.counts.reset(cause, 1),
-      done: (id, connection) => this.rooms.get(id)?.replaying.delete(connection),
+      done: (id, connection) => this.caughtUp(this.rooms.get(id), connection),
     });
+    const { publish, delivered } = with_;
+    const connectionsOf = (user: string): Connection[] => this.connectionsOf(user);
+    this.fanOut = new FanOut({ publish, delivered, connectionsOf }, this.memberships, this.replayer);
   }
 
   get size(): number {
@@ -185,7 +183,8 @@ export class Hub {
       if (!subscription) continue;
       if (subscription.cursor === null) connection.socket.subscribe(id);
       else if (!connection.replaying.includes(id)) connection.replaying.push(id);
-      if (subscription.cursor !== null) this.rooms.get(id)?.replaying.add(connection);
+      const room = this.rooms.get(id);
+      if (subscription.cursor !== null && room) (room.replaying ??= new Set()).add(connection);
     }
     void this.replayer.pump(connection);
   }
@@ -200,13 +199,17 @@ export class Hub {
     connection.socket.unsubscribe(id);
     const room = this.rooms.get(id);
     room?.readers.delete(connection);
-    room?.replaying.delete(connection);
+    this.caughtUp(room, connection);
     if (room?.readers.size === 0) room.emptySince = this.with_.now();
+  }
+
+  private caughtUp(room: Room | undefined, connection: Connection): void {
+    room?.replaying?.delete(connection);
+    if (room?.replaying?.size === 0) room.replaying = null;
   }
 
   close(connection: Connection): void {
     for (const id of [...connection.rooms.keys()]) this.drop(connection, id);
-    this.abandon(connection, [...connection.joining.keys()]);
   }
 
   /** Goes on with replays when the socket has taken what was sent. */
@@ -242,36 +245,6 @@ export class Hub {
     return { offset, seq, state };
   }
 
-  private entries(room: Room, events: readonly RoomEvent[]): void {
-    const id = room.feed.room;
-    let frames: string[] = [];
-    let length = 0;
-    const flush = (): void => {
-      if (frames.length > 0 && room.readers.size > 0) {
-        this.with_.publish(id, frames.length === 1 ? (frames[0] as string) : frames.join("\n"));
-        this.with_.delivered(frames.length * room.readers.size);
-      }
-      frames = [];
-      length = 0;
-    };
-    for (const event of events) {
-      const frame = entryFrame(id, event);
-      if (length + frame.length > FRAME) flush();
-      frames.push(frame);
-      length += frame.length;
-      if (event.member) {
-        // The cut is this offset: the one concerned gets this entry and none after it.
-        flush();
-        this.memberships.member(id, event.member);
-      } else if (event.kind === "room") {
-        flush();
-        this.memberships.settings(id, room.readers, event.data);
-      }
-    }
-    flush();
-    for (const connection of room.replaying) void this.replayer.pump(connection);
-  }
-
   private cut(connection: Connection, id: string, code: ErrorCode): void {
     this.leave(connection, id);
     connection.reply(encode({ t: "unsub", room: id, code }));
@@ -282,7 +255,7 @@ export class Hub {
   private skipped(room: Room): void {
     const id = room.feed.room;
     this.memberships.skipped(id);
-    room.replaying.clear();
+    room.replaying = null;
     this.with_.counts.reset("gap", room.readers.size);
     for (const connection of room.readers) {
       const subscription = connection.rooms.get(id);
@@ -304,26 +277,6 @@ export class Hub {
     Object.assign(subscription, { member, open, pending: null });
     connection.socket.send(resetFrame(id, feed.head.offset, id === connection.user));
     connection.socket.subscribe(id);
-  }
-
-  private signal(room: Room, signal: RoomSignal): void {
-    const { feed, readers } = room;
-    const id = feed.room;
-    if (readers.size === 0) return;
-    if (signal.type !== "typing") {
-      const { type, user, seq } = signal;
-      room.marks ??= new ToldMarks();
-      if (room.marks.moves(signal)) this.with_.publish(id, encode({ t: type, room: id, user, seq }));
-      return;
-    }
-    // Typing reaches the others only: one's own sockets step aside for this one publish.
-    const own = this.connectionsOf(signal.user).filter(connection => {
-      const subscription = connection.rooms.get(id);
-      return subscription !== undefined && isLive(subscription);
-    });
-    for (const { socket } of own) socket.unsubscribe(id);
-    this.with_.publish(id, encode({ t: "typing", room: id, user: signal.user, on: signal.on }));
-    for (const { socket } of own) socket.subscribe(id);
   }
 
   private connectionsOf(user: string): Connection[] {

@@ -12,21 +12,19 @@ export interface MembershipDependencies {
 /** Applies what a room's entries say about rights: to who reads it, and to who is about to. */
 export class Memberships {
   /** Connections whose subscription to a room is being decided. */
-  private readonly joiners = new Map<string, Set<Connection>>();
+  private readonly joiners = new Map<string, Map<Connection, PendingRights>>();
 
   constructor(private readonly with_: MembershipDependencies) {}
 
   /** From now on entries leave their mark on a subscription that is being decided. */
   begin(connection: Connection, room: string): void {
-    connection.joining.set(room, new PendingRights());
-    this.joiners.set(room, (this.joiners.get(room) ?? new Set()).add(connection));
+    this.joiners.set(room, (this.joiners.get(room) ?? new Map()).set(connection, new PendingRights()));
   }
 
   /** Ends that time. */
   end(connection: Connection, room: string): PendingRights | undefined {
-    const pending = connection.joining.get(room);
-    connection.joining.delete(room);
     const joiners = this.joiners.get(room);
+    const pending = joiners?.get(connection);
     joiners?.delete(connection);
     if (joiners?.size === 0) this.joiners.delete(room);
     return pending;
@@ -37,14 +35,18 @@ export class Memberships {
     return this.joiners.has(room);
   }
 
+  private joining(room: string): Iterable<PendingRights> {
+    return this.joiners.get(room)?.values() ?? [];
+  }
+
   /** Entries were skipped. */
   skipped(room: string): void {
-    for (const connection of this.joiners.get(room) ?? []) connection.joining.get(room)?.skipped();
+    for (const pending of this.joining(room)) pending.skipped();
   }
 
   member(room: string, { user, change }: NonNullable<RoomEvent["member"]>): void {
     for (const connection of this.with_.connectionsOf(user)) {
-      connection.joining.get(room)?.changed(change);
+      this.joiners.get(room)?.get(connection)?.changed(change);
       const subscription = connection.rooms.get(room);
       if (!subscription) continue;
       if (subscription.pending) subscription.pending.changed(change);
@@ -61,7 +63,7 @@ export class Memberships {
   settings(room: string, readers: Iterable<Connection>, data: string): void {
     const { isPrivate = true, deletedAt } = JSON.parse(data) as { isPrivate?: boolean; deletedAt?: string };
     const now = { open: !isPrivate, deleted: deletedAt !== undefined };
-    for (const connection of this.joiners.get(room) ?? []) connection.joining.get(room)?.settings(now);
+    for (const pending of this.joining(room)) pending.settings(now);
     for (const connection of [...readers]) {
       const subscription = connection.rooms.get(room);
       if (!subscription) continue;

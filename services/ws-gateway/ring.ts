@@ -104,10 +104,4 @@ export class Ring {
       this.entries[index] = now;
     });
   }
-
-  clear(): void {
-    this.entries = [];
-    this.times = [];
-    this.bytes = 0;
-  }
 }

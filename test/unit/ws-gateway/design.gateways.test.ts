@@ -32,13 +32,13 @@ async function feedOf(log: RoomEvent[], answers: (after: number) => Promise<Room
       reads.push({ after, maxBytes });
       return { events: await answers(after), more: false, head: head() };
     },
-    encode: ({ offset, data }) => {
+    encode: (_, { offset, data }) => {
       encoded.push(offset);
       return data;
     },
     counts: count.counts,
-    entries: events => passed.push(...events),
-    skipped: ({ offset }) => skipped.push(offset),
+    entries: (_, events) => passed.push(...events),
+    skipped: ({ head: { offset } }) => skipped.push(offset),
     heal: work => work(),
     now: () => now,
     time: () => now,

@@ -25,10 +25,10 @@ async function ground(size: number, faults: { reads?: number } = {}) {
       }
       return { events: log.slice(after, after + 50), more: after + 50 < log.length, head: head() };
     },
-    encode: ({ data }) => data,
+    encode: (_, { data }) => data,
     counts: count.counts,
-    entries: events => passed.push(...events.map(({ offset }) => offset)),
-    skipped: ({ offset }) => skipped.push(offset),
+    entries: (_, events) => passed.push(...events.map(({ offset }) => offset)),
+    skipped: ({ head: { offset } }) => skipped.push(offset),
     heal: work => work(),
     now: () => now,
     time: () => 1_000_000 + now,
@@ -110,23 +110,24 @@ describe("a room's feed", () => {
     const count = new Counts();
     const log = upTo(1, 1_500).map(offset => event(offset));
     const head = (): LogHead => ({ offset: log.length, seq: log.length, floor: 1 });
-    let known = (_head: LogHead): void => undefined;
+    let known: ((head: LogHead) => void) | undefined;
     const passed: number[] = [];
     const skipped: number[] = [];
     const feed = new RoomFeed("room", {
       heads: () => new Promise(resolve => (known = resolve)),
       range: async (_room, after) => ({ events: log.slice(after, after + 1_000), more: false, head: head() }),
-      encode: ({ data }) => data,
+      encode: (_, { data }) => data,
       counts: count.counts,
-      entries: events => passed.push(...events.map(({ offset }) => offset)),
-      skipped: ({ offset }) => skipped.push(offset),
+      entries: (_, events) => passed.push(...events.map(({ offset }) => offset)),
+      skipped: ({ head: { offset } }) => skipped.push(offset),
       heal: work => work(),
       now: () => 0,
       time: () => 0,
     });
     for (const one of log.slice(10)) feed.receive({ type: "events", room: "room", events: [one] });
     expect(feed.waiting).toBe(1_000);
-    known({ offset: 10, seq: 10, floor: 1 });
+    await eventually("its head is asked for", () => known !== undefined);
+    known?.({ offset: 10, seq: 10, floor: 1 });
     await eventually("it came", () => passed.length + skipped.length > 1_000);
     await eventually("all is there", () => passed.at(-1) === 1_500 || skipped.length > 0);
     expect([passed, skipped]).toEqual([upTo(11, 1_500), []]);

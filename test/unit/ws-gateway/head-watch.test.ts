@@ -27,7 +27,7 @@ async function ground(count: number) {
           more: false,
           head: headOf(room),
         }),
-        encode: ({ data }) => data,
+        encode: (_, { data }) => data,
         counts: countNothing,
         entries: () => undefined,
         skipped: () => undefined,

@@ -46,10 +46,10 @@ async function ground(stored: number) {
   const feed = new RoomFeed(room, {
     heads: async () => head(),
     range,
-    encode: ({ offset, kind, data }) => eventFrame(room, offset, kind, data),
+    encode: (_, { offset, kind, data }) => eventFrame(room, offset, kind, data),
     counts: countNothing,
     // What the engine does for a live reader.
-    entries: events => void (live && offsets.push(...events.map(({ offset }) => offset))),
+    entries: (_, events) => void (live && offsets.push(...events.map(({ offset }) => offset))),
     skipped: () => undefined,
     heal: work => work(),
     now: () => performance.now(),
