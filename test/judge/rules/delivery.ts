@@ -22,7 +22,7 @@ interface Socket {
   /** Rooms that were cut by the server: what comes of them is H12's. */
   cut: Set<string>;
   /** Of the user's own feed. */
-  user: { next: number | null; since: HistoryLine } | null;
+  user: { id: string; next: number; since: HistoryLine } | null;
   /** Or was, when all had come to rest. */
   open: boolean;
 }
@@ -38,7 +38,10 @@ export const delivery: JudgedRule = {
   judge(history, report) {
     const sockets = new Map<string, Socket>();
     const epochs = new Map<number, Completion>();
+    /** Of each user's own feed the furthest that any of his sockets knew of, since the last restore. */
+    const feeds = new Map<string, { n: number; line: HistoryLine }>();
     for (const line of history.lines) {
+      if (line.phase === "run" && line.what === "restored") feeds.clear();
       if (line.phase === "run" || line.session === "rest") continue;
       let socket = sockets.get(line.session);
       if (!socket) sockets.set(line.session, (socket = { rooms: new Map(), cut: new Set(), user: null, open: true }));
@@ -47,8 +50,11 @@ export const delivery: JudgedRule = {
         if (line.op === "unsubscribe")
           for (const room of line.rooms) Object.assign(socket.rooms.get(room) ?? {}, { ending: true });
       } else end(history, socket, line, epochs, report);
+      const { user } = socket;
+      if (user?.since === line && user.next - 1 > (feeds.get(user.id)?.n ?? 0))
+        feeds.set(user.id, { n: user.next - 1, line });
     }
-    for (const socket of sockets.values()) if (socket.open) reached(history, socket, report);
+    for (const socket of sockets.values()) if (socket.open) reached(history, socket, feeds, report);
   },
 };
 
@@ -136,7 +142,7 @@ function beginFeed(
     report(`The user's feed went on as ${feed} for who knew another epoch.`, null, asked, line);
   else if (from !== null && feed === "live" && from !== n)
     report(`The user's feed was resumed from ${from}, and is live at ${n}.`, null, asked, line);
-  socket.user = { next: (feed === "replayed" ? (from ?? n) : n) + 1, since: line };
+  socket.user = { id: line.user, next: (feed === "replayed" ? (from ?? n) : n) + 1, since: line };
 }
 
 function see(history: HistoryIndex, socket: Socket, line: Observed, report: Report): void {
@@ -155,9 +161,9 @@ function see(history: HistoryIndex, socket: Socket, line: Observed, report: Repo
       socket.cut.add(line.room);
       return;
     case "user":
-      if (line.kind !== "reset" && socket.user?.next != null && line.n !== socket.user.next)
+      if (line.kind !== "reset" && socket.user && line.n !== socket.user.next)
         report(`The user's feed came to ${line.n}, next was ${socket.user.next}.`, null, socket.user.since, line);
-      socket.user = { next: line.n + 1, since: line };
+      socket.user = { id: line.user, next: line.n + 1, since: line };
       return;
     case "event":
       event(socket, line, report);
@@ -203,9 +209,17 @@ function event(socket: Socket, line: Observed & { what: "event" }, report: Repor
 }
 
 /** Who is subscribed when all has come to rest has all there is. */
-function reached(history: HistoryIndex, socket: Socket, report: Report): void {
+function reached(
+  history: HistoryIndex,
+  { rooms, user }: Socket,
+  feeds: ReadonlyMap<string, { n: number; line: HistoryLine }>,
+  report: Report,
+): void {
   if (history.quietAt === Infinity) return;
-  for (const [room, { next, since }] of socket.rooms) {
+  const feed = user && feeds.get(user.id);
+  if (feed && feed.line.t <= history.quietAt && user.next <= feed.n)
+    report(`The user's feed is at ${feed.n}, and here ${user.next} never came.`, null, user.since, feed.line);
+  for (const [room, { next, since }] of rooms) {
     const { head } = history.pastOf(room, history.era);
     if (next === null || !head.line || head.line.t > history.quietAt || next > head.offset) continue;
     report(`The last events up to ${head.offset} never came, next was ${next}.`, room, since, head.line);

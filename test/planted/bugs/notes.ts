@@ -7,7 +7,7 @@ const isNote = (text: string): boolean => text.startsWith('{"t":"user"');
 /** How often a note comes that came once, now and then. */
 const comes = (times: number): void =>
   wrapPublish(publish => {
-    const due = everyNth(5);
+    const due = everyNth(3);
     return (topic, text) => {
       for (let left = isNote(text) && due() ? times : 1; left > 0; left--) publish(topic, text);
     };
