@@ -8,6 +8,8 @@ export interface Room {
   readonly id: string;
   readonly kind: "public" | "private" | "direct";
   readonly members: Set<string>;
+  /** Whose membership is being changed: what became of it nobody knows yet. */
+  readonly changing: Set<string>;
 }
 
 /** Everybody of a run: the admin, who owns the channels, users, and clients that are their devices. */
@@ -98,6 +100,7 @@ async function channelsOf(
       id: made.id,
       kind: isPrivate ? "private" : "public",
       members: new Set([admin.user, ...crowd]),
+      changing: new Set(),
     });
   });
   return rooms;
@@ -109,7 +112,7 @@ async function directsOf(accounts: readonly Account[], count: number, random: ()
     const [one, other] = some(random, accounts, 2) as [Account, Account];
     const body = { type: "direct", members: [other.user] };
     const { id } = await done("a direct room", one, "POST", "/api/conversations", body);
-    rooms.set(id, { id, kind: "direct", members: new Set([one.user, other.user]) });
+    rooms.set(id, { id, kind: "direct", members: new Set([one.user, other.user]), changing: new Set() });
   }
   return [...rooms.values()];
 }

@@ -304,10 +304,12 @@ export class Workload {
   private change(room: Room, user: string, act: () => Promise<void>): void {
     const key = `${room.id} ${user}`;
     if (this.changing.has(key)) return;
-    this.changing.set(
-      key,
-      act().finally(() => this.changing.delete(key)),
-    );
+    room.changing.add(user);
+    const ended = (): void => {
+      room.changing.delete(user);
+      this.changing.delete(key);
+    };
+    this.changing.set(key, act().finally(ended));
   }
 
   private async outAndIn(room: Room, user: string): Promise<void> {
