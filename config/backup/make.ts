@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { copyFile, rm, rmdir, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { syncFolder } from "../../mixins/durable-folder";
 import type { Config } from "../config";
 import { version } from "../root";
@@ -20,6 +20,8 @@ export async function makeBackup(config: Config, folder: string): Promise<Manife
   if (!existsSync(store)) throw new Mistake(`DATA_DIR ${dataDir} holds no store`);
   if (existsSync(to) && (!(await stat(to)).isDirectory() || readdirSync(to).length > 0))
     throw new Mistake(`${folder} is there already and not empty`);
+  if (!relative(join(dataDir, FILES), to).startsWith(".."))
+    throw new Mistake(`${folder} is among the files that would be copied`);
   const made = mkdirSync(to, { recursive: true, mode: 0o700 });
   try {
     const manifest = await fill(config, store, to);

@@ -126,8 +126,9 @@ describe("a backup", () => {
     expect(manifest.files?.count).toBeGreaterThanOrEqual(ids.length);
   });
 
-  test("is not made over something, nor of nothing", async () => {
-    const { config } = await makeStore();
+  test("is not made over something, nor of nothing, nor of itself", async () => {
+    const { config, dataDir } = await makeStore();
+    await expect(makeBackup(config, join(dataDir, "files", "b"))).rejects.toThrow("is among the files");
     const folder = temporaryFolder();
     writeFileSync(join(folder, "mine"), "");
     await expect(makeBackup(config, folder)).rejects.toThrow("is there already and not empty");
