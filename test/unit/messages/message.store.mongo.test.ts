@@ -189,6 +189,22 @@ describeMongo("the room log in MongoDB", () => {
     expect((await store.heads([room])).get(room)).toEqual({ offset: 9, seq: 9, floor: 6 });
   });
 
+  it("message state is derived before append resolves, and so before publish and ack", async () => {
+    const store: MongoMessageStore = Object.create(await opened());
+    let release = (): void => undefined;
+    const held = new Promise<void>(resolve => (release = resolve));
+    store.apply = () => held;
+    const room = newId();
+    let done = false;
+    const appended = store.append(room, [messageEntry({ offset: 1, seq: 1 })]).finally(() => (done = true));
+    await eventually("it is inserted", async () => (await store.heads([room])).get(room)?.offset === 1);
+    // Whatever else is asked for after the insert is answered by now.
+    for (let look = 0; look < 5; look++) await store.heads([room]);
+    expect(done).toBe(false);
+    release();
+    expect(await appended).toEqual({ stored: 1 });
+  });
+
   it("says unknown, never failed, where the entries are stored and what follows from them could not be done", async () => {
     const store: MongoMessageStore = Object.create(await opened());
     store.apply = () => Promise.reject(new StorageError("failed", "away"));
