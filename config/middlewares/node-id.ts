@@ -16,12 +16,18 @@ const WORK: ReadonlySet<string> = new Set(["REQ", "EVENT"]);
  */
 export function nodeIdMiddleware(): Middleware {
   let node: ServiceBroker;
+  /** Until its process ends: while it stops, what it has taken is still being answered. */
+  let inService = false;
 
   return {
     name: "Node id",
 
     created(broker: ServiceBroker) {
       node = broker;
+    },
+
+    started() {
+      inService = true;
     },
 
     transitMessageHandler(next: Handler): Handler {
@@ -31,7 +37,7 @@ export function nodeIdMiddleware(): Middleware {
         if (WORK.has(command) && !transit?.connected) return false;
         if (sender !== nodeID) return next(command, packet);
         const isOther = command === "INFO" && instanceID !== node.instanceID;
-        if (!node.started) {
+        if (!inService && !node.started) {
           // Moleculer ends this process at once, before its log is written.
           if (isOther) console.error(`the node id ${nodeID} is another process's`);
           return next(command, packet);
