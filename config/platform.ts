@@ -13,6 +13,7 @@ import { newId } from "../services/core/ids";
 import type { Limits } from "../services/core/limits";
 import { MemoryRoomBus, type RoomBus } from "../services/core/room-bus";
 import { AccessTokens } from "../services/core/tokens";
+import { refuseUnfinished } from "./backup/unfinished";
 import type { Config } from "./config";
 import { Health } from "./health";
 
@@ -162,6 +163,7 @@ export class Platform {
   private async openEmbedded(): Promise<{ database: SqliteDatabase; release: Release }> {
     const release = await lockFolder(this.config.dataDir);
     try {
+      refuseUnfinished(this.config.dataDir);
       const database = await SqliteDatabase.open(join(this.config.dataDir, "rookery.db"), { clock: this.clock });
       // Without its worker this process can neither read nor store.
       database.onFatal(endProcess);

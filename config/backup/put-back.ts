@@ -8,11 +8,10 @@ import { readManifest, type Manifest } from "./manifest";
 import { isFull, Mistake } from "./mistake";
 import { renewStore } from "./renew";
 import { FILES, inspectStore, SECRET, STORE } from "./store-file";
+import { DRAFT } from "./unfinished";
 
-/** What DATA_DIR holds of a store. The store itself comes last: without it a server begins a new one. */
+/** What DATA_DIR holds of a store. The store itself comes last: until it is there no server starts. */
 const PARTS = [FILES, SECRET, `${STORE}-wal`, `${STORE}-shm`, STORE];
-/** Where a restore is made ready, within DATA_DIR: on the same disk, so that it is put in place by renaming. */
-const DRAFT = "restoring";
 
 export interface PutBack {
   manifest: Manifest;
@@ -23,8 +22,8 @@ export interface PutBack {
 }
 
 /**
- * Puts a backup in place of the store in DATA_DIR, which no process may be using. It is checked and made ready beside, so that
- * DATA_DIR never holds half of it. Throws Mistake or FolderInUseError; then DATA_DIR is as it was.
+ * Puts a backup in place of the store in DATA_DIR, which no process may be using. It is checked and made ready beside; a process
+ * that ends while it is put in place leaves a DATA_DIR that no server takes, and may be repeated. Throws Mistake or FolderInUseError; then DATA_DIR is as it was.
  */
 export async function putBack(config: Config, folder: string, replace: boolean): Promise<PutBack> {
   const { dataDir } = config;

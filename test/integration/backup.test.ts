@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -15,6 +16,7 @@ import { makeBackup } from "../../config/backup/make";
 import { putBack } from "../../config/backup/put-back";
 import { storeSettings } from "../../config/backup/settings";
 import { projectRoot } from "../../config/root";
+import { Platform } from "../../config/platform";
 import { openDocuments } from "../../mixins/documents";
 import { SqliteDatabase } from "../../mixins/sqlite/database";
 import { connect } from "../../mixins/sqlite/driver";
@@ -199,6 +201,26 @@ describe("a restore", () => {
     await putBack(config, folder, true);
     expect(entriesIn(join(dataDir, "rookery.db")).epoch).not.toBe(now.epoch);
     expect(entriesIn(join(folder, "rookery.db"))).toEqual(before);
+  });
+
+  test("that was interrupted is run again: no server begins a new store in its place", async () => {
+    const { config, dataDir, database, write } = await makeStore();
+    await write();
+    const folder = join(temporaryFolder(), "backup");
+    await makeBackup(config, folder);
+    await database.close();
+    // As a kill between two renames leaves it: one store is taken away, the other not in its place.
+    mkdirSync(join(dataDir, "restoring"));
+    renameSync(join(dataDir, "rookery.db"), join(dataDir, "restoring", "rookery.db"));
+    const started = new Platform(config);
+    afterFile(() => started.close());
+    await expect(started.database()).rejects.toThrow("was interrupted");
+    expect(existsSync(join(dataDir, "rookery.db"))).toBe(false);
+    await putBack(config, folder, true);
+    const platform = new Platform(config);
+    const found = await (await platform.database()).get("SELECT count(*) AS rows FROM entries");
+    expect(found).toEqual({ rows: 1 });
+    await platform.close();
   });
 
   test("changes nothing where the store is in use, or the backup is damaged or none", async () => {
