@@ -138,7 +138,9 @@ export class Hub {
    */
   async prepareFeed(user: string, n: number | null): Promise<void> {
     await this.rooms.open(user).feed.ready;
-    if (n !== null) await this.rooms.reach(new Map([[user, n]]));
+    if (n === null) return;
+    const [unreached] = await this.rooms.reach(new Map([[user, n]]));
+    if (unreached !== undefined) throw new RookeryError("UNAVAILABLE");
   }
 
   /** Registers a reader of his own feed, who needs nobody's leave. Throws UNAVAILABLE if it is not followed. */

@@ -53,6 +53,16 @@ describe("a user's own feed in the hub", () => {
     expect((await enter(4)).state).toEqual({ n: 3, feed: "reset" });
   });
 
+  it("believes nobody to be beyond the head while the log does not tell", async () => {
+    const { enter, log, whileReadingHeads } = feed(2);
+    await enter();
+    log.push(note(3));
+    whileReadingHeads(() => Promise.reject(new Error("away")));
+    await expect(enter(3)).rejects.toMatchObject({ type: "UNAVAILABLE" });
+    whileReadingHeads(async () => undefined);
+    expect((await enter(3)).state).toEqual({ n: 3, feed: "live" });
+  });
+
   it.each([
     ["another epoch", 1_010, false],
     ["more than 1,000 notes behind", 10, true],
