@@ -3,7 +3,7 @@ import { RookeryError } from "../core/errors";
 import type { RoomEvent, RoomHead, RoomPacket } from "../core/room-bus";
 import { within } from "./deadline";
 import { JoinedReads } from "./joined-reads";
-import { Ring, shownAfter, type Encode, type Framed, type Target } from "./ring";
+import { Ring, shownAfter, sizeOf, type Encode, type Framed, type Target } from "./ring";
 
 /** What may wait behind a gap; beyond either, or 5 s, the room is reset. */
 const HELD_ENTRIES = 1_000;
@@ -181,7 +181,7 @@ export class RoomFeed {
         continue;
       }
       this.tell(event);
-      const full = this.waiting >= HELD_ENTRIES || this.heldBytes + event.data.length > HELD_BYTES;
+      const full = this.waiting >= HELD_ENTRIES || this.heldBytes + sizeOf(event) > HELD_BYTES;
       if (event.offset === next) next++;
       else if (full) {
         this.overflowed = true;
@@ -196,7 +196,7 @@ export class RoomFeed {
     this.drop(event.offset);
     this.held ??= new Map();
     this.held.set(event.offset, event);
-    this.heldBytes += event.data.length;
+    this.heldBytes += sizeOf(event);
   }
 
   /** Passes on what follows the position without a hole. */
@@ -307,7 +307,7 @@ export class RoomFeed {
     const event = this.held?.get(offset);
     if (!event) return;
     this.held?.delete(offset);
-    this.heldBytes -= event.data.length;
+    this.heldBytes -= sizeOf(event);
   }
 
   /** Jumps to the furthest entry known. The ring starts anew: it holds no gap either. */

@@ -2,7 +2,7 @@ import type { RoomEvent } from "../core/room-bus";
 
 /** Entries a room keeps in memory, for those who were away for a moment. */
 const ENTRIES = 256;
-/** Characters of their data. */
+/** Characters of their data, and of the messages they name. */
 const SIZE = 256 * 1024;
 
 /** Makes the frame of an entry. */
@@ -37,6 +37,9 @@ export function shownAfter(event: RoomEvent, { offset, data }: Target): RoomEven
   if (!shows && !names) return event;
   return { ...event, ...(shows && { data }), ...(event.target && { target: { offset, data } }) };
 }
+
+/** Characters that an entry keeps in memory: a reaction is short, and names its message as a whole. */
+export const sizeOf = ({ data, target }: RoomEvent): number => data.length + (target?.data.length ?? 0);
 
 /** The last entries of a room, without a hole, as they are shown now. */
 export class Ring {
@@ -75,9 +78,10 @@ export class Ring {
   push(event: RoomEvent, time: number): void {
     this.entries.push(new Framed(event, this.encode));
     this.times.push(time);
-    this.bytes += event.data.length;
+    this.bytes += sizeOf(event);
     while (this.entries.length > ENTRIES || this.bytes > SIZE) {
-      this.bytes -= this.entries.shift()?.event.data.length ?? 0;
+      const oldest = this.entries.shift();
+      if (oldest) this.bytes -= sizeOf(oldest.event);
       this.times.shift();
     }
   }
@@ -86,7 +90,7 @@ export class Ring {
   extend(older: readonly Framed[]): void {
     let from = older.length;
     while (from > 0 && this.entries.length + older.length - from < ENTRIES) {
-      const length = older[from - 1]?.event.data.length ?? 0;
+      const length = sizeOf((older[from - 1] as Framed).event);
       if (this.bytes + length > SIZE) break;
       this.bytes += length;
       from--;
@@ -100,7 +104,7 @@ export class Ring {
   change(target: Target): void {
     this.entries.forEach((entry, index) => {
       const now = entry.after(target);
-      this.bytes += now.event.data.length - entry.event.data.length;
+      this.bytes += sizeOf(now.event) - sizeOf(entry.event);
       this.entries[index] = now;
     });
   }

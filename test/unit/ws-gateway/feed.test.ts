@@ -174,4 +174,21 @@ describe("a room's feed", () => {
     for (const offset of upTo(5, 300)) receive(event(offset));
     expect([feed.took(3), feed.tookAt(3), feed.tookAt(300)]).toEqual([true, null, 1_000_000]);
   });
+
+  it("keeps no more of the messages that entries name than of the entries themselves", async () => {
+    const { feed, log, receive } = await ground(0);
+    const reaction = (offset: number): RoomEvent => ({
+      offset,
+      seq: 0,
+      kind: "reaction",
+      data: "{}",
+      target: { offset: 1, data: "x".repeat(20 * 1024) },
+    });
+    for (let n = 1; n <= 100; n++) receive(reaction(n));
+    expect(feed.ringSize.entries).toBe(12);
+    log.push(...Array.from({ length: 300 }, (_, n) => event(n + 1)));
+    for (let n = 102; n <= 300; n++) receive(reaction(n));
+    // 1 MiB behind a gap.
+    expect(feed.waiting).toBe(51);
+  });
 });
