@@ -39,6 +39,11 @@ export class MongoMarks {
     return true;
   }
 
+  async of(room: string, user: string): Promise<Omit<Marks, "user">> {
+    const { read = 0, delivered = 0 } = (await this.looks.add(markId({ room, user }))) ?? {};
+    return { read, delivered };
+  }
+
   ofRoom(room: string): Promise<Marks[]> {
     const filter = { _id: { $gt: `${room}:`, $lt: `${room};` } };
     return this.connection.read(db => collectionIn(db).find(filter, { projection: SHOWN }).toArray());

@@ -163,6 +163,10 @@ export class MongoMessageStore implements MessageStore {
     return this.readers.ofRoom(room);
   }
 
+  markOf(room: string, user: string): Promise<Omit<Marks, "user">> {
+    return this.readers.of(room, user);
+  }
+
   async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     const ids = rooms.map(({ room }) => room);
     const [heads, read, hidden] = await Promise.all([

@@ -215,6 +215,11 @@ export class SqliteMessageStore implements MessageStore {
     return this.database.all("SELECT user, read, delivered FROM marks WHERE room = ?", [room]);
   }
 
+  async markOf(room: string, user: string): Promise<Omit<Marks, "user">> {
+    const [mark] = await this.database.all<Marks>(MARKS, [room, user]);
+    return { read: mark?.read ?? 0, delivered: mark?.delivered ?? 0 };
+  }
+
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     return this.database.all(UNREAD, [user, JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]))]);
   }

@@ -126,6 +126,8 @@ export interface MessageStore {
   /** Moves marks forward, never back. Resolves to whether one moved. */
   mark(room: string, user: string, marks: { read?: number; delivered?: number }): Promise<boolean>;
   marks(room: string): Promise<Marks[]>;
+  /** How far one user is in a room. */
+  markOf(room: string, user: string): Promise<Omit<Marks, "user">>;
   /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted, or name him. */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
   /**

@@ -57,22 +57,21 @@ export class Messages {
   }
 
   /**
-   * Moves one mark of the user, never beyond the head, and shows it to those who look at the room; resolves when it also is in
-   * his own feed.
+   * Moves one mark of the user, never beyond the head, and shows it to those who look at the room. The note in his own feed
+   * comes first: whoever dies between the two leaves a mark that is asked for again, never one his devices were not told of.
    */
   async mark(rooms: Rooms, user: string, room: string, type: MarkKind, upTo: number): Promise<void> {
     const { role } = await readable(rooms, user, room);
     if (role === null) throw new RookeryError("FORBIDDEN", "Join first.");
-    this.notes.check();
     const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
-    const moved = await this.store.mark(
-      room,
-      user,
-      type === "read" ? { read: seq, delivered: seq } : { delivered: seq },
-    );
-    if (!moved) return this.notes.settled(user, type, room);
-    this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
-    await this.notes.moved(user, type, room, seq);
+    if ((await this.store.markOf(room, user))[type] >= seq) return;
+    await this.notes.write(user, type, room, seq);
+    const marks = type === "read" ? { read: seq, delivered: seq } : { delivered: seq };
+    const moved = await this.store.mark(room, user, marks).catch(() => {
+      // His devices were told: it is not surely undone.
+      throw new RookeryError("UNKNOWN_OUTCOME");
+    });
+    if (moved) this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
   }
 
   async unread(rooms: Rooms, user: string): Promise<ReturnsOf<"messages.unread">> {

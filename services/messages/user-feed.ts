@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import type { AppendAnswer, AppendRequest } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
@@ -12,11 +11,9 @@ export type MarkKind = "read" | "delivered";
 
 /** Users of whom something may wait. */
 const USERS = 10_000;
-/** Milliseconds between two tries to write what could not be written, on the average. */
-const RETRY = 1_000;
 
-/** A mark that has moved and is not yet known to be in the feed. */
-interface Moved {
+/** What is to be told of one mark, and who waits for it. */
+interface Note {
   seq: number;
   request: AppendRequest;
   waiting: { resolve(): void; reject(error: unknown): void }[];
@@ -24,14 +21,14 @@ interface Moved {
 
 interface Line {
   /** By kind and room: of one room the newest is enough. */
-  next: Map<string, Moved>;
-  underWay: Map<string, Moved>;
+  next: Map<string, Note>;
+  underWay: Map<string, Note>;
 }
 
 /**
- * Tells users of their own marks, so that all their devices know them. Of one user one append is under way; what moves
- * meanwhile waits for the next, where a later mark of a room takes the place of an earlier one. What cannot be written is
- * tried again for as long as this process lives. Marks say "up to": of notes that overtook each other the highest counts.
+ * Tells users of their own marks, so that all their devices know them. Of one user one append is under way; what comes
+ * meanwhile waits for the next, where a later mark of a room takes the place of an earlier one. Marks say "up to": of notes
+ * that were repeated, or overtook each other, the highest counts.
  */
 export class MarkNotes {
   private readonly lines = new Map<string, Line>();
@@ -39,34 +36,22 @@ export class MarkNotes {
 
   constructor(private readonly append: Append) {}
 
-  /** Throws UNAVAILABLE while too much waits; to be asked before a mark is moved. */
-  check(): void {
-    if (this.lines.size >= USERS) throw new RookeryError("UNAVAILABLE", "Too much waits.");
-  }
-
   /**
-   * A mark has moved. Resolves once this or a later one is in the feed of its user; rejects with UNKNOWN_OUTCOME if that
-   * does not succeed at once.
+   * To be called before the mark is moved. Resolves once this note or a later one is in the feed of its user; rejects with
+   * UNAVAILABLE if it surely is not, else with UNKNOWN_OUTCOME.
    */
-  moved(user: string, kind: MarkKind, roomId: string, seq: number): Promise<void> {
+  async write(user: string, kind: MarkKind, roomId: string, seq: number): Promise<void> {
     const line = this.lines.get(user) ?? this.open(user);
-    const key = keyOf(kind, roomId);
+    const key = `${kind} ${roomId}`;
     const later = [line.next.get(key), line.underWay.get(key)].find(known => known && known.seq >= seq);
     if (later) return joining(later);
     const request: AppendRequest = {
       room: user,
       entry: { op: "user", changeId: newId(), note: { kind, data: { roomId, seq } } },
     };
-    const moved: Moved = { seq, request, waiting: line.next.get(key)?.waiting ?? [] };
-    line.next.set(key, moved);
-    return joining(moved);
-  }
-
-  /** The same mark was asked for again. Resolves, or rejects as before, once nothing of it waits. */
-  async settled(user: string, kind: MarkKind, roomId: string): Promise<void> {
-    const line = this.lines.get(user);
-    const moved = line && (line.next.get(keyOf(kind, roomId)) ?? line.underWay.get(keyOf(kind, roomId)));
-    if (moved) await joining(moved);
+    const note: Note = { seq, request, waiting: line.next.get(key)?.waiting ?? [] };
+    line.next.set(key, note);
+    return joining(note);
   }
 
   close(): void {
@@ -74,6 +59,7 @@ export class MarkNotes {
   }
 
   private open(user: string): Line {
+    if (this.closed || this.lines.size >= USERS) throw new RookeryError("UNAVAILABLE", "Too much waits.");
     const line: Line = { next: new Map(), underWay: new Map() };
     this.lines.set(user, line);
     void this.run(user, line);
@@ -81,36 +67,28 @@ export class MarkNotes {
   }
 
   private async run(user: string, line: Line): Promise<void> {
-    // What moves in the same tick goes along.
+    // What comes in the same tick goes along.
     await Promise.resolve();
-    while (line.next.size > 0 && !this.closed) {
+    while (line.next.size > 0) {
       line.underWay = line.next;
       line.next = new Map();
-      const answers = await this.append(Array.from(line.underWay.values(), ({ request }) => request));
-      if (!settle(line, answers)) await pause(RETRY * (0.5 + Math.random()), undefined, { ref: false });
+      const notes = [...line.underWay.values()];
+      const answers = await this.append(notes.map(({ request }) => request));
+      line.underWay = new Map();
+      notes.forEach((note, at) => settle(note, answers[at]));
     }
     this.lines.delete(user);
   }
 }
 
-/** Answers whoever waits; what was not written goes to the next turn, under its id. Returns whether all was written. */
-function settle(line: Line, answers: readonly AppendAnswer[]): boolean {
-  const all = [...line.underWay];
-  line.underWay = new Map();
-  all.forEach(([key, moved], at) => {
-    const written = answers[at]?.ok === true;
-    for (const { resolve, reject } of moved.waiting.splice(0))
-      if (written) resolve();
-      else reject(new RookeryError("UNKNOWN_OUTCOME"));
-    if (!written && !line.next.has(key)) line.next.set(key, moved);
-  });
-  return answers.every(({ ok }) => ok);
+function settle({ waiting }: Note, answer: AppendAnswer | undefined): void {
+  for (const { resolve, reject } of waiting)
+    if (answer?.ok) resolve();
+    else reject(new RookeryError(answer?.error.code === "UNAVAILABLE" ? "UNAVAILABLE" : "UNKNOWN_OUTCOME"));
 }
 
-const joining = ({ waiting }: Moved): Promise<void> =>
+const joining = ({ waiting }: Note): Promise<void> =>
   new Promise((resolve, reject) => waiting.push({ resolve, reject }));
-
-const keyOf = (kind: MarkKind, roomId: string): string => `${kind} ${roomId}`;
 
 /** Entries of a feed after which its oldest leave: a commit for each would cost as much as the entries. */
 const STEP = 250;

@@ -1,8 +1,13 @@
 import type { AppendAnswer, AppendRequest } from "../../../services/core/contract";
 import { publicError, RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
+import { LIMITS } from "../../../services/core/limits";
+import { MemoryRoomBus } from "../../../services/core/room-bus";
+import type { MessageStore } from "../../../services/messages/message.store";
+import { Messages } from "../../../services/messages/messages";
 import { FeedTrimmer, MarkNotes } from "../../../services/messages/user-feed";
 import { eventually } from "../../support/eventually";
+import { messageEntries } from "./entries";
 import { ground } from "./ground";
 import { once, stores } from "./stores";
 
@@ -13,6 +18,7 @@ interface Mark {
 
 const OK: AppendAnswer = { ok: true, offset: 1, seq: 0, data: "null" };
 const AWAY: AppendAnswer = { ok: false, error: publicError(new RookeryError("UNAVAILABLE")) };
+const DOUBT: AppendAnswer = { ok: false, error: publicError(new RookeryError("UNKNOWN_OUTCOME")) };
 
 /** Notes of marks over a log that answers when it is told to. */
 function marks() {
@@ -36,10 +42,10 @@ function marks() {
 describe("notes of a user's marks", () => {
   it("one append is under way; what moves meanwhile goes together, of a room only the newest mark", async () => {
     const { notes, batches, batch } = marks();
-    const first = notes.moved("ann", "read", "r", 1);
+    const first = notes.write("ann", "read", "r", 1);
     const one = await batch(0);
-    const later = [2, 3, 4].map(seq => notes.moved("ann", "read", "r", seq));
-    const others = [notes.moved("ann", "delivered", "r", 4), notes.moved("ann", "read", "s", 9)];
+    const later = [2, 3, 4].map(seq => notes.write("ann", "read", "r", seq));
+    const others = [notes.write("ann", "delivered", "r", 4), notes.write("ann", "read", "s", 9)];
     expect(batches).toHaveLength(1);
     one.answer(OK);
     await first;
@@ -54,57 +60,100 @@ describe("notes of a user's marks", () => {
     expect(batches).toHaveLength(2);
   });
 
-  it("a mark is answered only when its note, or a later one, is stored", async () => {
+  it("is answered only when the note, or a later one, is stored", async () => {
     const { notes, batch } = marks();
     let done = 0;
-    void notes.moved("ann", "read", "r", 7).then(() => done++);
+    void notes.write("ann", "read", "r", 7).then(() => done++);
     const one = await batch(0);
     // An older mark whose call came late says nothing new, but waits like the newer.
-    void notes.moved("ann", "read", "r", 5).then(() => done++);
-    void notes.settled("ann", "read", "r").then(() => done++);
-    await notes.settled("ann", "read", "other");
+    void notes.write("ann", "read", "r", 5).then(() => done++);
     await new Promise(setImmediate);
     expect(done).toBe(0);
     one.answer(OK);
-    await eventually("all are answered", () => done === 3);
+    await eventually("all are answered", () => done === 2);
     expect(one.seqs).toEqual([7]);
   });
 
-  it("what could not be written is UNKNOWN_OUTCOME to who asked, and is written again under the same id", async () => {
+  it("what could not be written is UNAVAILABLE to who asked only where it surely is not; others of the user go on", async () => {
     const { notes, batch } = marks();
-    const refused = notes.moved("ann", "read", "r", 1);
-    const one = await batch(0);
-    one.answer(AWAY);
-    await expect(refused).rejects.toMatchObject({ type: "UNKNOWN_OUTCOME" });
-    const again = notes.settled("ann", "read", "r");
-    const two = await batch(1);
-    expect(two.written).toEqual(one.written);
-    two.answer(OK);
-    await again;
-    await notes.settled("ann", "read", "r");
+    for (const [n, [answer, type]] of (
+      [
+        [AWAY, "UNAVAILABLE"],
+        [DOUBT, "UNKNOWN_OUTCOME"],
+      ] as const
+    ).entries()) {
+      const refused = notes.write("ann", "read", "r", 1);
+      const one = await batch(2 * n);
+      const newer = notes.write("ann", "read", "r", 2);
+      one.answer(answer);
+      await expect(refused).rejects.toMatchObject({ type });
+      const two = await batch(2 * n + 1);
+      expect(two.seqs).toEqual([2]);
+      two.answer(OK);
+      await newer;
+    }
   });
 
-  it("a newer mark takes the place of one that could not be written", async () => {
-    const { notes, batch } = marks();
-    const refused = notes.moved("ann", "read", "r", 1);
-    const one = await batch(0);
-    const newer = notes.moved("ann", "read", "r", 2);
-    one.answer(AWAY);
-    await expect(refused).rejects.toThrow();
-    const two = await batch(1);
-    expect(two.seqs).toEqual([2]);
-    two.answer(OK);
-    await newer;
-  });
-
-  it("users do not wait for each other, and beyond 10,000 of them a mark is UNAVAILABLE before it moves", async () => {
+  it("users do not wait for each other, and beyond 10,000 of them a note is UNAVAILABLE", async () => {
     const { notes, batches } = marks();
-    const moved = Array.from({ length: 10_000 }, (_, n) => notes.moved(`u-${n}`, "read", "r", 1));
-    expect(() => notes.check()).toThrow(expect.objectContaining({ type: "UNAVAILABLE" }));
+    const written = Array.from({ length: 10_000 }, (_, n) => notes.write(`u-${n}`, "read", "r", 1));
+    await expect(notes.write("one more", "read", "r", 1)).rejects.toMatchObject({ type: "UNAVAILABLE" });
     await eventually("all are under way", () => batches.length === 10_000);
     for (const { answer } of batches) answer(OK);
-    await Promise.all(moved);
-    notes.check();
+    await Promise.all(written);
+    const last = notes.write("one more", "read", "r", 1);
+    await eventually("it is under way", () => batches.length === 10_001);
+    batches.at(-1)?.answer(OK);
+    await last;
+  });
+});
+
+describe.each(stores)("a mark and its note on %s", (_name, open) => {
+  const opened = once(open);
+
+  it("whoever dies between the two leaves a mark that moves, with its note, when it is asked for again", async () => {
+    const { store } = await opened();
+    const [room, user] = [newId(), newId()];
+    const { log } = ground(store, user);
+    await store.append(room, messageEntries(2));
+    const access = { room, role: "member" as const, visibleFrom: 0 };
+    const rooms = { access: async () => access, memberIds: async () => [user], memberships: async () => [] };
+    let dead = "";
+    const steps: string[] = [];
+    const step = (name: string): void => {
+      steps.push(name);
+      if (dead === name) throw new Error("dead");
+    };
+    const dying = Object.create(store, {
+      mark: {
+        value: async (...args: Parameters<MessageStore["mark"]>) => {
+          step("mark");
+          return store.mark(...args);
+        },
+      },
+    }) as MessageStore;
+    const notes = new MarkNotes(async requests => {
+      if (dead === "note") return requests.map(() => DOUBT);
+      const answers = await log.append(requests);
+      steps.push("note");
+      return answers;
+    });
+    const messages = new Messages(dying, log, notes, new MemoryRoomBus(), LIMITS);
+    const noted = async () =>
+      (await store.events(user, 0, 100, 1e6)).map(({ data }) => (JSON.parse(data) as Mark).data.seq);
+    for (dead of ["note", "mark"])
+      await expect(messages.mark(rooms, user, room, "read", 2)).rejects.toMatchObject({ type: "UNKNOWN_OUTCOME" });
+    expect(await store.markOf(room, user)).toEqual({ read: 0, delivered: 0 });
+    dead = "";
+    await messages.mark(rooms, user, room, "read", 2);
+    expect(await store.markOf(room, user)).toEqual({ read: 2, delivered: 2 });
+    // Told again is harmless, not told is not.
+    expect(await noted()).toEqual([2, 2]);
+    expect(steps).toEqual(["note", "mark", "note", "mark"]);
+    // Nor is anything told that is not new.
+    await messages.mark(rooms, user, room, "read", 1);
+    await messages.mark(rooms, user, room, "delivered", 2);
+    expect(await noted()).toEqual([2, 2]);
   });
 });
 
