@@ -33,7 +33,7 @@ export class Account {
 
   get who(): Who {
     const { client, user, sid, door } = this;
-    return { client, user, session: "rest", ...(sid !== null && { sid }), door };
+    return { client, user, session: "rest", ...(sid !== null && { bearer: sid }), door };
   }
 
   /** A token that lives on for a while; null if none can be had now. */

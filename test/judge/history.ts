@@ -13,7 +13,7 @@ export interface Line {
   /** One socket, numbered within the run; `rest` for answers over REST. */
   session: string;
   /** Of what goes over REST: id of the session whose token was used. */
-  sid?: string;
+  bearer?: string;
   /** Address of the door that was used: the base URL of a gateway or of the origin. */
   door: string;
 }

@@ -663,10 +663,10 @@ export const MUTATIONS: readonly Mutation[] = [
     name: "a revoked session is answered over REST",
     spoil: lines =>
       revoked(lines, ({ client, user, door, ...open }, t) => {
-        const sid = "sid" in open && open.sid !== null ? { sid: open.sid } : {};
+        const bearer = "sid" in open && open.sid !== null ? { bearer: open.sid } : {};
         return [
-          { client, user, session: "rest", ...sid, door, t, phase: "invoke", id: NEW, op: "refresh" },
-          { client, user, session: "rest", ...sid, door, t: t + 1, phase: "ok", id: NEW, answer: {} },
+          { client, user, session: "rest", ...bearer, door, t, phase: "invoke", id: NEW, op: "refresh" },
+          { client, user, session: "rest", ...bearer, door, t: t + 1, phase: "ok", id: NEW, answer: {} },
         ];
       }),
   },

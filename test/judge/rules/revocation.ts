@@ -53,7 +53,7 @@ export const revocation: JudgedRule = {
 
     /** A store that was put back has the session again. */
     function inForceNoMore(asked: Invoke | undefined): Revoked | undefined {
-      const end = overRest.get(asked?.sid ?? "");
+      const end = overRest.get(asked?.bearer ?? "");
       if (!asked || !end || history.eraAt(asked.t) !== history.eraAt(end.by.until)) return undefined;
       return asked.t > end.from ? end : undefined;
     }

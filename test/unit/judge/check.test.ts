@@ -1,5 +1,6 @@
 import { check } from "../../judge/check";
 import { generate } from "../../judge/generate";
+import type { HistoryLine } from "../../judge/history";
 import { MUTATIONS } from "../../judge/mutations";
 import { RULES } from "../../judge/rules";
 
@@ -37,5 +38,21 @@ describe("the judge of histories", () => {
     for (const { rule } of RULES)
       expect([rule, MUTATIONS.filter(mutation => mutation.rule === rule).length >= 2]).toEqual([rule, true]);
     expect(RULES).toHaveLength(16);
+  });
+
+  it("does not take a socket that a revoked session opens, and is refused on, for an answer", () => {
+    const isRevoke = (line: HistoryLine) => line.phase === "invoke" && line.op === "revoke";
+    const isRestored = (line: HistoryLine) => line.phase === "run" && line.what === "restored";
+    const histories = Array.from({ length: 80 }, (_, seed) => generate({ seed }));
+    const lines = histories.find(history => history.slice(history.findLastIndex(isRestored)).some(isRevoke)) ?? [];
+    const revoke = lines.findLast(isRevoke);
+    if (revoke?.phase !== "invoke" || revoke.op !== "revoke") throw new Error("nobody is revoked in these histories");
+    const t = (lines.at(-1)?.t ?? 0) + 30_000;
+    const who = { client: "late", user: revoke.who, session: "late", door: "ws://a", t };
+    const opened = [
+      { ...who, phase: "seen", what: "open", sid: revoke.sid },
+      { ...who, phase: "seen", what: "close", code: 4103 },
+    ] satisfies HistoryLine[];
+    expect(check([...lines, ...opened]).violations).toEqual([]);
   });
 });
