@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, existsSync, rmSync, statfsSync } from "node:fs";
+import { existsSync, rmSync, statfsSync } from "node:fs";
+import { appendFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Fault, Ground } from "./ground";
@@ -9,8 +10,8 @@ import { whole } from "./random";
 /** Bytes of a disk that is filled for a test; a larger one is somebody's. */
 const SMALL = 1024 ** 3;
 
-/** Bytes written at once. */
-const BLOCK = 8 * 1024 ** 2;
+/** What is written at once: clients go on meanwhile. */
+const BLOCK = Buffer.alloc(8 * 1024 ** 2);
 
 const STRACE = "/usr/bin/strace";
 
@@ -26,7 +27,7 @@ export const disk: Fault = {
     try {
       // What was given free meanwhile is taken, too.
       for (const end = performance.now() + whole(random, 2_000, 10_000); performance.now() < end; await pause(200))
-        fill(dir, pad);
+        await fill(dir, pad);
     } finally {
       rmSync(pad, { force: true });
       told("disk", "end");
@@ -35,9 +36,9 @@ export const disk: Fault = {
 };
 
 /** Until nothing is free; the store writes on meanwhile, so the last block may find no room either. */
-function fill(dir: string, pad: string): void {
+async function fill(dir: string, pad: string): Promise<void> {
   try {
-    for (let free = freeOf(dir); free > 0; free = freeOf(dir)) appendFileSync(pad, Buffer.alloc(Math.min(free, BLOCK)));
+    for (let free = freeOf(dir); free > 0; free = freeOf(dir)) await appendFile(pad, BLOCK.subarray(0, free));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
   }
