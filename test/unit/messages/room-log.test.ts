@@ -311,6 +311,37 @@ describe.each(stores)("the room log in %s", (_name, open) => {
     expect(await store.window(room, { limit: 10, visibleFrom: 0 })).toEqual([]);
   });
 
+  it("never says of what it is about to store that it surely is not, however long refusals of the same batch take", async () => {
+    const store = await openStore();
+    let now = 0;
+    let release = (): void => undefined;
+    const looked = new Promise<void>(resolve => (release = resolve));
+    let looks = 0;
+    const { repeats } = store;
+    store.repeats = async (...args) => {
+      looks++;
+      await looked;
+      return repeats.apply(store, args);
+    };
+    const { op, send, room, log, access } = ground(store, newId(), {
+      clock: { now: () => Date.now(), monotonic: () => now },
+    });
+    const [ann, stranger] = [person(), person()];
+    access.set(stranger.id, { role: null, open: true });
+    // While it is written the other two come together.
+    const first = send(ann, "first");
+    const refused = op(stranger, { op: "send", text: "refused", clientId: "no" });
+    const late = send(ann, "late", { clientId: "late" });
+    await eventually("the refusal is looked up", () => looks > 0);
+    now = 5_000;
+    await eventually("who waits is answered", () => log.waiting === 0);
+    release();
+    await eventually("the writer is done with it", () => log.quiet);
+    expect([codeOf(await refused), codeOf(await late)]).toEqual(["UNAVAILABLE", "UNKNOWN_OUTCOME"]);
+    expect(message(await first).offset).toBe(1);
+    expect(await store.window(room, { limit: 10, visibleFrom: 0 })).toHaveLength(2);
+  });
+
   describe("mentions", () => {
     it("names members of the room, ignoring case, and counts them unread until read or deleted", async () => {
       const store = await openStore();
