@@ -78,6 +78,7 @@ export class HistoryIndex {
   /** When the first final read was asked for: everything has come to rest by then. */
   quietAt = Infinity;
   readonly endsAt: number;
+  private readonly byOp = new Map<Asked["op"], Operation[]>();
   private readonly past = new Map<string, RoomPast>();
   private readonly byMessage = new Map<string, Operation[]>();
 
@@ -126,14 +127,14 @@ export class HistoryIndex {
     return this.past.values();
   }
 
-  /** Edits, deletions and reactions that name the message. */
+  /** Edits and deletions that name the message. */
   changesOf(message: string): readonly Operation[] {
     return this.byMessage.get(message) ?? [];
   }
 
-  *asked<O extends Asked["op"]>(op: O): Iterable<Operation<Asking<O>>> {
-    for (const operation of this.operations.values())
-      if (operation.asked.op === op) yield operation as Operation<Asking<O>>;
+  /** In the order they were asked. */
+  asked<O extends Asked["op"]>(op: O): readonly Operation<Asking<O>>[] {
+    return (this.byOp.get(op) ?? []) as Operation<Asking<O>>[];
   }
 
   /**
@@ -167,6 +168,7 @@ export class HistoryIndex {
   private ask(asked: Invoke): void {
     const operation: Operation = { asked, end: null, outcome: "info", until: Infinity };
     this.operations.set(asked.id, operation);
+    push(this.byOp, asked.op, operation);
     if (asked.op === "send") {
       const key = sendKey(asked.room, asked.user, asked.clientId);
       let send = this.sends.get(key);
@@ -175,11 +177,8 @@ export class HistoryIndex {
         this.sends.set(key, send);
       }
       send.attempts.push(operation as Operation<Asking<"send">>);
-    } else if (asked.op === "edit" || asked.op === "delete" || asked.op === "react") {
-      const changes = this.byMessage.get(asked.message);
-      if (changes) changes.push(operation);
-      else this.byMessage.set(asked.message, [operation]);
-    } else if (asked.op === "final") this.quietAt = Math.min(this.quietAt, asked.t);
+    } else if (asked.op === "edit" || asked.op === "delete") push(this.byMessage, asked.message, operation);
+    else if (asked.op === "final") this.quietAt = Math.min(this.quietAt, asked.t);
   }
 
   private end(line: Completion): void {
@@ -229,6 +228,25 @@ export class HistoryIndex {
   }
 }
 
+/** One more of what is kept by key. */
+export function push<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}
+
+/** Of things in order of time: how many `come` before those that do not. */
+export function countOf<T>(ordered: readonly T[], come: (one: T) => boolean): number {
+  let from = 0;
+  let to = ordered.length;
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (come(ordered[middle] as T)) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
 function inOrder(lines: readonly HistoryLine[]): readonly HistoryLine[] {
   for (let i = 1; i < lines.length; i++)
     if ((lines[i] as HistoryLine).t < (lines[i - 1] as HistoryLine).t) return lines.toSorted((a, b) => a.t - b.t);
@@ -237,14 +255,7 @@ function inOrder(lines: readonly HistoryLine[]): readonly HistoryLine[] {
 
 /** Highest seq that was known in the room before a time (milliseconds). */
 export function highestBefore({ inOrder: messages, highest }: RoomPast, t: number): number {
-  let from = 0;
-  let to = messages.length;
-  while (from < to) {
-    const middle = (from + to) >> 1;
-    if ((messages[middle] as Message).knownAt < t) from = middle + 1;
-    else to = middle;
-  }
-  return highest[from - 1] ?? 0;
+  return highest[countOf(messages, ({ knownAt }) => knownAt < t) - 1] ?? 0;
 }
 
 /** The first attempt that may have stored something; undefined if none may. */

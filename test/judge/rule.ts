@@ -55,7 +55,7 @@ export function deadline(history: HistoryIndex, since: number, allowed: Allowanc
   const plain = since + allowed.revocation + allowed.slack / 2;
   let latest = plain;
   for (const { name, from, to } of history.faults) {
-    if (HARMLESS.test(name) || from > plain || to + allowed.isolation < since) continue;
+    if (from > plain || to + allowed.isolation < since || HARMLESS.test(name)) continue;
     const heard = CUTS_NATS.test(name) ? plain + allowed.isolation : to + allowed.isolation + allowed.revocation;
     latest = Math.max(latest, heard);
   }

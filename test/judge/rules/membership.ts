@@ -1,5 +1,5 @@
 import type { Completion, HistoryLine, Observed } from "../history";
-import type { Asking, HistoryIndex, Operation } from "../history-index";
+import { countOf, push, type Asking, type HistoryIndex, type Operation } from "../history-index";
 import { deadline, type Allowances, type JudgedRule, type Report } from "../rule";
 
 /** A time in which somebody surely was in a room no more. Milliseconds. */
@@ -58,13 +58,8 @@ function cuts(history: HistoryIndex, report: Report): void {
 /** After a removal was acknowledged and before anybody asked to let him in again. */
 function absent(history: HistoryIndex, report: Report, allowed: Allowances): void {
   const changes = new Map<string, Operation<Asking<"member">>[]>();
-  for (const operation of history.asked("member")) {
-    if (operation.outcome === "fail") continue;
-    const key = `${operation.asked.room} ${operation.asked.who}`;
-    const all = changes.get(key);
-    if (all) all.push(operation);
-    else changes.set(key, [operation]);
-  }
+  for (const operation of history.asked("member"))
+    if (operation.outcome !== "fail") push(changes, `${operation.asked.room} ${operation.asked.who}`, operation);
   const times = new Map<string, Absent[]>();
   for (const [key, all] of changes) times.set(key, absences(history, all, allowed));
   const at = (room: string, user: string, from: number, to: number): Absent | undefined =>
@@ -114,19 +109,21 @@ function absences(history: HistoryIndex, all: readonly Operation<Asking<"member"
 function gaps(history: HistoryIndex, report: Report): void {
   const entries = membershipEntries(history);
   const closed = new Map<string, { after: number; before: number; line: HistoryLine }[]>();
+  const asked = new Map<string, number>();
+  for (const { asked: change, outcome } of history.asked("member")) {
+    const key = `${change.room} ${change.who}`;
+    if (change.change === "join" && outcome !== "fail") asked.set(key, (asked.get(key) ?? 0) + 1);
+  }
   for (const [key, offsets] of entries) {
     const [era, room, user] = key.split(" ") as [string, string, string];
     const made = history.made.get(room);
     if (!made || made.open || made.public || Number(era) > 0) continue;
     const ordered = [...offsets.values()].sort((a, b) => a.offset - b.offset);
     const founder = made.members.includes(user);
-    let asked = 0;
-    for (const operation of history.asked("member"))
-      if (operation.asked.room === room && operation.asked.who === user)
-        if (operation.asked.change === "join" && operation.outcome !== "fail") asked++;
+    const wanted = asked.get(`${room} ${user}`) ?? 0;
     const joins = ordered.filter(({ member }) => member?.change === "join");
-    if (founder && joins.length === asked + 1 && ordered[0] === joins[0]) ordered.shift();
-    else if (joins.length !== asked) continue;
+    if (founder && joins.length === wanted + 1 && ordered[0] === joins[0]) ordered.shift();
+    else if (joins.length !== wanted) continue;
     const spans: { after: number; before: number; line: HistoryLine }[] = [];
     const first = ordered[0];
     if (!founder && first?.member?.change === "join") spans.push({ after: 0, before: first.offset, line: first });
@@ -139,8 +136,10 @@ function gaps(history: HistoryIndex, report: Report): void {
   }
   if (closed.size === 0) return;
   const look = (user: string, room: string, offset: number, line: HistoryLine): void => {
-    const span = closed.get(`${room} ${user}`)?.find(({ after, before }) => offset > after && offset < before);
-    if (span)
+    const spans = closed.get(`${room} ${user}`) ?? [];
+    // In order of their ends: only the first that is not over can have it.
+    const span = spans[countOf(spans, ({ before }) => before <= offset)];
+    if (span && offset > span.after)
       report(`${user} was shown offset ${offset}, written while he was not in the room.`, room, span.line, line);
   };
   let era = 0;

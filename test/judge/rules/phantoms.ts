@@ -13,12 +13,17 @@ export const phantoms: JudgedRule = {
       if (doubt)
         report(doubt.what, room, ...doubt.attempts.slice(0, 4).flatMap(({ asked, end }) => [asked, end]), line);
     });
+    const reactions = new Map<string, number>();
+    for (const { asked, outcome } of history.asked("react")) {
+      const key = reactionKey(asked);
+      if (outcome !== "fail" && !reactions.has(key)) reactions.set(key, asked.t);
+    }
     for (const line of history.lines) {
       if (line.phase !== "seen" || line.what !== "event") continue;
       const { kind, message, reaction, room } = line;
       if ((kind === "edit" || kind === "delete") && message && !happened(history, message.id, kind, line.t))
         report(`A ${kind} of message ${message.id} was seen that nobody asked for.`, room, line);
-      if (reaction && !reacted(history, reaction, line.t))
+      if (reaction && (reactions.get(reactionKey(reaction)) ?? Infinity) > line.t)
         report(`A reaction to ${reaction.message} was seen that nobody asked for.`, room, line);
     }
   },
@@ -59,19 +64,5 @@ function wrong(history: HistoryIndex, shown: Shown, room: string, line: Completi
 const happened = (history: HistoryIndex, message: string, op: "edit" | "delete", before: number): boolean =>
   history.changesOf(message).some(({ asked, outcome }) => asked.op === op && outcome !== "fail" && asked.t <= before);
 
-const reacted = (
-  history: HistoryIndex,
-  { message, user, emoji, on }: NonNullable<(Observed & { what: "event" })["reaction"]>,
-  before: number,
-): boolean =>
-  history
-    .changesOf(message)
-    .some(
-      ({ asked, outcome }) =>
-        asked.op === "react" &&
-        asked.user === user &&
-        asked.emoji === emoji &&
-        asked.on === on &&
-        outcome !== "fail" &&
-        asked.t <= before,
-    );
+const reactionKey = ({ message, user, emoji, on }: NonNullable<(Observed & { what: "event" })["reaction"]>): string =>
+  `${message} ${user} ${emoji} ${on}`;

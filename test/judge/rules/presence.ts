@@ -1,5 +1,5 @@
 import type { HistoryLine, Observed } from "../history";
-import type { HistoryIndex } from "../history-index";
+import { push, type HistoryIndex } from "../history-index";
 import type { Allowances, JudgedRule } from "../rule";
 
 interface Told {
@@ -66,7 +66,7 @@ class Sockets {
       if (line.what === "open") {
         const span = { open: line, close: null };
         open.set(line.session, span);
-        this.byUser.set(line.user, [...(this.byUser.get(line.user) ?? []), span]);
+        push(this.byUser, line.user, span);
       } else if (line.what === "close") Object.assign(open.get(line.session) ?? {}, { close: line });
     }
   }

@@ -1,5 +1,5 @@
 import type { HistoryLine } from "../history";
-import { effective, highestBefore, sendKey, type HistoryIndex } from "../history-index";
+import { countOf, effective, highestBefore, push, sendKey, type HistoryIndex } from "../history-index";
 import { itemsOf, seesAll } from "../reads";
 import type { JudgedRule, Report } from "../rule";
 
@@ -14,7 +14,7 @@ class Known {
   }
 
   before(t: number): { seq: number; line: HistoryLine } | undefined {
-    return this.steps.findLast(step => step.t < t);
+    return this.steps[countOf(this.steps, step => step.t < t) - 1];
   }
 }
 
@@ -32,6 +32,7 @@ class Marks {
   private readonly known = new Map<string, Known>();
   /** Signals by session: an observer's own view. */
   private readonly told = new Map<string, { seq: number; line: HistoryLine }>();
+  /** In order of time, each further than those before. */
   private readonly asked = new Map<string, { t: number; seq: number }[]>();
   /** Marks of those who joined stand where the room stood: nobody asked for that. */
   private readonly joined = new Set<string>();
@@ -51,6 +52,7 @@ class Marks {
         const first = send && effective(send);
         if (first) this.mayStand("read", room, sender, first.asked.t, seq);
       }
+    for (const [key, all] of this.asked) this.asked.set(key, rising(all));
   }
 
   judge(): void {
@@ -164,15 +166,16 @@ class Marks {
     return { unread, read: final.line };
   }
 
-  private readonly rest = new Map<string, { items: ReturnType<typeof itemsOf>; line: HistoryLine | null }>();
+  private rest: Map<string, { items: ReturnType<typeof itemsOf>; line: HistoryLine | null }> | null = null;
 
-  private finals(): Marks["rest"] {
-    if (this.rest.size > 0) return this.rest;
+  private finals(): NonNullable<Marks["rest"]> {
+    if (this.rest) return this.rest;
+    this.rest = new Map();
     for (const read of this.history.asked("final"))
       if (read.outcome === "ok" && seesAll(this.history, read.asked.room, read.asked.user))
         this.rest.set(read.asked.room, { items: itemsOf(read), line: read.end });
-    for (const { asked, outcome, end } of this.history.operations.values())
-      if (["send", "edit", "delete"].includes(asked.op) && "room" in asked)
+    for (const op of ["send", "edit", "delete"] as const)
+      for (const { asked, outcome, end } of this.history.asked(op))
         if (outcome !== "fail" && (end?.t ?? asked.t) >= this.history.quietAt) this.rest.delete(asked.room);
     return this.rest;
   }
@@ -185,18 +188,21 @@ class Marks {
   }
 
   private mayStand(kind: Kind, room: string, user: string, t: number, seq: number): void {
-    const key = `${kind} ${room} ${user}`;
-    const all = this.asked.get(key);
-    if (all) all.push({ t, seq });
-    else this.asked.set(key, [{ t, seq }]);
+    push(this.asked, `${kind} ${room} ${user}`, { t, seq });
   }
 
   /** How far somebody can have marked by a time. */
   private most(kind: Kind, room: string, user: string, t: number): number {
     const who = `${room} ${user}`;
     if (this.joined.has(who) || !this.history.made.get(room)?.members.includes(user)) return Infinity;
-    let most = 0;
-    for (const asked of this.asked.get(`${kind} ${who}`) ?? []) if (asked.t <= t) most = Math.max(most, asked.seq);
-    return most;
+    const asked = this.asked.get(`${kind} ${who}`) ?? [];
+    return asked[countOf(asked, one => one.t <= t) - 1]?.seq ?? 0;
   }
+}
+
+/** In order of time those that go further than all before them. */
+function rising<T extends { t: number; seq: number }>(all: readonly T[]): T[] {
+  const steps: T[] = [];
+  for (const one of all.toSorted((a, b) => a.t - b.t)) if (one.seq > (steps.at(-1)?.seq ?? 0)) steps.push(one);
+  return steps;
 }

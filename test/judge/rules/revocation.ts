@@ -1,5 +1,5 @@
 import type { HistoryLine, Invoke } from "../history";
-import type { Asking, Operation } from "../history-index";
+import { push, type Asking, type Operation, type Seen } from "../history-index";
 import { deadline, type JudgedRule } from "../rule";
 
 interface Revoked {
@@ -14,10 +14,8 @@ export const revocation: JudgedRule = {
   name: "revocation",
   sentence: "A revoked session does nothing and hears nothing any more.",
   judge(history, report, allowed) {
-    const opened = new Map<string, { sid: string | null; user: string; t: number }>();
-    for (const line of history.lines)
-      if (line.phase === "seen" && line.what === "open")
-        opened.set(line.session, { sid: line.sid, user: line.user, t: line.t });
+    const opened = new Map<string, Seen<"open">[]>();
+    for (const line of history.lines) if (line.phase === "seen" && line.what === "open") push(opened, line.user, line);
 
     const revoked = new Map<string, Revoked>();
     const overRest = new Map<string, Revoked>();
@@ -26,14 +24,14 @@ export const revocation: JudgedRule = {
       if (outcome !== "ok") continue;
       const from = deadline(history, until, allowed);
       const restored = (t: number): boolean => history.eraAt(t) !== history.eraAt(until);
-      const before = [...opened.values()].filter(({ user, t }) => user === asked.who && t < asked.t && !restored(t));
+      const own = (opened.get(asked.who) ?? []).filter(({ t }) => !restored(t));
+      const before = own.filter(({ t }) => t < asked.t);
       const sids = asked.sid === null ? new Set(before.map(({ sid }) => sid)) : new Set([asked.sid]);
       for (const sid of sids)
         if (sid !== null && from < (overRest.get(sid)?.from ?? Infinity)) overRest.set(sid, { from, by });
-      for (const [session, { sid, user, t }] of opened) {
+      for (const { session, sid, t } of own) {
         const concerned = sid === null ? asked.sid === null && t < asked.t : sids.has(sid);
-        if (user !== asked.who || !concerned || restored(t)) continue;
-        if (from < (revoked.get(session)?.from ?? Infinity)) revoked.set(session, { from, by });
+        if (concerned && from < (revoked.get(session)?.from ?? Infinity)) revoked.set(session, { from, by });
       }
     }
     for (const line of history.lines) {
