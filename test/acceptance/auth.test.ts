@@ -64,11 +64,11 @@ describe("auth", () => {
         email: `${username}-${n}@example.org`,
         password: "a-good-password",
       });
-    // A machine under load may not answer in time: what became of that is found out by asking again.
+    // A machine under load may take no more for now (503), or not answer in time (504): what became of it is found out later.
     const settled = async (n: number): Promise<{ first: number; last: number }> => {
       const first = (await register(n)).status;
       const later = () => register(n).then(({ status }) => status);
-      const last = first === 504 ? await eventually("an answer", later, status => status !== 504, 30_000) : first;
+      const last = first > 500 ? await eventually("an answer", later, status => status < 500, 30_000) : first;
       return { first, last };
     };
     const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => settled(n)));
