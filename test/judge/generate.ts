@@ -110,7 +110,7 @@ class World {
 
   /** One attempt of a send; what was not ok is mostly tried again, perhaps after a reconnect. */
   private send(device: Device, room: ModelRoom, clientId: string, hash: string): void {
-    const tried = room.log.some(({ message }) => message?.clientId === clientId && message.sender === device.user);
+    const tried = room.has(device.user, clientId);
     const fate = this.random();
     this.ask(device, { op: "send", room: room.id, clientId, hash }, settle => {
       if (fate < 0.06 && !tried) return settle("fail", "UNAVAILABLE");

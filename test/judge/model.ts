@@ -8,12 +8,14 @@ export type ModelEntry = Pick<Extract<Observed, { what: "event" }>, "offset" | "
 /** A room that keeps every promise, for histories that must be found good. */
 export class ModelRoom {
   readonly log: ModelEntry[] = [];
-  seq = 0;
+  /** By number, the first of them 1. */
+  readonly messages: Shown[] = [];
   readonly members: Set<string>;
   /** Last entry before which a user may read nothing. */
   readonly visibleFrom = new Map<string, number>();
   readonly reads = new Map<string, number>();
   readonly deliveries = new Map<string, number>();
+  private readonly byId = new Map<string, Shown>();
   private readonly byKey = new Map<string, Shown>();
   private readonly reactions = new Set<string>();
 
@@ -31,12 +33,16 @@ export class ModelRoom {
     return this.log.length;
   }
 
-  get messages(): Shown[] {
-    return this.log.flatMap(({ kind, message }) => (kind === "message" && message ? [message] : []));
+  get seq(): number {
+    return this.messages.length;
   }
 
   find(id: string): Shown | undefined {
-    return this.messages.find(message => message.id === id);
+    return this.byId.get(id);
+  }
+
+  has(sender: string, clientId: string): boolean {
+    return this.byKey.has(`${sender} ${clientId}`);
   }
 
   send(sender: string, clientId: string, hash: string, id: string): { message: Shown; duplicate: boolean } | string {
@@ -44,7 +50,9 @@ export class ModelRoom {
     if (known) return { message: known, duplicate: true };
     if (!this.members.has(sender)) return "FORBIDDEN";
     const offset = this.offset + 1;
-    const message = { id, offset, seq: ++this.seq, sender, clientId, hash, deleted: false, edited: false };
+    const message = { id, offset, seq: this.seq + 1, sender, clientId, hash, deleted: false, edited: false };
+    this.messages.push(message);
+    this.byId.set(id, message);
     this.byKey.set(`${sender} ${clientId}`, message);
     this.append({ offset, kind: "message", message });
     this.mark("read", sender, message.seq);
@@ -99,15 +107,13 @@ export class ModelRoom {
   page(user: string, { before, after, limit }: { before?: number; after?: number; limit: number }): Shown[] | string {
     if (!this.members.has(user)) return "NOT_FOUND";
     const from = this.visibleFrom.get(user) ?? 0;
-    const visible = this.messages.filter(
-      ({ offset, seq }) => offset > from && seq < (before ?? Infinity) && seq > (after ?? 0),
-    );
+    const visible = this.messages.slice(after ?? 0, (before ?? Infinity) - 1).filter(({ offset }) => offset > from);
     return after === undefined ? visible.slice(-limit) : visible.slice(0, limit);
   }
 
   unread(user: string): number {
     const read = this.reads.get(user) ?? 0;
-    return this.messages.filter(({ seq, sender, deleted }) => seq > read && sender !== user && !deleted).length;
+    return this.messages.slice(read).filter(({ sender, deleted }) => sender !== user && !deleted).length;
   }
 
   receipt({ seq }: Shown, user: string): "sent" | "delivered" | "read" {
@@ -119,9 +125,9 @@ export class ModelRoom {
   restore(length: number): void {
     const kept = this.log.splice(0).slice(0, length);
     this.log.push(...kept);
-    const there = new Set(this.messages);
-    for (const [key, message] of this.byKey) if (!there.has(message)) this.byKey.delete(key);
-    this.seq = this.messages.length;
+    this.messages.splice(kept.filter(({ kind }) => kind === "message").length);
+    for (const known of [this.byKey, this.byId])
+      for (const [key, { offset }] of known) if (offset > length) known.delete(key);
     this.reads.clear();
     this.deliveries.clear();
     for (const { sender, seq } of this.messages) this.mark("read", sender, seq);

@@ -14,8 +14,13 @@ export const revocation: JudgedRule = {
   name: "revocation",
   sentence: "A revoked session does nothing and hears nothing any more.",
   judge(history, report, allowed) {
+    // All of a user, and those of each of his sessions.
     const opened = new Map<string, Seen<"open">[]>();
-    for (const line of history.lines) if (line.phase === "seen" && line.what === "open") push(opened, line.user, line);
+    for (const line of history.lines) {
+      if (line.phase !== "seen" || line.what !== "open") continue;
+      push(opened, line.user, line);
+      if (line.sid !== null) push(opened, `${line.user} ${line.sid}`, line);
+    }
 
     const revoked = new Map<string, Revoked>();
     const overRest = new Map<string, Revoked>();
@@ -24,7 +29,9 @@ export const revocation: JudgedRule = {
       if (outcome !== "ok") continue;
       const from = deadline(history, until, allowed);
       const restored = (t: number): boolean => history.eraAt(t) !== history.eraAt(until);
-      const own = (opened.get(asked.who) ?? []).filter(({ t }) => !restored(t));
+      const own = (opened.get(asked.sid === null ? asked.who : `${asked.who} ${asked.sid}`) ?? []).filter(
+        ({ t }) => !restored(t),
+      );
       const before = own.filter(({ t }) => t < asked.t);
       const sids = asked.sid === null ? new Set(before.map(({ sid }) => sid)) : new Set([asked.sid]);
       for (const sid of sids)
