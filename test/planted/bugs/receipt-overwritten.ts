@@ -1,6 +1,6 @@
 import { MongoMarks } from "../../../services/messages/message.marks.mongo";
 import type { Bug } from "../bug";
-import { wrapEmbeddedStore } from "../seams";
+import { wrapEmbeddedStore, wrapStore } from "../seams";
 
 const OVERWRITE = `INSERT INTO marks (room, user, read, delivered) VALUES (?1, ?2, COALESCE(?3, 0), COALESCE(?4, 0))
   ON CONFLICT (room, user) DO UPDATE SET read = COALESCE(?3, read), delivered = COALESCE(?4, delivered)`;
@@ -18,6 +18,8 @@ export const receiptOverwritten: Bug = {
         return true;
       },
     }));
+    // Nor is looked at what it was before.
+    wrapStore(() => ({ markOf: async () => ({ read: 0, delivered: 0 }) }));
     MongoMarks.prototype.move = async function (this: MongoMarks, { room, user, read, delivered }) {
       // 0: nothing was said of it.
       const said = { ...(read > 0 && { read }), ...(delivered > 0 && { delivered }) };
