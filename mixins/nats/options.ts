@@ -1,4 +1,5 @@
 import type { ConnectionOptions } from "nats";
+import "./one-connection";
 
 /** Milliseconds between pings; a server that leaves two unanswered is taken for gone, also on a half-open connection. */
 const PING_INTERVAL = 1_000;

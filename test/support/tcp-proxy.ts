@@ -19,6 +19,8 @@ export class TcpProxy {
   private server: Server | null = null;
   /** Bytes that reached the server, and that came back from it. */
   readonly passed = { up: 0, down: 0 };
+  /** Connections taken since it began. */
+  taken = 0;
   port = 0;
 
   private constructor(private readonly target: { host: string; port: number }) {}
@@ -78,6 +80,7 @@ export class TcpProxy {
   }
 
   private accept(client: Socket): void {
+    this.taken++;
     const pair = new Pair(client, connect(this.target), this, () => this.pairs.delete(pair));
     this.pairs.add(pair);
     pair.flow(this.upstream, this.downstream);
