@@ -10,6 +10,7 @@ import { loggerOptions } from "./log";
 import { doorsFirst } from "./middlewares/doors-first";
 import { linkMiddleware } from "./middlewares/link";
 import { nodeIdMiddleware } from "./middlewares/node-id";
+import { onceMiddleware } from "./middlewares/once";
 import { policyMiddleware } from "./middlewares/policy";
 import { AbleRoundRobin, standingMiddleware } from "./middlewares/standing";
 import { streamsMiddleware } from "./middlewares/streams";
@@ -89,6 +90,7 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
       metricsMiddleware(),
       linkMiddleware(),
       nodeIdMiddleware(),
+      onceMiddleware(),
       standingMiddleware(),
       doorsFirst(),
     ],

@@ -1,5 +1,6 @@
 import { call, type AppendAnswer, type AppendRequest, type Caller } from "../services/core/contract";
 import { publicError, RookeryError, type ErrorCode } from "../services/core/errors";
+import { newId } from "../services/core/ids";
 import { INTERNAL } from "../services/core/limits";
 import { Rendezvous } from "../services/core/rendezvous";
 import { nodesWith } from "./nodes";
@@ -64,6 +65,8 @@ export class RoomWriters {
   /** What leaves at the end of the tick, by writer. */
   private outgoing = new Map<string, Item[]>();
   private readonly underWay = new Set<Batch>();
+  /** Calls made to each writer since it was seen to live, so that it begins them in this order. */
+  private readonly lines = new Map<string, { line: string; n: number }>();
   /** All that is under way of a room goes to its writer, but for these. Empty unless the writers have just changed. */
   private readonly moves = new Map<string, Move>();
   private pending = 0;
@@ -171,7 +174,8 @@ export class RoomWriters {
     this.underWay.add(batch);
     try {
       const entries = items.map(({ request }) => request);
-      answers = await call(this.broker, "messages.append", { entries }, { nodeID: node, timeout: TIMEOUT });
+      const params = { entries, ...this.turn(node) };
+      answers = await call(this.broker, "messages.append", params, { nodeID: node, timeout: TIMEOUT });
     } catch (error) {
       const { code } = publicError(error);
       failure = code === "INTERNAL" ? "UNKNOWN_OUTCOME" : code;
@@ -179,6 +183,14 @@ export class RoomWriters {
     this.underWay.delete(batch);
     items.forEach((item, index) => this.settle(item, answers[index] ?? refused(failure)));
     if (this.moves.size > 0) for (const { request } of items) this.leave(request.room);
+  }
+
+  /** What is sent now is begun after all that was sent to this writer before. */
+  private turn(node: string): { line: string; n: number } {
+    const before = this.lines.get(node);
+    const turn = before ? { line: before.line, n: before.n + 1 } : { line: newId(), n: 1 };
+    this.lines.set(node, turn);
+    return turn;
   }
 
   /** One entry of a room that moves less under way; after the last one those that were held go to the writer of now. */
@@ -202,6 +214,7 @@ export class RoomWriters {
     if (now.nodes.join() === before.nodes.join()) return;
     this.flush();
     this.live = now;
+    for (const node of this.lines.keys()) if (!now.nodes.includes(node)) this.lines.delete(node);
     // Of a room that moves already everything under way is counted, and nothing new leaves.
     const moving = new Map<string, Move>();
     for (const { node, items } of this.underWay)

@@ -302,8 +302,11 @@ export interface Actions {
   /** Takes a deleted user out of every room. */
   "rooms.evict": { params: { userId: string }; returns: null };
 
-  /** One answer for each entry, in order, within 5 s. At most 256 entries and 256 KiB of text. */
-  "messages.append": { params: { entries: AppendRequest[] }; returns: AppendAnswer[] };
+  /**
+   * One answer for each entry, in order, within 5 s. At most 256 entries and 256 KiB of text. Calls of one `line` begin in
+   * the order of `n`, which counts them from 1; a line is one caller's, for one life of one writer.
+   */
+  "messages.append": { params: { entries: AppendRequest[]; line: string; n: number }; returns: AppendAnswer[] };
   "messages.heads": { params: { rooms: string[] }; returns: { epoch: string; heads: Record<string, LogHead> } };
   "messages.range": { params: { room: string; after: number; limit: number; maxBytes: number }; returns: LogRange };
   /** For operators. Null: there is no such message. */

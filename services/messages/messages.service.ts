@@ -8,6 +8,7 @@ import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
 import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
+import { CallOrder } from "./call-order";
 import type { MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
@@ -22,6 +23,7 @@ interface MessagesService extends Service {
   writers: RoomWriters;
   store: MessageStore;
   log: RoomLog;
+  order: CallOrder;
   notes: MarkNotes;
   trimmer: FeedTrimmer;
   unwatch: (() => void) | undefined;
@@ -42,10 +44,14 @@ const actions = {
   append: {
     auth: "internal",
     visibility: "public",
-    params: { entries: { type: "array", min: 1, max: 256, items: { type: "object", strict: false } } },
+    params: {
+      entries: { type: "array", min: 1, max: 256, items: { type: "object", strict: false } },
+      line: rules.id,
+      n: "number|integer|min:1",
+    },
     async handler(this: MessagesService, ctx) {
-      const { entries } = ctx.params;
-      const answers = await this.log.append(entries);
+      const { entries, ...turn } = ctx.params;
+      const answers = await this.order.run(turn, () => this.log.append(entries));
       this.trimmer.appended(entries, answers);
       return answers;
     },
@@ -223,6 +229,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const rooms = roomsOf(this.broker);
     this.store = await openStore(platform, metrics);
     this.trace = new WriteTrace(clock);
+    this.order = new CallOrder(() => clock.monotonic());
     this.log = new RoomLog({
       store: this.store,
       bus,

@@ -19,7 +19,7 @@ const PACE = 10;
 /** Tokens live this long (seconds), so that every client renews its own several times in a run. */
 const TOKEN = 120;
 /** MiB of the disk that is filled: more than any run writes. */
-const DISK = 1_000;
+const DISK = 256;
 const EXIT = { clean: 0, guilty: 1, invalid: 2 };
 
 /** What `npm run chaos` runs. */

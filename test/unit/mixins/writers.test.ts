@@ -21,6 +21,8 @@ interface Writer {
   broker: ServiceBroker;
   /** The texts of every call, in order. */
   calls: string[][];
+  /** The numbers of those calls in their line, and the lines. */
+  turns: { line: string; n: number }[];
   /** Lets calls go on that were told to wait. */
   release(): void;
 }
@@ -30,6 +32,7 @@ type Answer = (entries: AppendRequest[]) => Promise<AppendAnswer[]> | AppendAnsw
 /** A node whose service `messages` answers as it is told. */
 async function writer(cluster: string, answer: Answer | "wait" = entries => entries.map(ok)): Promise<Writer> {
   const calls: string[][] = [];
+  const turns: { line: string; n: number }[] = [];
   let release = (): void => undefined;
   const released = new Promise<void>(resolve => (release = resolve));
   const service = {
@@ -38,7 +41,8 @@ async function writer(cluster: string, answer: Answer | "wait" = entries => entr
       append: {
         auth: "internal",
         visibility: "public",
-        async handler({ params }: { params: { entries: AppendRequest[] } }) {
+        async handler({ params }: { params: { entries: AppendRequest[]; line: string; n: number } }) {
+          turns.push({ line: params.line, n: params.n });
           calls.push(params.entries.map(textOf));
           if (answer !== "wait") return answer(params.entries);
           await released;
@@ -47,7 +51,7 @@ async function writer(cluster: string, answer: Answer | "wait" = entries => entr
       },
     },
   };
-  return { broker: await startNode({ services: [service], cluster }), calls, release: () => release() };
+  return { broker: await startNode({ services: [service], cluster }), calls, turns, release: () => release() };
 }
 
 async function door(cluster: string, nodes: number): Promise<{ door: ServiceBroker; writers: RoomWriters }> {
@@ -79,6 +83,23 @@ describe("the way to the writer of a room", () => {
     expect(answers.flat().map(answer => answer.ok && answer.data)).toEqual(['"1"', '"2"', '"3"', '"4"']);
     expect([one.calls, two.calls]).toEqual([[["1", "3"]], [["2", "4"]]]);
     expect(writers.size).toBe(0);
+  });
+
+  it("counts the calls to each writer, and anew for a writer that was away", async () => {
+    const cluster = newId();
+    const [one, two] = [await writer(cluster), await writer(cluster)];
+    const { door: gateway, writers } = await door(cluster, 2);
+    const rooms = [roomOf(one.broker, one.broker, two.broker), roomOf(two.broker, one.broker, two.broker)];
+    for (let n = 0; n < 3; n++) await writers.append(rooms.map(room => send(room)));
+    gateway.registry.nodes.disconnected(one.broker.nodeID, true);
+    await eventually("one is away", () => writers.nodes.length === 1);
+    await gateway.transit?.discoverNode(one.broker.nodeID);
+    await eventually("it is back", () => writers.nodes.length === 2);
+    await writers.append(rooms.map(room => send(room)));
+    expect(one.turns.map(({ n }) => n)).toEqual([1, 2, 3, 1]);
+    expect(two.turns.map(({ n }) => n)).toEqual([1, 2, 3, 4]);
+    const lines = [...one.turns, ...two.turns].map(({ line }) => line);
+    expect(new Set(lines).size).toBe(3);
   });
 
   it("divides what is too much for one call, in order", async () => {
