@@ -119,10 +119,14 @@ export class MongoQueries {
 
   async shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean> {
     // A deleted message has no files any more.
-    const shown = await inGroups(rooms, ROOMS_AT_ONCE, group => {
-      const places = group.map(({ room, visibleFrom }) => ({ room, offset: { $gt: visibleFrom } }));
+    const floors = await Promise.all(rooms.map(({ room }) => this.floors.of(room)));
+    const all = rooms.map(({ room, visibleFrom }, index) => {
+      const { floor = 1 } = floors[index] ?? {};
+      return { room, offset: { $gt: Math.max(visibleFrom, floor - 1) } };
+    });
+    const shown = await inGroups(all, ROOMS_AT_ONCE, $or => {
       const options = { hint: "files", limit: 1, projection: { _id: 1 } };
-      return this.connection.read(db => entriesIn(db).find({ files: file, $or: places }, options).toArray());
+      return this.connection.read(db => entriesIn(db).find({ files: file, $or }, options).toArray());
     });
     return shown.length > 0;
   }

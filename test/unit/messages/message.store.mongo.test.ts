@@ -123,7 +123,11 @@ describeMongo("the room log in MongoDB", () => {
   it("holds nothing below the floor to be of the log, though it stands there still, and removes it when it can", async () => {
     const store = await opened();
     const room = newId();
-    await store.append(room, messageEntries(9));
+    const file = newId();
+    await store.append(
+      room,
+      messageEntries(9).map(entry => (entry.offset === 2 ? { ...entry, files: [file] } : entry)),
+    );
     const collection = await stored();
     const [left] = await collection.find({ room, offset: 2 }).toArray();
     await store.trim(room, 5);
@@ -134,6 +138,7 @@ describeMongo("the room log in MongoDB", () => {
     expect((await store.window(room, { after: 0, limit: 1, visibleFrom: 0 }))[0]?.seq).toBe(5);
     expect((await store.page(room, 0, 100, 0)).items).toHaveLength(5);
     expect(await store.byIds([left?.id as string])).toEqual([]);
+    expect(await store.shows(file, [{ room, visibleFrom: 0 }])).toBe(false);
     const { sender = "", key = "" } = left ?? {};
     expect(await store.repeats(room, [{ sender, clientId: key.slice(sender.length + 1) }])).toEqual([]);
     await store.takeOver(room);
