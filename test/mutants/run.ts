@@ -3,7 +3,8 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { installed, startMongo } from "../../deploy/local/servers";
-import { MUTANTS, type Mutant } from "./mutants";
+import type { Mutant } from "./mutant";
+import { MUTANTS } from "./mutants";
 
 /**
  * `npx tsx test/mutants/run.ts [word]`: breaks the product in a copy of it, one line at a time, and runs the tests that are

@@ -1,0 +1,71 @@
+import { section } from "./mutant";
+import { messages, sqlite, mongo, marks, store, unit, roomLog, stores } from "./places";
+
+export const ofMarks = section("Marks", [
+  ["only grow, SQLite", sqlite, "SET read = max(read, excluded.read)", "SET read = excluded.read", stores, "only grow"],
+  [
+    "only grow, MongoDB",
+    marks,
+    "update: { $max: { read, delivered }",
+    "update: { $set: { read, delivered }",
+    stores,
+    "only grow",
+  ],
+  ["coalesced: the furthest", marks, "read: Math.max(read, mark.read),", "read: mark.read,", stores, "only grow"],
+  [
+    "coalesced: each of its own",
+    marks,
+    "delivered: Math.max(delivered, mark.delivered),",
+    "delivered: Math.max(read, mark.delivered),",
+    stores,
+    "only grow|moves marks forward",
+  ],
+  [
+    "unread is derived, without the deleted, SQLite",
+    sqlite,
+    "WHERE e.room = a.room AND e.deleted = 1 AND e.seq > seen",
+    "WHERE e.room = a.room AND e.deleted = 2 AND e.seq > seen",
+    stores,
+    "unread is derived",
+  ],
+  [
+    "unread is derived, without the deleted, MongoDB",
+    mongo,
+    "lastSeq - seen - deleted",
+    "lastSeq - seen",
+    stores,
+    "unread is derived",
+  ],
+  [
+    "unread is derived from what is visible, MongoDB",
+    mongo,
+    "seen: Math.max(readSeq, hidden[index] ?? 0)",
+    "seen: readSeq",
+    stores,
+    "unread is derived",
+  ],
+  [
+    "unread never counts one's own",
+    store,
+    'entry.kind === "message" ? entry.sender : joined(entry)',
+    "joined(entry)",
+    stores,
+    "unread is derived",
+  ],
+  [
+    "a mark is answered when its note is stored",
+    messages("user-feed"),
+    "const later = [line.next.get(key), line.underWay.get(key)].find(known => known && known.seq >= seq);\n    if (later) return joining(later);",
+    "if (line.underWay.has(key)) return Promise.resolve();",
+    unit("user-feed"),
+    "a mark is answered",
+  ],
+  [
+    "mentions only for the mentioned of the room",
+    messages("surroundings"),
+    "if (!(access instanceof RookeryError) && !access.denied && access.role !== null)\n          members",
+    "members",
+    roomLog,
+    "mentions",
+  ],
+]);

@@ -1,0 +1,72 @@
+import { section } from "./mutant";
+import { writer, log, writing, roomLog } from "./places";
+
+export const ofPublishing = section("Publishing", [
+  [
+    "publish after commit",
+    writer,
+    "const writtenAt = this.with_.clock.now();",
+    "const writtenAt = this.with_.clock.now();\n      this.publish(planned);",
+    writing,
+    "only after commit",
+  ],
+  [
+    "ack after commit",
+    writer,
+    "const writtenAt = this.with_.clock.now();",
+    'const writtenAt = this.with_.clock.now();\n      for (const { job, entry } of planned) settle(job, { ok: true, offset: entry.offset, seq: entry.seq, data: entry.data ?? "null" });',
+    writing,
+    "only after commit",
+  ],
+  [
+    "ack after publish",
+    writer,
+    'this.with_.bus.publish({\n      type: "events",\n      room: this.room,\n      events: stored.map(({ entry }) => eventOf(entry, entry.change)),\n    });',
+    'const events = stored.map(({ entry }) => eventOf(entry, entry.change));\n    setImmediate(() => this.with_.bus.publish({ type: "events", room: this.room, events }));',
+    writing,
+    "only after commit",
+  ],
+  [
+    "publish once",
+    writer,
+    "this.with_.committed?.(stored.length);",
+    'this.with_.bus.publish({ type: "events", room: this.room, events: stored.map(({ entry }) => eventOf(entry)) });',
+    writing,
+    "only after commit",
+  ],
+  [
+    "what an unknown write stored is told",
+    writer,
+    'if (events.length > 0) this.with_.bus.publish({ type: "events", room: this.room, events });',
+    "",
+    roomLog,
+    "settles a write of unknown outcome",
+  ],
+  ["heads 1 s after quiet", log, "writer.tellHead();", "", writing, "falls quiet"],
+  ["heads not before 1 s", writer, "this.usedAt < 1_000", "this.usedAt < 900", writing, "falls quiet"],
+  ["heads once after quiet", writer, "this.untold = false;", "", writing, "falls quiet"],
+  [
+    "heads with every duplicate answer",
+    writer,
+    'if (this.head) this.with_.bus.publish({ type: "head", room: this.room, head: this.head });',
+    "",
+    writing,
+    "every duplicate answer",
+  ],
+  [
+    "heads after a reconnect",
+    log,
+    "for (const writer of this.writers.values()) writer.tellHeadNow();",
+    "",
+    writing,
+    "NATS reconnect",
+  ],
+  [
+    "heads after a reconnect, whatever failed since",
+    writer,
+    "const head = this.head ?? this.written;",
+    "const head = this.head;",
+    writing,
+    "NATS reconnect",
+  ],
+]);
