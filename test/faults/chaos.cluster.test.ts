@@ -32,7 +32,7 @@ const FAULTS: readonly Fault[] = [
   named("twin F20", twin),
 ];
 
-/** Takes two minutes of a quiet machine and more of a busy one: only where it is asked for. */
+/** Takes two minutes of a machine that has nothing else to do: only where it is asked for, as CI does. */
 const describeRun = process.env.CHAOS ? describeCluster : describe.skip;
 
 describeRun("a cluster in trouble, one fault after the other under traffic", () => {
