@@ -134,7 +134,19 @@ class DaemonProcess implements Process {
   }
 
   private signal(signal: NodeJS.Signals): void {
-    if (this.isRunning) for (const pid of this.pids()) process.kill(pid, signal);
+    if (!this.isRunning) return;
+    process.kill(this.pid, signal);
+    // Looked for only now: who stands still makes no more of them.
+    for (const pid of this.pids().slice(1)) signalChild(pid, signal);
+  }
+}
+
+/** One that has ended since is as good as still. */
+function signalChild(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
