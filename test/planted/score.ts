@@ -6,8 +6,8 @@ import { BUGS } from "./bugs";
 import { hunt, type Trial } from "./hunt";
 import { keepTable, tableOf } from "./table";
 
-/** Milliseconds of traffic of one run. */
-const TRAFFIC = 6_000;
+/** Milliseconds of traffic: of a bug at most, since its run ends when it is convicted; and of the control. */
+const TRAFFIC = { bug: 60_000, control: 10_000 };
 
 export interface ScoreOptions {
   shape: Ground["shape"];
@@ -26,7 +26,7 @@ export async function score(names: readonly string[], { shape, seed, keep }: Sco
   if (folder !== undefined) mkdirSync(folder, { recursive: true });
   const trials: Trial[] = [];
   for (const bug of chosen(names, shape)) {
-    const trial = await hunt(bug, { shape, seed, ms: TRAFFIC, keep: folder });
+    const trial = await hunt(bug, { shape, seed, ms: bug ? TRAFFIC.bug : TRAFFIC.control, keep: folder });
     trials.push(trial);
     tell(trial);
   }
