@@ -10,6 +10,8 @@ import { Wire } from "./wire";
 const PAGE = 100;
 const TRIES = 20;
 const PAUSE = 250;
+/** Milliseconds between two looks for answers that do not come. */
+const BEAT = 1_000;
 
 type Page = (after: number) => Promise<Outcome>;
 
@@ -17,12 +19,15 @@ type Page = (after: number) => Promise<Outcome>;
 export class Reader {
   /** Offset of the last entry of each room. */
   readonly heads = new Map<string, number>();
+  private readonly beats: NodeJS.Timeout;
 
   private constructor(
     private readonly wire: Wire,
     private readonly who: Who,
     private readonly journal: Journal,
-  ) {}
+  ) {
+    this.beats = setInterval(() => wire.beat(), BEAT);
+  }
 
   private static count = 0;
 
@@ -37,7 +42,7 @@ export class Reader {
       if (wire) {
         const reader = new Reader(wire, who, journal);
         if (await reader.hello(token as string, rooms)) return reader;
-        wire.cut();
+        reader.close();
       }
       await breath();
     }
@@ -52,6 +57,7 @@ export class Reader {
   }
 
   close(): void {
+    clearInterval(this.beats);
     this.wire.leave();
   }
 

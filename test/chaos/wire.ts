@@ -134,6 +134,7 @@ export class Wire {
 
   private write(text: string): void {
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(text);
+    if (this.over) this.settleAll();
   }
 
   private read(line: string): void {
@@ -169,10 +170,15 @@ export class Wire {
   private end(code: number): void {
     if (this.over) return;
     this.over = true;
+    this.journal.seen(this.who, { phase: "seen", what: "close", code });
+    this.settleAll();
+    this.owner.closed(code);
+  }
+
+  /** Nothing is answered any more. */
+  private settleAll(): void {
     const open = [...this.pending.values()];
     this.pending.clear();
-    this.journal.seen(this.who, { phase: "seen", what: "close", code });
     for (const pending of open) this.settle(pending, CLOSED);
-    this.owner.closed(code);
   }
 }
