@@ -28,6 +28,8 @@ const ANSWERS: ReadonlySet<string> = new Set(["welcome", "ok", "err", "pong"]);
 /** Milliseconds the upgrade may take, and after which a silent connection is asked whether it lives. */
 const UPGRADE = 5_000;
 const SILENCE = 5_000;
+/** Bytes of a text frame: the server takes 64 KiB. */
+const FRAME = 60_000;
 
 /** One socket of a client over which everything is recorded. */
 export class Wire {
@@ -78,13 +80,24 @@ export class Wire {
     this.askAll([{ asked, frame, settled }]);
   }
 
-  /** Several as one text frame. */
+  /** Several as one text frame, or as few as may be. */
   askAll(all: readonly { asked: Asked; frame: Record<string, unknown>; settled?: Settled }[]): void {
     const lines = all.map(({ asked, frame, settled }) => {
       const id = this.journal.invoke(this.who, asked);
       return this.numbered(frame, { asked, id, since: this.journal.now, settled });
     });
-    if (lines.length > 0) this.write(lines.join("\n"));
+    let frame: string[] = [];
+    let bytes = 0;
+    for (const line of lines) {
+      const size = Buffer.byteLength(line) + 1;
+      if (bytes + size > FRAME && frame.length > 0) {
+        this.write(frame.join("\n"));
+        [frame, bytes] = [[], 0];
+      }
+      frame.push(line);
+      bytes += size;
+    }
+    if (frame.length > 0) this.write(frame.join("\n"));
   }
 
   /** Asks for what is no operation of the history. */

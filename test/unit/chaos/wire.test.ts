@@ -132,4 +132,25 @@ describe("a recorded socket", () => {
       { phase: "seen", what: "close", code: 1000 },
     ]);
   });
+
+  test("many operations are as few text frames as the server takes, in order", async () => {
+    const texts: string[] = [];
+    theirs.on("message", (data: Buffer) => texts.push(data.toString()));
+    const all = Array.from({ length: 100 }, (_, n) => ({
+      asked,
+      frame: { ...frame, text: `${n}${"x".repeat(1_000)}` },
+    }));
+    wire.askAll(all);
+    await eventually("all has come", () => texts.join("\n").split("\n").length === 100);
+    expect(texts).toHaveLength(2);
+    for (const text of texts) expect(Buffer.byteLength(text)).toBeLessThan(65_536);
+    const said = texts.flatMap(text => text.split("\n")).map(line => parseInt(JSON.parse(line).text, 10));
+    expect(said).toEqual(all.map((_, n) => n));
+  });
+
+  test("what is asked of a socket that has ended is settled at once", async () => {
+    wire.cut();
+    expect(await ask()).toEqual({ state: "info", code: "CLOSED" });
+    expect(wire.waiting).toBe(0);
+  });
 });
