@@ -15,7 +15,6 @@ import {
   type Entry,
   type Marks,
   type MessageStore,
-  type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -112,16 +111,10 @@ export class SqliteMessageStore implements MessageStore {
   }
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
-    const marks = readMarks(entries);
     const fence: Unit = [{ sql: FENCE, params: [room, entries[0]?.offset ?? 0] }];
-    const units = entries.map(entry => unitOf(room, entry, marks.get(entry)));
-    const { applied, failure } = await this.database.write([fence, ...units]);
+    const { applied, failure } = await this.database.write([fence, ...entries.map(entry => unitOf(room, entry))]);
     if (failure && failure.kind !== "unique") throw new Error(`The log refused an entry: ${failure.message}`);
-    const stored = Math.max(applied - 1, 0);
-    // Somebody's mark may have gone with an entry that was refused, and an earlier one of his is stored.
-    const left = failure ? [...readMarks(entries.slice(0, stored)).values()] : [];
-    if (left.length > 0) await this.database.write([left.map(mark => markOf(room, mark))]);
-    return { stored };
+    return { stored: Math.max(applied - 1, 0) };
   }
 
   /** A batch and what it changes are one commit here: nothing is ever left undone. */
@@ -250,20 +243,19 @@ interface EventRow {
   now: string | null;
 }
 
-const markOf = (room: string, { user, read }: ReadMark): Statement => ({
-  sql: MARK,
-  params: [room, user, read, read],
-  sure: true,
-});
-
-function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
+/** Each entry moves its own sender's mark: any of a batch may be the last one stored, and then nothing is left to be done. */
+function unitOf(room: string, entry: Entry): Unit {
   const { offset, seq, kind, id, sender, clientId, hash, data, change } = entry;
   const insert: Statement = {
     sql: INSERT,
     params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
   };
   const { mentions = [], files = [] } = entry;
-  const marks = mark ? [markOf(room, mark)] : [];
+  const marks = [...readMarks([entry]).values()].map(({ user, read }): Statement => ({
+    sql: MARK,
+    params: [room, user, read, read],
+    sure: true,
+  }));
   const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
   const shown = files.map((file): Statement => ({ sql: ATTACH, params: [file, room, offset], sure: true }));
   if (!change) return [insert, ...marks, ...named, ...shown];

@@ -1,5 +1,10 @@
+import { join } from "node:path";
+import { SqliteDatabase } from "../../../mixins/sqlite/database";
 import { newId } from "../../../services/core/ids";
 import type { Entry, MessageStore } from "../../../services/messages/message.store";
+import { SqliteMessageStore } from "../../../services/messages/message.store.sqlite";
+import { afterFile } from "../../support/cleanup";
+import { temporaryFolder } from "../../support/temp";
 import { changeEntry, messageEntries, messageEntry } from "./entries";
 import { once, stores } from "./stores";
 
@@ -176,6 +181,21 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     Object.assign(batch[1] as Entry, { clientId: first.clientId });
     expect(await store.append(room, batch)).toEqual({ stored: 1 });
     expect(await store.unread(first.sender, [{ room, visibleFrom: 0 }])).toMatchObject([{ unread: 0, readSeq: 2 }]);
+  });
+
+  it("has done all there is to do with the commit of a batch, where a later entry of it is refused", async () => {
+    const database = await SqliteDatabase.open(join(temporaryFolder(), "log.db"));
+    afterFile(() => database.close());
+    const store = await SqliteMessageStore.open(database);
+    const room = newId();
+    const first = messageEntry({ offset: 1, seq: 1 });
+    await store.append(room, [first]);
+    const write = jest.spyOn(database, "write");
+    const [second, repeat] = [messageEntry({ offset: 2, seq: 2 }), messageEntry({ offset: 3, seq: 3 })];
+    Object.assign(repeat, { clientId: first.clientId });
+    expect(await store.append(room, [second, repeat])).toEqual({ stored: 1 });
+    // A second write could fail, and what is stored would be told not to be.
+    expect(write).toHaveBeenCalledTimes(1);
   });
 
   it("moves the read mark of who sends and of who joins", async () => {
