@@ -75,7 +75,7 @@ export class MongoMessageStore implements MessageStore {
       return { stored: 0 };
     } catch (error) {
       // The entries are in the log, whatever kept us from doing the rest.
-      throw error instanceof StorageError ? new StorageError("unknown", error.reason, error) : error;
+      throw new StorageError("unknown", error instanceof StorageError ? error.reason : "unconfirmed", error);
     }
   }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { MongoClient, type Collection } from "mongodb";
 import { MongoConnection } from "../../../mixins/mongo/connection";
-import { StorageError } from "../../../mixins/storage-errors";
+import { DuplicateKeyError, StorageError } from "../../../mixins/storage-errors";
 import { newId } from "../../../services/core/ids";
 import type { EntryDocument } from "../../../services/messages/message.entries.mongo";
 import { MongoMessageStore } from "../../../services/messages/message.store.mongo";
@@ -210,14 +210,20 @@ describeMongo("the room log in MongoDB", () => {
     expect(await appended).toEqual({ stored: 1 });
   });
 
-  it("says unknown, never failed, where the entries are stored and what follows from them could not be done", async () => {
-    const store: MongoMessageStore = Object.create(await opened());
-    store.apply = () => Promise.reject(new StorageError("failed", "away"));
-    const room = newId();
-    const entry = messageEntry({ offset: 1, seq: 1 });
-    await expect(store.append(room, [entry])).rejects.toMatchObject({ outcome: "unknown", reason: "away" });
-    expect(await (await opened()).repeats(room, [entry])).toHaveLength(1);
-  });
+  it.each([
+    ["away", new StorageError("failed", "away")],
+    ["unconfirmed", new DuplicateKeyError("reactions")],
+  ])(
+    "says unknown (%s), never failed, where what follows from stored entries could not be done",
+    async (reason, why) => {
+      const store: MongoMessageStore = Object.create(await opened());
+      store.apply = () => Promise.reject(why);
+      const room = newId();
+      const entry = messageEntry({ offset: 1, seq: 1 });
+      await expect(store.append(room, [entry])).rejects.toMatchObject({ outcome: "unknown", reason });
+      expect(await (await opened()).repeats(room, [entry])).toHaveLength(1);
+    },
+  );
 
   it("lets neither of two busy writers of one room wait until the other is done", async () => {
     const room = newId();
