@@ -12,6 +12,7 @@ interface Transport {
 interface Dialling {
   transport?: Transport;
   prepare(): unknown;
+  disconnect(): void;
 }
 
 /**
@@ -20,10 +21,19 @@ interface Dialling {
  * such moment three times. Here a new dial ends whatever was before it. Loading this file is enough, for all connections.
  */
 const dialling = ProtocolHandler.prototype as unknown as Dialling;
-const { prepare } = dialling;
+const { prepare, disconnect } = dialling;
 dialling.prepare = function (this: Dialling) {
   if (this.transport) leave(this.transport);
   return prepare.call(this);
+};
+
+/**
+ * A connection that is given up for its silence is first flushed, which a peer that reads nothing never lets end: there would
+ * be no new dial until the kernel gives up, a quarter of an hour later.
+ */
+dialling.disconnect = function (this: Dialling) {
+  disconnect.call(this);
+  this.transport?.socket?.destroy();
 };
 
 function leave(transport: Transport): void {

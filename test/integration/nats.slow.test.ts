@@ -63,4 +63,18 @@ describeNats("a NATS that was too slow to answer", () => {
     await slowFor(() => opened);
     expect(await hears(await opened)).toEqual(["once", "end"]);
   }, 90_000);
+
+  it("is dialled anew when it reads nothing any more, whatever has not left yet", async () => {
+    const link = await NatsLink.open(`nats://${wire.address}`, "full", quiet);
+    afterFile(() => link.close());
+    wire.requests("hold");
+    wire.answers("hold");
+    const before = wire.taken;
+    // More than the kernel's buffers hold: the last of it waits for whoever reads.
+    for (let sent = 0; sent < 32; sent++) link.connection.publish("slow.full", new Uint8Array(1_000_000));
+    await eventually("another is dialled", () => wire.taken > before, Boolean, PATIENCE);
+    wire.requests("pass");
+    wire.answers("pass");
+    await eventually("it is up", () => link.up, Boolean, PATIENCE);
+  }, 90_000);
 });
