@@ -1,7 +1,17 @@
 import type { Close } from "../core/closes";
+import type { ErrorCode } from "../core/errors";
 import type { VerifiedToken } from "../core/tokens";
 import type { Socket } from "./engine";
 import type { PendingRights } from "./rights";
+
+/** The end of a subscription whose reader was taken out while he was behind. */
+export interface Ending {
+  /** Offset of the entry that took him out: the last he gets. */
+  at: number;
+  code: ErrorCode;
+  /** Offsets of messages that were changed after it: as they are now they are not for him. */
+  changed: Set<number>;
+}
 
 /** A room of a connection. */
 export interface Subscription {
@@ -15,6 +25,8 @@ export interface Subscription {
   replayed: number;
   /** Entries were skipped, and until it is known whether he may still read he gets nothing; else null. */
   pending: PendingRights | null;
+  /** Nothing but the rest of its replay is left of it; else null. */
+  ending: Ending | null;
 }
 
 const NOBODY: ReadonlySet<string> = new Set();

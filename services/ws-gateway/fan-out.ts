@@ -45,10 +45,12 @@ export class FanOut {
       if (event.member) {
         // The cut is this offset: the one concerned gets this entry and none after it.
         flush();
-        this.memberships.member(id, event.member);
+        this.memberships.member(id, event.offset, event.member);
       } else if (event.kind === "room") {
         flush();
         this.memberships.settings(id, room.readers, event.data);
+      } else if (event.target && room.replaying) {
+        this.memberships.changed(id, room.replaying, event.kind, event.target.offset);
       }
     }
     flush();

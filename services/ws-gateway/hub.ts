@@ -75,6 +75,7 @@ export class Hub {
       feed: id => this.rooms.get(id)?.feed,
       reset: cause => with_.counts.reset(cause, 1),
       done: (id, connection) => this.caughtUp(this.rooms.get(id), connection),
+      ended: (connection, room, code) => this.cut(connection, room, code),
     });
     const { publish, delivered } = with_;
     const connectionsOf = (user: string): Connection[] => this.connectionsOf(user);
@@ -233,7 +234,7 @@ export class Hub {
     sameEpoch: boolean,
   ): Entered {
     const { offset, seq, floor } = room.feed.head;
-    const subscription: Subscription = { member, open, cursor: null, replayed: 0, pending: null };
+    const subscription: Subscription = { member, open, cursor: null, replayed: 0, pending: null, ending: null };
     const cause = from === null ? null : resetCause(from, { offset, floor, visibleFrom, sameEpoch });
     const state = cause ? "reset" : from !== null && from < offset ? "replayed" : "live";
     if (cause) this.with_.counts.reset(cause, 1);
@@ -262,6 +263,11 @@ export class Hub {
     for (const connection of room.readers) {
       const subscription = connection.rooms.get(id);
       if (!subscription) continue;
+      if (subscription.ending) {
+        connection.socket.send(resetFrame(id, subscription.ending.at, false));
+        this.cut(connection, id, subscription.ending.code);
+        continue;
+      }
       connection.socket.unsubscribe(id);
       Object.assign(subscription, { member: false, cursor: null, pending: new PendingRights() });
       if (id === connection.user) this.answered(connection, id, { room: id, role: null, visibleFrom: 0, open: true });

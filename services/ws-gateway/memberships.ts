@@ -1,6 +1,7 @@
 import type { ErrorCode } from "../core/errors";
+import { INTERNAL } from "../core/limits";
 import { endsMembership, type RoomEvent } from "../core/room-bus";
-import type { Connection } from "./connection";
+import type { Connection, Subscription } from "./connection";
 import { PendingRights } from "./rights";
 
 export interface MembershipDependencies {
@@ -44,18 +45,37 @@ export class Memberships {
     for (const pending of this.joining(room)) pending.skipped();
   }
 
-  member(room: string, { user, change }: NonNullable<RoomEvent["member"]>): void {
+  member(room: string, offset: number, { user, change }: NonNullable<RoomEvent["member"]>): void {
     for (const connection of this.with_.connectionsOf(user)) {
       this.joiners.get(room)?.get(connection)?.changed(change);
       const subscription = connection.rooms.get(room);
-      if (!subscription) continue;
+      // Who is added again subscribes again: what ends goes no further for it.
+      if (!subscription || subscription.ending) continue;
       if (subscription.pending) subscription.pending.changed(change);
       else if (change === "join") subscription.member = true;
       else if (endsMembership(change)) {
         subscription.member = false;
-        if (change !== "leave" || !subscription.open)
-          this.with_.cut(connection, room, subscription.open ? "FORBIDDEN" : "NOT_FOUND");
+        if (change !== "leave" || !subscription.open) this.takeOut(connection, room, subscription, offset);
       }
+    }
+  }
+
+  /** Live readers have got the entry that takes them out; those who are behind get it as the last of their replay. */
+  private takeOut(connection: Connection, room: string, subscription: Subscription, at: number): void {
+    const code = subscription.open ? "FORBIDDEN" : "NOT_FOUND";
+    if (subscription.cursor === null) this.with_.cut(connection, room, code);
+    else subscription.ending = { at, code, changed: new Set() };
+  }
+
+  /** A message was changed: what it shows now is not for those who were taken out before. */
+  changed(room: string, replaying: Iterable<Connection>, kind: RoomEvent["kind"], target: number): void {
+    for (const connection of replaying) {
+      const ending = connection.rooms.get(room)?.ending;
+      if (!ending || target > ending.at) continue;
+      // A deleted one shows nothing, so anybody may see that.
+      if (kind === "delete") ending.changed.delete(target);
+      // One more than are replayed: then the rest of the replay is given up.
+      else if (ending.changed.size <= INTERNAL.replayEntries) ending.changed.add(target);
     }
   }
 
@@ -68,6 +88,7 @@ export class Memberships {
       const subscription = connection.rooms.get(room);
       if (!subscription) continue;
       if (subscription.pending) subscription.pending.settings(now);
+      else if (subscription.ending && !now.deleted) continue;
       else if (now.deleted || !(now.open || subscription.member)) this.with_.cut(connection, room, "NOT_FOUND");
       else subscription.open = now.open;
     }

@@ -1,5 +1,7 @@
+import type { ErrorCode } from "../core/errors";
 import { INTERNAL } from "../core/limits";
 import { resetFrame } from "../core/protocol";
+import type { RoomEvent } from "../core/room-bus";
 import type { ResetCause } from "../../config/metrics";
 import type { Connection } from "./connection";
 import type { Socket } from "./engine";
@@ -14,6 +16,8 @@ export interface ReplayDependencies {
   feed(room: string): RoomFeed | undefined;
   /** The connection is no longer behind in this room. */
   done(room: string, connection: Connection): void;
+  /** It has got what it was to get of a room that its user was taken out of. */
+  ended(connection: Connection, room: string, code: ErrorCode): void;
   /** It has to fetch the room anew. */
   reset(cause: ResetCause): void;
 }
@@ -47,10 +51,11 @@ export class Replayer {
     const { cursor } = subscription;
     const entries = feed.recent(cursor) ?? (await feed.older(cursor).catch(() => null));
     // Another subscription in its place has its own replay.
-    if (connection.rooms.get(room) !== subscription) return false;
+    if (connection.closed || connection.rooms.get(room) !== subscription) return false;
     if (subscription.cursor === null) return true;
-    const { offset } = feed.head;
-    const sent = send(connection.socket, cursor, offset, entries ?? []);
+    const { ending } = subscription;
+    const offset = ending?.at ?? feed.head.offset;
+    const sent = send(connection.socket, cursor, offset, entries ?? [], ending?.changed);
     subscription.replayed += sent.bytes;
     const cause = entries === null ? "log" : whyNot(sent, cursor, offset, subscription.replayed);
     if (cause) {
@@ -61,7 +66,8 @@ export class Replayer {
       return false;
     }
     subscription.cursor = null;
-    connection.socket.subscribe(room);
+    if (ending) this.with_.ended(connection, room, ending.code);
+    else connection.socket.subscribe(room);
     return true;
   }
 }
@@ -84,18 +90,35 @@ interface Sent {
   bytes: number;
   /** The next entry is not there. */
   hole: boolean;
+  /** The next entry shows what the reader may not see. */
+  hidden: boolean;
 }
 
+const NOTHING: ReadonlySet<number> = new Set();
+
+/** Whether an entry shows one of the messages that were changed since the reader's end. Too many are not told apart. */
+const showsChanged = ({ offset, kind, target }: RoomEvent, changed: ReadonlySet<number>): boolean =>
+  changed.size > INTERNAL.replayEntries ||
+  changed.has(offset) ||
+  (target !== undefined && kind !== "reaction" && changed.has(target.offset));
+
 /** Sends entries after a cursor up to a head, as many as the socket may be ahead by, at least one if it has taken all. */
-function send(socket: Socket, after: number, head: number, entries: readonly Framed[]): Sent {
+function send(
+  socket: Socket,
+  after: number,
+  head: number,
+  entries: readonly Framed[],
+  changed: ReadonlySet<number> = NOTHING,
+): Sent {
   const most = AHEAD - socket.buffered;
   const parts: Buffer[] = [];
-  const sent = { cursor: after, bytes: 0, hole: false };
+  const sent = { cursor: after, bytes: 0, hole: false, hidden: false };
   for (const entry of entries) {
     // The log may be ahead of the bus: what the feed has yet to pass on, everybody gets from there, once.
     if (entry.event.offset > head) break;
     sent.hole = entry.event.offset !== sent.cursor + 1;
-    if (sent.hole || (parts.length > 0 && sent.bytes + entry.bytes.length > most)) break;
+    sent.hidden = showsChanged(entry.event, changed);
+    if (sent.hole || sent.hidden || (parts.length > 0 && sent.bytes + entry.bytes.length > most)) break;
     if (parts.length > 0) parts.push(NEWLINE);
     parts.push(entry.bytes);
     sent.bytes += entry.bytes.length + 1;
@@ -106,8 +129,9 @@ function send(socket: Socket, after: number, head: number, entries: readonly Fra
 }
 
 /** Why a replay cannot go on; null if it can. */
-function whyNot({ cursor, hole }: Sent, before: number, head: number, replayed: number): ResetCause | null {
+function whyNot({ cursor, hole, hidden }: Sent, before: number, head: number, replayed: number): ResetCause | null {
   if (hole) return "floor";
+  if (hidden) return "hidden";
   if (replayed > INTERNAL.replayBytes) return "behind";
   return cursor === before && before < head ? "log" : null;
 }

@@ -57,7 +57,12 @@ async function ground(stored: number) {
   });
   await feed.ready;
   const connection = new Connection(socket, 0, () => undefined);
-  const replayer = new Replayer({ feed: () => feed, done: () => undefined, reset: () => undefined });
+  const replayer = new Replayer({
+    feed: () => feed,
+    done: () => undefined,
+    ended: () => undefined,
+    reset: () => undefined,
+  });
   return {
     log,
     away,
@@ -65,7 +70,7 @@ async function ground(stored: number) {
     frames,
     tell: (...events: RoomEvent[]) => feed.receive({ type: "events", room, events }),
     async replay(after: number) {
-      connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0, pending: null });
+      connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0, pending: null, ending: null });
       if (!connection.replaying.includes(room)) connection.replaying.push(room);
       await replayer.pump(connection);
     },
