@@ -1,4 +1,4 @@
-import { call, type AppendAnswer, type AppendRequest, type Caller } from "../services/core/contract";
+import { call, type AppendAnswer, type AppendRequest, type Caller, type Turn } from "../services/core/contract";
 import { publicError, RookeryError, type ErrorCode } from "../services/core/errors";
 import { newId } from "../services/core/ids";
 import { INTERNAL } from "../services/core/limits";
@@ -65,8 +65,10 @@ export class RoomWriters {
   /** What leaves at the end of the tick, by writer. */
   private outgoing = new Map<string, Item[]>();
   private readonly underWay = new Set<Batch>();
-  /** Calls made to each writer since it was seen to live, so that it begins them in this order. */
+  /** The last call made to each writer since it was seen to live. */
   private readonly lines = new Map<string, { line: string; n: number }>();
+  /** The calls under way with entries of a room. */
+  private readonly calls = new Map<string, Set<Turn>>();
   /** All that is under way of a room goes to its writer, but for these. Empty unless the writers have just changed. */
   private readonly moves = new Map<string, Move>();
   private pending = 0;
@@ -172,25 +174,37 @@ export class RoomWriters {
     let answers: AppendAnswer[] = [];
     let failure: ErrorCode = "UNKNOWN_OUTCOME";
     this.underWay.add(batch);
+    const rooms = new Set(items.map(({ request }) => request.room));
+    const turn = this.turn(node, rooms);
     try {
       const entries = items.map(({ request }) => request);
-      const params = { entries, ...this.turn(node) };
-      answers = await call(this.broker, "messages.append", params, { nodeID: node, timeout: TIMEOUT });
+      answers = await call(this.broker, "messages.append", { entries, ...turn }, { nodeID: node, timeout: TIMEOUT });
     } catch (error) {
       const { code } = publicError(error);
       failure = code === "INTERNAL" ? "UNKNOWN_OUTCOME" : code;
     }
     this.underWay.delete(batch);
+    for (const room of rooms) this.over(turn, room);
     items.forEach((item, index) => this.settle(item, answers[index] ?? refused(failure)));
     if (this.moves.size > 0) for (const { request } of items) this.leave(request.room);
   }
 
-  /** What is sent now is begun after all that was sent to this writer before. */
-  private turn(node: string): { line: string; n: number } {
-    const before = this.lines.get(node);
-    const turn = before ? { line: before.line, n: before.n + 1 } : { line: newId(), n: 1 };
+  /** What is sent now is begun after what is under way of the same rooms, and waits for nothing else. */
+  private turn(node: string, rooms: ReadonlySet<string>): Turn {
+    const { line, n } = this.lines.get(node) ?? { line: newId(), n: 0 };
+    const before = new Set<number>();
+    for (const room of rooms) for (const turn of this.calls.get(room) ?? []) if (turn.line === line) before.add(turn.n);
+    const after = [...before].sort((left, right) => left - right).slice(-INTERNAL.callsBefore);
+    const turn = { line, n: n + 1, after };
     this.lines.set(node, turn);
+    for (const room of rooms) this.calls.set(room, (this.calls.get(room) ?? new Set()).add(turn));
     return turn;
+  }
+
+  private over(turn: Turn, room: string): void {
+    const calls = this.calls.get(room);
+    calls?.delete(turn);
+    if (calls?.size === 0) this.calls.delete(room);
   }
 
   /** One entry of a room that moves less under way; after the last one those that were held go to the writer of now. */

@@ -90,6 +90,16 @@ export type RoomOperation =
 export type AppendRequest =
   { room: string; user: Identity; entry: UserOperation } | { room: string; user?: undefined; entry: RoomOperation };
 
+/** Where a call stands among those of its caller. */
+export interface Turn {
+  /** Chosen at random by a caller for one life of one writer. */
+  line: string;
+  /** Counts the calls of the line, from 1. */
+  n: number;
+  /** Calls of the line with entries for the same rooms that are not answered, the last 256 of them: they begin first. */
+  after: number[];
+}
+
 export type AppendAnswer =
   | {
       ok: true;
@@ -302,11 +312,8 @@ export interface Actions {
   /** Takes a deleted user out of every room. */
   "rooms.evict": { params: { userId: string }; returns: null };
 
-  /**
-   * One answer for each entry, in order, within 5 s. At most 256 entries and 256 KiB of text. Calls of one `line` begin in
-   * the order of `n`, which counts them from 1; a line is one caller's, for one life of one writer.
-   */
-  "messages.append": { params: { entries: AppendRequest[]; line: string; n: number }; returns: AppendAnswer[] };
+  /** One answer for each entry, in order, within 5 s. At most 256 entries and 256 KiB of text. */
+  "messages.append": { params: { entries: AppendRequest[] } & Turn; returns: AppendAnswer[] };
   "messages.heads": { params: { rooms: string[] }; returns: { epoch: string; heads: Record<string, LogHead> } };
   "messages.range": { params: { room: string; after: number; limit: number; maxBytes: number }; returns: LogRange };
   /** For operators. Null: there is no such message. */

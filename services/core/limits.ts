@@ -47,6 +47,8 @@ export const INTERNAL = {
   appendEntries: 256,
   /** Bytes of text in one append. */
   appendBytes: 256 * 1024,
+  /** Calls that a call to a writer names to begin before it. */
+  callsBefore: 256,
   /** Entries and bytes of a room that are replayed on resume; beyond either it is a reset. */
   replayEntries: 1_000,
   replayBytes: 1024 * 1024,

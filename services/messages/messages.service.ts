@@ -8,6 +8,7 @@ import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
 import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
+import { INTERNAL } from "../core/limits";
 import { CallOrder } from "./call-order";
 import type { MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
@@ -45,9 +46,10 @@ const actions = {
     auth: "internal",
     visibility: "public",
     params: {
-      entries: { type: "array", min: 1, max: 256, items: { type: "object", strict: false } },
+      entries: { type: "array", min: 1, max: INTERNAL.appendEntries, items: { type: "object", strict: false } },
       line: rules.id,
       n: "number|integer|min:1",
+      after: { type: "array", max: INTERNAL.callsBefore, items: "number|integer|min:1" },
     },
     async handler(this: MessagesService, ctx) {
       const { entries, ...turn } = ctx.params;
@@ -229,7 +231,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const rooms = roomsOf(this.broker);
     this.store = await openStore(platform, metrics);
     this.trace = new WriteTrace(clock);
-    this.order = new CallOrder(() => clock.monotonic());
+    this.order = new CallOrder();
     this.log = new RoomLog({
       store: this.store,
       bus,

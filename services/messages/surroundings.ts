@@ -1,4 +1,5 @@
 import type { RoomAccess } from "../core/contract";
+import { within } from "../core/deadline";
 import { RookeryError } from "../core/errors";
 import type { Attachment } from "../core/model";
 import { endsMembership } from "../core/room-bus";
@@ -20,6 +21,14 @@ export interface Loaded {
 
 /** Milliseconds a membership is believed without being asked again; entries of the log change it at once. */
 const ACCESS_TTL = 30_000;
+
+/** Members remembered in one room; who was asked for first is forgotten first. */
+const MEMBERS = 10_000;
+/**
+ * Milliseconds that another service has for its answer. A batch that waits for names and then for those they name, behind one
+ * that did, is still answered before the deadline of its jobs: one hanging service makes a room slow, and never stops it.
+ */
+const PATIENCE = { access: 1_000, names: 1_000, files: 2_000 };
 
 /** Brings together what the decisions of one room need, and remembers who its members are. */
 export class Surroundings {
@@ -63,14 +72,21 @@ export class Surroundings {
     return loaded;
   }
 
+  private remember(user: string, access: RoomAccess, at: number): void {
+    this.members.delete(user);
+    this.members.set(user, { access, at });
+    const [oldest] = this.members.keys();
+    if (this.members.size > MEMBERS && oldest !== undefined) this.members.delete(oldest);
+  }
+
   private async accessOf(user: string): Promise<RoomAccess | RookeryError> {
     const now = this.with_.clock.monotonic();
     const known = this.members.get(user);
     if (known && now - known.at < ACCESS_TTL) return known.access;
     try {
-      const access = await this.with_.access(user, this.room);
+      const access = await within(PATIENCE.access, this.with_.access(user, this.room));
       // Only membership is kept: a refusal may end by the next entry, and asking again is then right.
-      if (!access.denied && access.role !== null) this.members.set(user, { access, at: now });
+      if (!access.denied && access.role !== null) this.remember(user, access, now);
       else this.members.delete(user);
       return access;
     } catch (error) {
@@ -80,7 +96,7 @@ export class Surroundings {
 
   /** Names that lead nowhere, or to nobody here, are text; so are all of them while users cannot be asked. */
   private async findMembers(names: string[], members: Map<string, string>): Promise<void> {
-    const users = await this.with_.named(names).catch(() => []);
+    const users = await within(PATIENCE.names, this.with_.named(names)).catch(() => []);
     await Promise.all(
       users.map(async ({ id, username }) => {
         const access = await this.accessOf(id);
@@ -92,7 +108,8 @@ export class Surroundings {
 
   private async attach({ request }: Job): Promise<Attachment[] | RookeryError> {
     try {
-      return await this.with_.attach(request.user?.id ?? "", this.room, filesOf(request));
+      const { user } = request;
+      return await within(PATIENCE.files, this.with_.attach(user?.id ?? "", this.room, filesOf(request)));
     } catch (error) {
       return asRefusal(error);
     }
@@ -105,11 +122,12 @@ export class Surroundings {
     const change = memberOf(data);
     if (!change) return;
     if (change.change === "join")
-      this.members.set(change.user, {
-        access: { room: this.room, role: (change.role ?? "member") as "member", visibleFrom: 0 },
-        // Believed for a moment only: the owner writes the membership after this entry, and knows what of the past is visible.
-        at: this.with_.clock.monotonic() - ACCESS_TTL + 1_000,
-      });
+      // Believed for a moment only: the owner writes the membership after this entry, and knows what of the past is visible.
+      this.remember(
+        change.user,
+        { room: this.room, role: (change.role ?? "member") as "member", visibleFrom: 0 },
+        this.with_.clock.monotonic() - ACCESS_TTL + 1_000,
+      );
     else if (endsMembership(change.change) || change.change === "role") this.members.delete(change.user);
   }
 

@@ -8,7 +8,7 @@ import type { HistoryWindow, Identity } from "../core/model";
 import { answer, encode, errorAnswer, sentFrame, welcomeUser, type ClientFrame, type FrameOf } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
 import type { Connection } from "./connection";
-import { within } from "./deadline";
+import { within } from "../core/deadline";
 import type { Hub } from "./hub";
 import type { Watchers } from "./watchers";
 

@@ -1,7 +1,7 @@
 import type { LogHead, LogRange } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { RoomEvent, RoomHead, RoomPacket } from "../core/room-bus";
-import { within } from "./deadline";
+import { within } from "../core/deadline";
 import { JoinedReads } from "./joined-reads";
 import { Ring, shownAfter, sizeOf, type Encode, type Framed, type Target } from "./ring";
 

@@ -1,6 +1,6 @@
 import { Errors, type ServiceBroker } from "moleculer";
 import { RoomWriters } from "../../../mixins/writers";
-import type { AppendAnswer, AppendRequest } from "../../../services/core/contract";
+import type { AppendAnswer, AppendRequest, Turn } from "../../../services/core/contract";
 import { newId } from "../../../services/core/ids";
 import { Rendezvous } from "../../../services/core/rendezvous";
 import { codeOf, identity, startNode, stopNode } from "../../support/broker";
@@ -22,7 +22,7 @@ interface Writer {
   /** The texts of every call, in order. */
   calls: string[][];
   /** The numbers of those calls in their line, and the lines. */
-  turns: { line: string; n: number }[];
+  turns: Turn[];
   /** Lets calls go on that were told to wait. */
   release(): void;
 }
@@ -32,7 +32,7 @@ type Answer = (entries: AppendRequest[]) => Promise<AppendAnswer[]> | AppendAnsw
 /** A node whose service `messages` answers as it is told. */
 async function writer(cluster: string, answer: Answer | "wait" = entries => entries.map(ok)): Promise<Writer> {
   const calls: string[][] = [];
-  const turns: { line: string; n: number }[] = [];
+  const turns: Turn[] = [];
   let release = (): void => undefined;
   const released = new Promise<void>(resolve => (release = resolve));
   const service = {
@@ -41,8 +41,8 @@ async function writer(cluster: string, answer: Answer | "wait" = entries => entr
       append: {
         auth: "internal",
         visibility: "public",
-        async handler({ params }: { params: { entries: AppendRequest[]; line: string; n: number } }) {
-          turns.push({ line: params.line, n: params.n });
+        async handler({ params }: { params: { entries: AppendRequest[] } & Turn }) {
+          turns.push({ line: params.line, n: params.n, after: params.after });
           calls.push(params.entries.map(textOf));
           if (answer !== "wait") return answer(params.entries);
           await released;
@@ -100,6 +100,22 @@ describe("the way to the writer of a room", () => {
     expect(two.turns.map(({ n }) => n)).toEqual([1, 2, 3, 4]);
     const lines = [...one.turns, ...two.turns].map(({ line }) => line);
     expect(new Set(lines).size).toBe(3);
+  });
+
+  it("names the calls under way with entries of the same rooms, which are to begin before", async () => {
+    const cluster = newId();
+    const one = await writer(cluster, "wait");
+    const { writers } = await door(cluster, 1);
+    const [a, b, c] = [newId(), newId(), newId()];
+    const sent: Promise<unknown>[] = [];
+    for (const rooms of [[a], [b], [a, a], [c], [a, b]]) {
+      sent.push(writers.append(rooms.map(room => send(room))));
+      await eventually("it is under way", () => one.calls.length === sent.length);
+    }
+    one.release();
+    await Promise.all(sent);
+    await writers.append([send(a), send(b)]);
+    expect(one.turns.map(({ after }) => after)).toEqual([[], [], [1], [], [1, 2, 3], []]);
   });
 
   it("divides what is too much for one call, in order", async () => {

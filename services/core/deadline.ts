@@ -1,4 +1,4 @@
-import { RookeryError } from "../core/errors";
+import { RookeryError } from "./errors";
 
 /** What the work gives, or UNAVAILABLE once its time (milliseconds) is over; the work goes on and nobody listens. */
 export function within<T>(ms: number, work: Promise<T>): Promise<T> {
