@@ -218,6 +218,17 @@ export const PEOPLE: readonly Mutation[] = [
       ),
   },
   {
+    rule: "H15",
+    name: "something is answered with INTERNAL",
+    spoil: lines =>
+      some(
+        lines.findLast(line => line.phase === "ok" && line.answer.unread),
+        end => {
+          lines[lines.indexOf(end)] = { ...(end as Ok), phase: "info", code: "INTERNAL" };
+        },
+      ),
+  },
+  {
     rule: "H16",
     name: "a revoked session hears something",
     spoil: lines =>

@@ -10,13 +10,21 @@ const NOT_DONE = new Set(["UNAVAILABLE", "UNKNOWN_OUTCOME", "INTERNAL"]);
 export const unanswered: JudgedRule = {
   rule: "H15",
   name: "honest answers",
-  sentence: "Everything is answered within 10 s, and nearly always with ok where nothing is wrong.",
+  sentence:
+    "Everything is answered within 10 s: with ok, with what is surely not done, or as unknown. Nearly always with ok where nothing is wrong.",
   judge(history, report, allowed) {
     const closed = new Map<string, number>();
     for (const line of history.lines)
       if (line.phase === "seen" && line.what === "close") closed.set(line.session, line.t);
     for (const operation of history.operations.values()) {
       const { asked, end } = operation;
+      if (end && end.phase !== "ok" && end.code === "INTERNAL")
+        report(
+          `${asked.op} was answered with an error that nobody had thought of.`,
+          "room" in asked ? asked.room : null,
+          asked,
+          end,
+        );
       // Many pages, each of them asked for by itself.
       if (asked.op === "final") continue;
       const latest = latestAnswer(history, operation, allowed);
