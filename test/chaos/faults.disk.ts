@@ -13,7 +13,7 @@ const SMALL = 1024 ** 3;
 /** What is written at once: clients go on meanwhile. */
 const BLOCK = Buffer.alloc(8 * 1024 ** 2);
 
-const STRACE = "/usr/bin/strace";
+export const STRACE = "/usr/bin/strace";
 
 /** The disk of the store is full for a while. The store must be on a small disk of its own. */
 export const disk: Fault = {

@@ -5,8 +5,8 @@ export const ofLeaving = section("Leaving", [
   [
     "no number twice, SQLite",
     sqlite,
-    "write([fence, ...units])",
-    "write([[], ...units])",
+    "write([fence, ...entries",
+    "write([[], ...entries",
     stores,
     "last entry always stays",
   ],

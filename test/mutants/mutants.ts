@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutant";
 import { ofBounds } from "./mutants.bounds";
 import { ofEntries } from "./mutants.entries";
+import { ofGateways } from "./mutants.gateways";
 import { ofLeaving } from "./mutants.leaving";
 import { ofMarks } from "./mutants.marks";
 import { ofPublishing } from "./mutants.publishing";
@@ -12,6 +13,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...ofEntries,
   ...ofWriting,
   ...ofPublishing,
+  ...ofGateways,
   ...ofLeaving,
   ...ofReading,
   ...ofMarks,

@@ -176,10 +176,10 @@ export const ofWriting = section("Writing", [
   [
     "unknown: of what only followed from the entries",
     mongo,
-    'throw error instanceof StorageError ? new StorageError("unknown", error.reason, error) : error;',
+    'throw new StorageError("unknown", error instanceof StorageError ? error.reason : "unconfirmed", error);',
     "throw error;",
     mongoStore,
-    "says unknown, never failed",
+    "says unknown",
   ],
   [
     "the clientId before what can change",

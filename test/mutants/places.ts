@@ -30,3 +30,17 @@ export const stores = unit("message.store");
 export const mongoStore = unit("message.store.mongo");
 export const connections = "test/unit/mixins/mongo/connection.test.ts";
 export const ways = "test/unit/mixins/writers.test.ts";
+
+export const gateway = (file: string): string => `services/ws-gateway/${file}.ts`;
+export const [feed, fanOut, headWatch, hub, joined, memberships, replay, rights, ring] = [
+  "feed",
+  "fan-out",
+  "head-watch",
+  "hub",
+  "joined-reads",
+  "memberships",
+  "replay",
+  "rights",
+  "ring",
+].map(gateway) as [string, string, string, string, string, string, string, string, string];
+export const design = "test/unit/ws-gateway/design.gateways.test.ts";

@@ -63,7 +63,7 @@ async function ground(count: number) {
   };
 }
 
-describe("the watch over heads", () => {
+describe("design 4, Publishing: the watch over heads", () => {
   it("heals every room after an outage, 500 in one call", async () => {
     const { feeds, watch, asked, lose } = await ground(1_200);
     for (const feed of feeds) lose(feed);

@@ -77,6 +77,17 @@ describe("who is taken out of a room while he is behind in it", () => {
     expect(late.socket.sent.join("\n")).not.toContain("secret");
   });
 
+  it("is not shown it by an entry that names the message either", async () => {
+    const { late, append, drain, change, log, end, room } = await behind(25, 10);
+    log[19] = { ...event(20, '"first"'), kind: "edit", target: { offset: 5, data: '"first"' } };
+    append(cut(26, "u"));
+    log[19] = { ...event(20, '"secret"'), kind: "edit", target: { offset: 5, data: '"secret"' } };
+    change("edit", 5, '"secret"');
+    expect(await drain()).toEqual([{ t: "reset", room, offset: 26 }, end]);
+    expect(late.socket.offsets).toEqual(upTo(19).slice(10));
+    expect(late.socket.sent.join("\n")).not.toContain("secret");
+  });
+
   it("gets the rest where messages were deleted meanwhile, or changed that he has", async () => {
     const { late, append, drain, change, end } = await behind();
     append(cut(26, "u"), event(27));
