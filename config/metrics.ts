@@ -1,9 +1,14 @@
 import type { BrokerOptions, Middleware, ServiceBroker } from "moleculer";
+import { CLOSES } from "../services/core/closes";
 import type { Config } from "./config";
 import type { Health } from "./health";
 import { Distribution, expose, Tally, type Description } from "./metrics.instruments";
 import { exposeProcess } from "./metrics.process";
 import { PrometheusReporter } from "./metrics.reporter";
+
+/** Close codes of the protocol itself end here. */
+const FIRST_CUSTOM = 1_016;
+const OURS: ReadonlySet<number> = new Set(Object.values(CLOSES).map(({ code }) => code));
 
 export type Wire = "native" | "signalr" | "socketio" | "stream";
 /** How a request to store something was answered; `unknown` is the one to worry about. */
@@ -80,7 +85,7 @@ const METRICS = {
     type: "counter",
     help: "Batches of unknown outcome that are known to be stored, or never to be",
   },
-  closes: { name: "rookery_sockets_closed_total", type: "counter", labels: ["code"], help: "Closes, by close code" },
+  closes: { name: "rookery_sockets_closed_total", type: "counter", labels: ["code"], help: "Closes, by close code; other: made up by a client" },
   entries: { name: "rookery_entries_committed_total", type: "counter", help: "Entries stored in room logs" },
   batch: { name: "rookery_commit_batch_entries", type: "histogram", help: "Entries of one commit" },
   commit: {
@@ -135,10 +140,10 @@ export class RookeryMetrics {
     this.sockets.add(1, wire);
   }
 
-  /** @param code the close code, as sent */
+  /** @param code the close code, as sent; clients may send any */
   closed(wire: Wire, code: number): void {
     this.sockets.add(-1, wire);
-    this.closes.add(1, String(code));
+    this.closes.add(1, code < FIRST_CUSTOM || OURS.has(code) ? String(code) : "other");
   }
 
   received(wire: Wire, frames = 1): void {

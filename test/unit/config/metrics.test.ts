@@ -40,9 +40,8 @@ describe("the metrics port", () => {
     const broker = node();
     await broker.start();
     const metrics = metricsOf(broker);
-    metrics.opened("native");
-    metrics.opened("native");
-    metrics.closed("native", 4008);
+    for (let n = 0; n < 5; n++) metrics.opened("native");
+    for (const code of [4008, 1006, 4116, 3000]) metrics.closed("native", code);
     metrics.received("native", 7);
     metrics.sent("signalr");
     metrics.delivered(1000);
@@ -70,6 +69,8 @@ describe("the metrics port", () => {
     expect(valueOf(text, "rookery_sockets_open", { wire: "native" })).toBe(1);
     expect(valueOf(text, "rookery_sockets_open", { wire: "socketio" })).toBe(0);
     expect(valueOf(text, "rookery_sockets_closed_total", { code: "4008" })).toBe(1);
+    expect(valueOf(text, "rookery_sockets_closed_total", { code: "1006" })).toBe(1);
+    expect(valueOf(text, "rookery_sockets_closed_total", { code: "other" })).toBe(2);
     expect(valueOf(text, "rookery_frames_received_total", { wire: "native" })).toBe(7);
     expect(valueOf(text, "rookery_sends_total", { wire: "signalr" })).toBe(1);
     expect(valueOf(text, "rookery_deliveries_total")).toBe(1000);
