@@ -28,7 +28,7 @@ const MEMBERS = 10_000;
  * Milliseconds that another service has for its answer. A batch that waits for names and then for those they name, behind one
  * that did, is still answered before the deadline of its jobs: one hanging service makes a room slow, and never stops it.
  */
-const PATIENCE = { access: 1_000, names: 1_000, files: 2_000 };
+const PATIENCE = { access: 1_500, names: 700, files: 2_200 };
 
 /** Brings together what the decisions of one room need, and remembers who its members are. */
 export class Surroundings {
