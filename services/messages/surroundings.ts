@@ -25,10 +25,12 @@ const ACCESS_TTL = 30_000;
 /** Members remembered in one room; who was asked for first is forgotten first. */
 const MEMBERS = 10_000;
 /**
- * Milliseconds that another service has for its answer. A batch that waits for names and then for those they name, behind one
- * that did, is still answered before the deadline of its jobs: one hanging service makes a room slow, and never stops it.
+ * Milliseconds that other services have for all that a batch asks of them, so that what waits behind one that waited is still
+ * answered before its deadline: one hanging service makes a room slow, and never stops it.
  */
-const PATIENCE = { access: 1_500, names: 700, files: 2_200 };
+const PATIENCE = 2_300;
+/** Of these, for names: who they name is then asked for too. */
+const NAMES = 700;
 
 /** Brings together what the decisions of one room need, and remembers who its members are. */
 export class Surroundings {
@@ -41,6 +43,7 @@ export class Surroundings {
 
   /** Asks for all that the decisions need, at once; what was refused is kept as the refusal. */
   async load(jobs: readonly Job[]): Promise<Loaded> {
+    const until = this.with_.clock.monotonic() + PATIENCE;
     const loaded: Loaded = {
       access: new Map(),
       targets: new Map(),
@@ -56,9 +59,9 @@ export class Surroundings {
     const withFiles = jobs.filter(job => filesOf(job.request).length > 0);
     const [found] = await Promise.all([
       targets.size > 0 ? this.with_.store.byIds([...targets]) : [],
-      ...[...users].map(async user => loaded.access.set(user, await this.accessOf(user))),
-      names.size > 0 ? this.findMembers([...names], loaded.members) : undefined,
-      ...withFiles.map(async job => loaded.files.set(job, await this.attach(job))),
+      ...[...users].map(async user => loaded.access.set(user, await this.accessOf(user, until))),
+      names.size > 0 ? this.findMembers([...names], loaded.members, until) : undefined,
+      ...withFiles.map(async job => loaded.files.set(job, await this.attach(job, until))),
     ]);
     for (const message of found) if (message.room === this.room) loaded.targets.set(message.id, message);
     const reacted = jobs.flatMap(({ request: { entry } }) =>
@@ -79,12 +82,12 @@ export class Surroundings {
     if (this.members.size > MEMBERS && oldest !== undefined) this.members.delete(oldest);
   }
 
-  private async accessOf(user: string): Promise<RoomAccess | RookeryError> {
+  private async accessOf(user: string, until: number): Promise<RoomAccess | RookeryError> {
     const now = this.with_.clock.monotonic();
     const known = this.members.get(user);
     if (known && now - known.at < ACCESS_TTL) return known.access;
     try {
-      const access = await within(PATIENCE.access, this.with_.access(user, this.room));
+      const access = await within(until - now, this.with_.access(user, this.room));
       // Only membership is kept: a refusal may end by the next entry, and asking again is then right.
       if (!access.denied && access.role !== null) this.remember(user, access, now);
       else this.members.delete(user);
@@ -95,21 +98,21 @@ export class Surroundings {
   }
 
   /** Names that lead nowhere, or to nobody here, are text; so are all of them while users cannot be asked. */
-  private async findMembers(names: string[], members: Map<string, string>): Promise<void> {
-    const users = await within(PATIENCE.names, this.with_.named(names)).catch(() => []);
+  private async findMembers(names: string[], members: Map<string, string>, until: number): Promise<void> {
+    const users = await within(NAMES, this.with_.named(names)).catch(() => []);
     await Promise.all(
       users.map(async ({ id, username }) => {
-        const access = await this.accessOf(id);
+        const access = await this.accessOf(id, until);
         if (!(access instanceof RookeryError) && !access.denied && access.role !== null)
           members.set(username.toLowerCase(), id);
       }),
     );
   }
 
-  private async attach({ request }: Job): Promise<Attachment[] | RookeryError> {
+  private async attach({ request }: Job, until: number): Promise<Attachment[] | RookeryError> {
     try {
-      const { user } = request;
-      return await within(PATIENCE.files, this.with_.attach(user?.id ?? "", this.room, filesOf(request)));
+      const attached = this.with_.attach(request.user?.id ?? "", this.room, filesOf(request));
+      return await within(until - this.with_.clock.monotonic(), attached);
     } catch (error) {
       return asRefusal(error);
     }

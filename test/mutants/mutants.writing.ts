@@ -372,7 +372,7 @@ export const ofWriting = section("Writing", [
   [
     "one hanging service stops no room",
     "services/messages/surroundings.ts",
-    "within(PATIENCE.access, this.with_.access(user, this.room))",
+    "within(until - now, this.with_.access(user, this.room))",
     "this.with_.access(user, this.room)",
     unit("surroundings"),
     "holds nobody up",
@@ -380,7 +380,7 @@ export const ofWriting = section("Writing", [
   [
     "a name that cannot be looked up is text",
     "services/messages/surroundings.ts",
-    "within(PATIENCE.names, this.with_.named(names))",
+    "within(NAMES, this.with_.named(names))",
     "this.with_.named(names)",
     unit("surroundings"),
     "takes names",
