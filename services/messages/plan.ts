@@ -1,10 +1,11 @@
 import { timestamp, type Clock } from "../core/clock";
+import type { AppendAnswer } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
 import { settle, targetOf, type Job } from "./job";
-import type { Entry } from "./message.store";
+import type { Entry, StoredMessage } from "./message.store";
 import { applyChange, known, mentionedBy, type Loaded } from "./surroundings";
 
 /** A job and the entry it becomes, if the log is still where it was read. */
@@ -18,6 +19,12 @@ export interface Refused {
   error: unknown;
 }
 
+/** A job that changes nothing once those before it are stored. */
+export interface Held {
+  job: Job;
+  answer: AppendAnswer;
+}
+
 export interface PlanDependencies {
   clock: Clock;
   limits: Limits;
@@ -27,16 +34,18 @@ export interface PlanDependencies {
 
 /**
  * Decides in order, each job at the offset it would get and in the state the ones before it leave. Jobs that change nothing
- * are answered at once.
+ * are answered at once, but for those that find what they ask for in an entry that is yet to be stored.
  */
 export function plan(
   jobs: readonly Job[],
   head: RoomHead,
   loaded: Loaded,
   { clock, limits, throttle }: PlanDependencies,
-): { planned: Planned[]; refused: Refused[] } {
+): { planned: Planned[]; refused: Refused[]; held: Held[] } {
   const planned: Planned[] = [];
   const refused: Refused[] = [];
+  const held: Held[] = [];
+  const changed = new Set<StoredMessage>();
   let { offset, seq } = head;
   for (const job of jobs) {
     // Told to be surely not stored while we waited for what we asked: so it must not be.
@@ -61,7 +70,9 @@ export function plan(
       });
       if ("unchanged" in decision) {
         const { offset: at, seq: number, data } = decision.unchanged;
-        settle(job, { ok: true, offset: at, seq: number, data });
+        const answer: AppendAnswer = { ok: true, offset: at, seq: number, data };
+        if (changed.has(decision.unchanged)) held.push({ job, answer });
+        else settle(job, answer);
         continue;
       }
       charge(job, throttle);
@@ -69,11 +80,12 @@ export function plan(
       planned.push({ job, entry });
       ({ offset, seq } = entry);
       applyChange(entry, target, loaded);
+      if (target && entry.change) changed.add(target);
     } catch (error) {
       refused.push({ job, error });
     }
   }
-  return { planned, refused };
+  return { planned, refused, held };
 }
 
 /** Once a job, however often it is planned anew. */

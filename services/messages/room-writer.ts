@@ -144,9 +144,9 @@ export class RoomWriter {
     for (let lost = 0; ; lost++) {
       const head = (this.head ??= (await this.with_.store.takeOver(this.room)).head);
       const loaded = await this.surroundings.load(jobs);
-      const { planned, refused } = plan(jobs, head, loaded, this.with_);
+      const { planned, refused, held } = plan(jobs, head, loaded, this.with_);
       // From here on it is written, however long we wait before that: whoever expires meanwhile is not told otherwise.
-      for (const { job } of planned) job.started = true;
+      for (const { job } of [...planned, ...held]) job.started = true;
       // A repeat is answered as the first time, even if the same request would be refused today.
       if (refused.length > 0) await this.answerRefused(refused);
       if (planned.length === 0) return;
@@ -158,8 +158,8 @@ export class RoomWriter {
       const committedAt = this.with_.clock.now();
       this.publish(planned.slice(0, stored));
       this.remember(planned.slice(0, stored), writtenAt, committedAt);
-      if (stored === planned.length) return;
-      jobs = planned.slice(stored).map(({ job }) => job);
+      if (stored === planned.length) return held.forEach(({ job, answer }) => settle(job, answer));
+      jobs = jobs.filter(({ answered }) => !answered);
       for (const job of jobs) job.started = false;
       // The first time it may be no more than a repeat. Two writers at the same pace must not meet for ever.
       if (lost > 0) await pause(Math.random() * Math.min(2 ** lost, BACKOFF));

@@ -291,7 +291,7 @@ export const ofWriting = section("Writing", [
   [
     "failed: what was begun is not",
     writer,
-    "for (const { job } of planned) job.started = true;",
+    "for (const { job } of [...planned, ...held]) job.started = true;",
     "",
     roomLog,
     "as unknown once it was begun",
@@ -368,6 +368,14 @@ export const ofWriting = section("Writing", [
     "if (turn.line === line && before.size === 0) before.add(turn.n);",
     ways,
     "are to begin before",
+  ],
+  [
+    "what is asked for already is answered when it is stored",
+    plan,
+    "if (changed.has(decision.unchanged)) held.push({ job, answer });\n        else settle(job, answer);",
+    "settle(job, answer);",
+    writing,
+    "answered when that is stored",
   ],
   [
     "one hanging service stops no room",

@@ -1,5 +1,6 @@
 import type { AppendAnswer, RoomAccess } from "../../../services/core/contract";
 import { systemClock } from "../../../services/core/clock";
+import { StorageError } from "../../../mixins/storage-errors";
 import { RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import type { Message } from "../../../services/core/model";
@@ -247,6 +248,56 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       await bus.subscribe(room, packet => packet.type === "events" && shown.push(now()));
       message(await op(user, { op: "edit", id, text: "new" }));
       expect(await Promise.all(shown)).toEqual(["new"]);
+    });
+
+    describe("what is asked for already by an entry of the same batch", () => {
+      /** A batch under way: a message is deleted, deleted again, and another is deleted. */
+      async function batch() {
+        const plain = await openStore();
+        const { store, batches, held } = gated(plain);
+        const { send, log, room } = ground(store);
+        const user = person();
+        const release = async (): Promise<void> => {
+          await eventually("it is under way", () => held.length > 0);
+          held.shift()?.();
+        };
+        const stored = async (text: string): Promise<Message> => {
+          const [answer] = await Promise.all([send(user, text), release()]);
+          return message(answer);
+        };
+        const [first, second] = [await stored("first"), await stored("second")];
+        // What is asked while this is written makes one batch.
+        const busy = send(user, "third");
+        const answers: string[] = [];
+        const asked = [first, first, second].map(({ id }) =>
+          log.append([{ room, user, entry: { op: "delete", id } }]).then(all => answers.push(...all.map(codeOf))),
+        );
+        await release();
+        await busy;
+        await eventually("it is under way", () => held.length > 0);
+        return { plain, held, answers, batches, asked: Promise.all(asked) };
+      }
+
+      it("is answered when that is stored, not before", async () => {
+        const { held, answers, asked, batches } = await batch();
+        await new Promise(resolve => setImmediate(resolve));
+        expect(answers).toEqual([]);
+        held.shift()?.();
+        await asked;
+        expect(answers).toEqual(["ok", "ok", "ok"]);
+        expect(batches.at(-1)).toHaveLength(2);
+      });
+
+      it.each([
+        ["unknown", "UNKNOWN_OUTCOME"],
+        ["failed", "UNAVAILABLE"],
+      ] as const)("is %s with it", async (outcome, code) => {
+        const { plain, held, answers, asked } = await batch();
+        plain.append = () => Promise.reject(new StorageError(outcome, "away"));
+        held.shift()?.();
+        await asked;
+        expect(answers).toEqual([code, code, code]);
+      });
     });
 
     it("append takes at most 256 entries and 256 KiB", async () => {
