@@ -97,7 +97,7 @@ export const ofGateways = section("Gateways", [
     "what waits behind a gap is replaced too",
     feed,
     "run = run.map(event => shownAfter(event, target));",
-    "",
+    "void target;",
     design,
     "what waits behind a gap",
   ],

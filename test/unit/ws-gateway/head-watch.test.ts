@@ -107,11 +107,14 @@ describe("design 4, Publishing: the watch over heads", () => {
     const [busy] = feeds as [RoomFeed];
     await pass(590_000);
     busy.receive({ type: "events", room: busy.room, events: [{ offset: 1, seq: 1, kind: "message", data: "{}" }] });
-    await pass(30_000);
+    // The last look was just now.
+    await pass(25_000);
     asked.length = 0;
     lose(busy);
     lose(busy);
-    await pass(15_000);
+    await pass(14_000);
+    expect(asked).toEqual([]);
+    await pass(1_000);
     await eventually("it is healed", () => busy.head.offset === 2);
     expect(asked).toEqual([[busy.room]]);
   });
