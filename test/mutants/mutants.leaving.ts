@@ -39,8 +39,8 @@ export const ofLeaving = section("Leaving", [
     floors,
     "{ $max: { floor, seq } }",
     "{ $set: { floor, seq } }",
-    stores,
-    "the floor never falls|in slices",
+    mongoStore,
+    "began before",
   ],
   [
     "what is below is not of the log: ranges",
@@ -88,7 +88,7 @@ export const ofLeaving = section("Leaving", [
     '"DELETE FROM attachments WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",',
     "",
     stores,
-    "with a message leave",
+    "keeps nothing of what has left",
   ],
   [
     "emptied in place: edits hold nothing",

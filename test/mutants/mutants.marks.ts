@@ -58,7 +58,7 @@ export const ofMarks = section("Marks", [
     "const later = [line.next.get(key), line.underWay.get(key)].find(known => known && known.seq >= seq);\n    if (later) return joining(later);",
     "if (line.underWay.has(key)) return Promise.resolve();",
     unit("user-feed"),
-    "a mark is answered",
+    "answered only when the note",
   ],
   [
     "mentions only for the mentioned of the room",

@@ -50,8 +50,10 @@ async function tried({ file, from, to, test, named }: Mutant, copy: string, env:
     text.replace(from, () => to),
   );
   try {
-    const args = ["node_modules/jest/bin/jest.js", test, "-t", named, "--bail", "--json"];
-    const { numFailedTests, numPassedTests } = JSON.parse(await outputOf(args, copy, env)) as Record<string, number>;
+    const report = join(copy, "report.json");
+    const args = ["node_modules/jest/bin/jest.js", test, "-t", named, "--bail", "--json", "--outputFile", report];
+    await ended(args, copy, env);
+    const { numFailedTests, numPassedTests } = JSON.parse(readFileSync(report, "utf8")) as Record<string, number>;
     if (numFailedTests) return "killed";
     return numPassedTests ? "SURVIVED" : "odd";
   } finally {
@@ -59,12 +61,10 @@ async function tried({ file, from, to, test, named }: Mutant, copy: string, env:
   }
 }
 
-function outputOf(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
+function ended(args: readonly string[], cwd: string, env: NodeJS.ProcessEnv): Promise<void> {
   return new Promise((done, reject) => {
-    const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "pipe", "ignore"] });
-    let output = "";
-    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-    child.on("error", reject).on("close", () => done(output));
+    const child = spawn(process.execPath, args, { cwd, env, stdio: "ignore" });
+    child.on("error", reject).on("close", () => done());
   });
 }
 

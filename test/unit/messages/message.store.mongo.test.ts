@@ -7,6 +7,7 @@ import { MongoConnection } from "../../../mixins/mongo/connection";
 import { DuplicateKeyError, StorageError } from "../../../mixins/storage-errors";
 import { newId } from "../../../services/core/ids";
 import type { EntryDocument } from "../../../services/messages/message.entries.mongo";
+import { MongoFloors } from "../../../services/messages/message.floors.mongo";
 import { MongoMessageStore } from "../../../services/messages/message.store.mongo";
 import { afterFile } from "../../support/cleanup";
 import { eventually } from "../../support/eventually";
@@ -224,6 +225,17 @@ describeMongo("the room log in MongoDB", () => {
       expect(await (await opened()).repeats(room, [entry])).toHaveLength(1);
     },
   );
+
+  it("keeps the floor where it is when it is raised by a trim that began before", async () => {
+    const store = await opened();
+    const room = newId();
+    await store.append(room, messageEntries(9));
+    const connection = await MongoConnection.open(await url());
+    afterFile(() => connection.close());
+    await store.trim(room, 7);
+    await new MongoFloors(connection).raise(room, { floor: 4, seq: 3 });
+    expect((await store.heads([room])).get(room)).toEqual({ offset: 9, seq: 9, floor: 7 });
+  });
 
   it("lets neither of two busy writers of one room wait until the other is done", async () => {
     const room = newId();
