@@ -85,7 +85,12 @@ const METRICS = {
     type: "counter",
     help: "Batches of unknown outcome that are known to be stored, or never to be",
   },
-  closes: { name: "rookery_sockets_closed_total", type: "counter", labels: ["code"], help: "Closes, by close code; other: made up by a client" },
+  closes: {
+    name: "rookery_sockets_closed_total",
+    type: "counter",
+    labels: ["code"],
+    help: "Closes, by close code; other: made up by a client",
+  },
   entries: { name: "rookery_entries_committed_total", type: "counter", help: "Entries stored in room logs" },
   batch: { name: "rookery_commit_batch_entries", type: "histogram", help: "Entries of one commit" },
   commit: {
