@@ -305,6 +305,8 @@ export interface Actions {
   };
   /** One answer for each room asked, in the order asked. */
   "rooms.access": { params: { user: string; rooms: string[] }; returns: RoomAccess[] };
+  /** The same of many users, at most 500: one answer for each ask, in order. */
+  "rooms.accessMany": { params: { asks: { user: string; rooms: string[] }[] }; returns: RoomAccess[][] };
   "rooms.memberships": { params: { user: string }; returns: { room: string; visibleFrom: number }[] };
   "rooms.memberIds": { params: { room: string }; returns: string[] };
   /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */

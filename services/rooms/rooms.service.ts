@@ -149,6 +149,20 @@ const actions = {
       return this.rooms.access(ctx.params.user, ctx.params.rooms);
     },
   },
+  accessMany: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      asks: {
+        type: "array",
+        max: 500,
+        items: { type: "object", props: { user: rules.id, rooms: { type: "array", max: 1_000, items: "string" } } },
+      },
+    },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.accessMany(ctx.params.asks);
+    },
+  },
   inspect: {
     auth: "internal",
     visibility: "public",

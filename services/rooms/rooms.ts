@@ -53,14 +53,20 @@ export class Rooms {
   ) {}
 
   async access(user: string, ids: readonly string[]): Promise<RoomAccess[]> {
-    const real = ids.filter(isId);
+    return (await this.accessMany([{ user, rooms: ids }]))[0] ?? [];
+  }
+
+  async accessMany(asks: readonly { user: string; rooms: readonly string[] }[]): Promise<RoomAccess[][]> {
+    const real = asks.map(({ user, rooms }) => ({ user, rooms: rooms.filter(isId) }));
     const [rooms, members] = await Promise.all([
-      this.rooms.getMany(real),
-      this.members.getMany(real.map(id => memberId(id, user))),
+      this.rooms.getMany([...new Set(real.flatMap(({ rooms: ids }) => ids))]),
+      this.members.getMany(real.flatMap(({ user, rooms: ids }) => ids.map(id => memberId(id, user)))),
     ]);
     const roomOf = new Map(rooms.map(room => [room.id, room]));
-    const memberOf = new Map(members.map(member => [member.room, member]));
-    return ids.map(id => accessOf(id, roomOf.get(id), memberOf.get(id)));
+    const memberOf = new Map(members.map(member => [member.id, member]));
+    return asks.map(({ user, rooms: ids }) =>
+      ids.map(id => accessOf(id, roomOf.get(id), memberOf.get(memberId(id, user)))),
+    );
   }
 
   /** For operators: by id, else by the name of a channel. Null if there is none; a deleted one is found by its id. */

@@ -9,6 +9,7 @@ import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
 import { RevocationFeed } from "../core/revocation-feed";
 import * as rules from "../core/rules";
+import { AccessReader } from "./access-reader";
 import { Commands, type Services } from "./commands";
 import { createEngine, type Engine } from "./engine";
 import { Gateway } from "./gateway";
@@ -128,10 +129,11 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
         platform.end("The log was put back from a backup: what this gateway has passed on is void");
       return answer;
     });
+    const rights = new AccessReader(asks => call(via, "rooms.accessMany", { asks }));
     const hub = new Hub({
       bus,
       publish: (room, frame) => this.engine.publish(room, frame),
-      access: (user, rooms) => call(via, "rooms.access", { user, rooms }),
+      access: (user, rooms) => rights.read(user, rooms),
       heads: async room => (await heads.read(room)) ?? EMPTY,
       range: (room, after, maxBytes) => call(via, "messages.range", { room, after, limit: RANGE, maxBytes }),
       now: () => clock.monotonic(),

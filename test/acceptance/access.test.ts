@@ -173,6 +173,7 @@ describe("access", () => {
     const socket = await people.Admin.socket();
     for (const method of [
       "rooms.access",
+      "rooms.accessMany",
       "users.byLogin",
       "auth.login",
       "messages.append",

@@ -1,0 +1,58 @@
+import type { RoomAccess } from "../../../services/core/contract";
+import { AccessReader, type Ask } from "../../../services/ws-gateway/access-reader";
+
+const access = (user: string, room: string): RoomAccess => ({
+  room,
+  role: user === "owner" ? "owner" : "member",
+  visibleFrom: 0,
+});
+
+function ground() {
+  const asked: Ask[][] = [];
+  let away = false;
+  const reader = new AccessReader(async asks => {
+    asked.push(asks);
+    await new Promise(resolve => setImmediate(resolve));
+    if (away) throw new Error("away");
+    return asks.map(({ user, rooms }) => rooms.map(room => access(user, room)));
+  });
+  return { reader, asked, setAway: (is: boolean) => (away = is) };
+}
+
+describe("the access reader", () => {
+  it("asks once for all users of a tick, and gives each his own answers in order", async () => {
+    const { reader, asked } = ground();
+    const answers = await Promise.all([reader.read("owner", ["b", "a"]), reader.read("ann", ["a"])]);
+    expect(answers).toEqual([[access("owner", "b"), access("owner", "a")], [access("ann", "a")]]);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("asks for at most 500 rooms in one question, and for those of one user together", async () => {
+    const { reader, asked } = ground();
+    const rooms = Array.from({ length: 300 }, (_, n) => `r${n}`);
+    const answers = await Promise.all(["ann", "bob", "cid"].map(user => reader.read(user, rooms)));
+    expect(answers.map(({ length }) => length)).toEqual([300, 300, 300]);
+    expect(asked.map(asks => asks.map(({ user }) => user))).toEqual([["ann"], ["bob"], ["cid"]]);
+    asked.length = 0;
+    await Promise.all(Array.from({ length: 501 }, (_, n) => reader.read(`user ${n}`, ["a"])));
+    expect(asked.map(({ length }) => length)).toEqual([500, 1]);
+  });
+
+  it("lets nobody join a question that was sent", async () => {
+    const { reader, asked } = ground();
+    const first = reader.read("ann", ["a"]);
+    await new Promise(resolve => setImmediate(resolve));
+    expect(asked).toHaveLength(1);
+    await Promise.all([first, reader.read("ann", ["a"])]);
+    expect(asked).toHaveLength(2);
+  });
+
+  it("fails for those of one question together, and for nobody else", async () => {
+    const { reader, setAway } = ground();
+    setAway(true);
+    const refused = await Promise.allSettled([reader.read("ann", ["a"]), reader.read("bob", ["a"])]);
+    expect(refused.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    setAway(false);
+    expect(await reader.read("ann", ["a"])).toEqual([access("ann", "a")]);
+  });
+});
