@@ -26,8 +26,15 @@ export interface DatabaseStats {
   commits: number;
 }
 
+/** Requests that travelled together and are not answered yet. */
+interface Packet {
+  open: number;
+}
+
 interface Pending {
   write: boolean;
+  /** Null until it has left. */
+  packet: Packet | null;
   weight: number;
   /** Tick at which the caller is told; the entry stays until the worker answers, because the work does. */
   expires: number;
@@ -35,6 +42,11 @@ interface Pending {
   reject(error: Error): void;
 }
 
+/**
+ * Packets that the worker has: one it works on, and the next. What is asked meanwhile travels together when the first is
+ * answered. A packet for each tick cost a fifth of this thread's time with 6,000 writes a second.
+ */
+const PACKETS = 2;
 /** Milliseconds between looks at the timeouts. */
 const TICK = 250;
 /** Milliseconds a script may take: a migration may build an index over a large log. */
@@ -50,6 +62,8 @@ export class SqliteDatabase {
   private readonly pending = new Map<number, Pending>();
   private readonly packer = new RequestPacker();
   private outbox: Request[] = [];
+  private packets = 0;
+  private flushing = false;
   private readonly commitListeners: ((ms: number, statements: number) => void)[] = [];
   private readonly fatalListeners: ((error: Error) => void)[] = [];
   private nextId = 1;
@@ -147,19 +161,37 @@ export class SqliteDatabase {
     this.weight += weight;
     return new Promise((resolve, reject) => {
       const expires = this.now + Math.ceil(timeout / TICK);
-      this.pending.set(request.id, { write: request.kind !== "read", weight, expires, resolve, reject });
+      this.pending.set(request.id, { write: request.kind !== "read", packet: null, weight, expires, resolve, reject });
       this.send(request);
     });
   }
 
   private send(request: Request): void {
-    if (this.outbox.length === 0) setImmediate(() => this.flush());
     this.outbox.push(request);
+    this.flushSoon();
+  }
+
+  /** At the end of the tick, or when the worker has answered one of the packets it has. */
+  private flushSoon(): void {
+    if (this.flushing || this.outbox.length === 0 || (this.packets >= PACKETS && this.state === "open")) return;
+    this.flushing = true;
+    setImmediate(() => this.flush());
   }
 
   private flush(): void {
-    if (this.state !== "closed") this.worker.postMessage(this.packer.pack(this.outbox));
+    this.flushing = false;
+    const requests = this.outbox;
     this.outbox = [];
+    if (this.state === "closed") return;
+    const packet: Packet = { open: 0 };
+    for (const request of requests) {
+      const pending = request.kind === "close" ? undefined : this.pending.get(request.id);
+      if (!pending) continue;
+      pending.packet = packet;
+      packet.open++;
+    }
+    if (packet.open > 0) this.packets++;
+    this.worker.postMessage(this.packer.pack(requests));
   }
 
   private settle(answer: Answer): void {
@@ -174,6 +206,11 @@ export class SqliteDatabase {
     if (!pending) return;
     this.pending.delete(answer.id);
     this.weight -= pending.weight;
+    const { packet } = pending;
+    if (packet && --packet.open === 0) {
+      this.packets--;
+      this.flushSoon();
+    }
     if (answer.kind === "rows") pending.resolve(answer.rows);
     else if (answer.kind === "result") pending.resolve(answer.result);
     else if (answer.kind === "error") pending.reject(new Error(answer.message));

@@ -8,7 +8,7 @@ import type { RoomBus, RoomHead } from "../core/room-bus";
 import { Doubt } from "./doubt";
 import { byKey, failed, keyText, newJob, nextBatch, settle, type Job } from "./job";
 import { eventOf, type Entry, type MessageStore, type Repeat } from "./message.store";
-import { plan, type Planned, type Refused } from "./plan";
+import { plan, type Held, type Planned, type Refused } from "./plan";
 import { Surroundings } from "./surroundings";
 import type { WriteTrace } from "./write-trace";
 
@@ -45,12 +45,29 @@ export interface WriterDependencies {
 const QUEUE = 4_096;
 /** Milliseconds within which every request is answered, whatever the store does. */
 const DEADLINE = 4_800;
+/**
+ * What is stored waits to be told of together with what is being stored: batches so told of; entries of the first of them,
+ * since more make frames that gain nothing from being longer; milliseconds, by the sweep, where that hangs.
+ */
+const TOGETHER = { batches: 2, entries: 64, ms: 100 };
 /** Milliseconds at most that a writer waits before it tries again what another was faster with. */
 const BACKOFF = 8;
 
+/** A batch that is stored. */
+interface Stored {
+  entries: readonly Planned[];
+  held: readonly Held[];
+  /** Milliseconds since 1970. */
+  writtenAt: number;
+  committedAt: number;
+  /** Monotonic milliseconds. */
+  since: number;
+}
+
 /**
  * The writer of one room: gives offsets, commits batch after batch, publishes, acknowledges, in this order. While one
- * batch is being written the next collects. That two writers can exist at once is expected: the store's unique keys decide,
+ * batch is being written the next collects; where one has collected, both are told of together. Senders who wait for their
+ * acks would else go on in two halves for ever, each with a frame of its own to every reader. That two writers can exist at once is expected: the store's unique keys decide,
  * and whoever lost reads what is there and decides again.
  */
 export class RoomWriter {
@@ -66,6 +83,8 @@ export class RoomWriter {
   private written: RoomHead | null = null;
   /** Gateways were not told again since the last commit. */
   private untold = false;
+  /** Stored, and neither published nor acknowledged yet. */
+  private stored: Stored[] = [];
 
   constructor(
     readonly room: string,
@@ -90,9 +109,10 @@ export class RoomWriter {
     });
   }
 
-  /** Answers what has waited too long: what was not begun is surely not done, the rest is unknown. */
+  /** Answers what has waited too long: what was not begun is surely not done, the rest is unknown; what is stored is told. */
   expire(): void {
     const now = this.with_.clock.monotonic();
+    if (this.stored[0] && now - this.stored[0].since >= TOGETHER.ms) this.tell();
     for (const job of this.batch)
       if (job.deadline <= now) settle(job, failed(new RookeryError(job.started ? "UNKNOWN_OUTCOME" : "UNAVAILABLE")));
     for (const job of this.queue) if (job.deadline <= now) settle(job, failed(new RookeryError("UNAVAILABLE")));
@@ -131,8 +151,10 @@ export class RoomWriter {
           if (lost) this.with_.report("a batch failed", { room: this.room, error: String(error) });
           for (const job of batch) settle(job, failed(error));
         }
+        if (this.queue.length === 0 || this.enough) this.tell();
       }
     } finally {
+      this.tell();
       this.batch = [];
       this.running = false;
     }
@@ -156,9 +178,11 @@ export class RoomWriter {
         planned.map(({ job }) => job),
       );
       const committedAt = this.with_.clock.now();
-      this.publish(planned.slice(0, stored));
-      this.remember(planned.slice(0, stored), writtenAt, committedAt);
-      if (stored === planned.length) return held.forEach(({ job, answer }) => settle(job, answer));
+      const whole = stored === planned.length;
+      const since = this.with_.clock.monotonic();
+      this.keep({ entries: planned.slice(0, stored), held: whole ? held : [], writtenAt, committedAt, since });
+      if (whole) return;
+      this.tell();
       jobs = jobs.filter(({ answered }) => !answered);
       for (const job of jobs) job.started = false;
       // The first time it may be no more than a repeat. Two writers at the same pace must not meet for ever.
@@ -189,32 +213,54 @@ export class RoomWriter {
   }
 
   private begin(doubt: Doubt): void {
+    this.tell();
     this.doubt = doubt;
     this.with_.doubted?.();
     for (const job of this.queue.splice(0)) settle(job, failed(this.refusal(job) ?? new RookeryError("UNAVAILABLE")));
     void this.settleDoubt(doubt);
   }
 
-  private publish(stored: readonly Planned[]): void {
-    const last = stored.at(-1)?.entry;
+  /** From here on the log is that far; who asked and who reads is told when `tell` is called. */
+  private keep(stored: Stored): void {
+    const { entries } = stored;
+    const last = entries.at(-1)?.entry;
     if (!last) return;
+    this.stored.push(stored);
     this.head = this.written = { offset: last.offset, seq: last.seq };
     this.untold = true;
-    this.with_.committed?.(stored.length);
-    for (const { entry } of stored) this.surroundings.follow(entry.kind, entry.data);
-    this.with_.bus.publish({
-      type: "events",
-      room: this.room,
-      events: stored.map(({ entry }) => eventOf(entry, entry.change)),
-    });
-    for (const { job, entry } of stored)
-      settle(job, { ok: true, offset: entry.offset, seq: entry.seq, data: entry.change?.data ?? entry.data ?? "null" });
+    this.with_.committed?.(entries.length);
+    for (const { entry } of entries) this.surroundings.follow(entry.kind, entry.data);
   }
 
-  /** One record a batch. @param writtenAt @param committedAt milliseconds since 1970 */
-  private remember(stored: readonly Planned[], writtenAt: number, committedAt: number): void {
+  private get enough(): boolean {
+    const [first] = this.stored;
+    return this.stored.length >= TOGETHER.batches || (first !== undefined && first.entries.length > TOGETHER.entries);
+  }
+
+  /** Publishes what is stored, then acknowledges it. */
+  private tell(): void {
+    const stored = this.stored;
+    if (stored.length === 0) return;
+    this.stored = [];
+    const events = stored.flatMap(({ entries }) => entries.map(({ entry }) => eventOf(entry, entry.change)));
+    this.with_.bus.publish({ type: "events", room: this.room, events });
+    for (const { entries, held } of stored) {
+      for (const { job, entry } of entries)
+        settle(job, {
+          ok: true,
+          offset: entry.offset,
+          seq: entry.seq,
+          data: entry.change?.data ?? entry.data ?? "null",
+        });
+      for (const { job, answer } of held) settle(job, answer);
+    }
+    for (const batch of stored) this.remember(batch);
+  }
+
+  /** One record a batch. */
+  private remember({ entries, writtenAt, committedAt }: Stored): void {
     const { trace, clock } = this.with_;
-    const [first, last] = [stored[0], stored.at(-1)];
+    const [first, last] = [entries[0], entries.at(-1)];
     if (!trace || !first || !last) return;
     const publishedAt = clock.now();
     const age = clock.monotonic() - (first.job.deadline - DEADLINE);

@@ -442,6 +442,78 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       expect(order).toEqual([1, 2, 3].flatMap(n => [`stored ${n}`, `told ${n}`, `acked ${n}`]));
     });
 
+    describe("what is stored while more of the room is being written", () => {
+      /** A room whose writes wait for `next`; what it tells, by packet. */
+      async function writer() {
+        const bus = new MemoryRoomBus();
+        const plain = await openStore();
+        const { store, batches, held } = gated(plain);
+        const clock = { now: () => Date.now(), monotonic: () => time.now };
+        const time = { now: 0 };
+        const { send, room, log } = ground(store, newId(), { bus, clock });
+        const told: number[][] = [];
+        await bus.subscribe(
+          room,
+          packet => packet.type === "events" && told.push(packet.events.map(({ offset }) => offset)),
+        );
+        const next = async (): Promise<void> => {
+          await eventually("it is being written", () => held.length > 0);
+          held.shift()?.();
+        };
+        return { plain, send, log, told, batches, next, held, time };
+      }
+      const user = person();
+
+      it("is told of together with that, and acknowledged then; never more than two batches", async () => {
+        const { send, told, batches, next } = await writer();
+        const sent = [send(user, "1")];
+        for (const [again, texts] of [
+          [1, ["2", "3"]],
+          [2, ["4"]],
+          [3, ["5", "6"]],
+        ] as const) {
+          await eventually("it is being written", () => batches.length === again);
+          sent.push(...texts.map(text => send(user, text)));
+          await next();
+        }
+        await next();
+        expect((await Promise.all(sent)).map(offsetOf)).toEqual([1, 2, 3, 4, 5, 6]);
+        expect(told).toEqual([
+          [1, 2, 3],
+          [4, 5, 6],
+        ]);
+      });
+
+      it("is told of by itself where the next write takes longer", async () => {
+        const { send, told, next, batches, time } = await writer();
+        const first = send(user, "1");
+        const second = send(user, "2");
+        await next();
+        await eventually("the next is being written", () => batches.length === 2);
+        expect(told).toEqual([]);
+        time.now = 100;
+        expect(offsetOf(await first)).toBe(1);
+        expect(told).toEqual([[1]]);
+        await next();
+        await second;
+        expect(told).toEqual([[1], [2]]);
+      });
+
+      it("is told of before the next write is in doubt", async () => {
+        const { plain, send, told, next } = await writer();
+        const first = send(user, "1");
+        const second = send(user, "2");
+        await next();
+        const append = plain.append.bind(plain);
+        plain.append = () => Promise.reject(new StorageError("unknown", "away"));
+        await next();
+        expect([codeOf(await first), codeOf(await second)]).toEqual(["ok", "UNKNOWN_OUTCOME"]);
+        expect(told[0]).toEqual([1]);
+        plain.append = append;
+        await next();
+      });
+    });
+
     const listening = async (more: Partial<WriterDependencies> = {}) => {
       const bus = new MemoryRoomBus();
       const store = await openStore();
