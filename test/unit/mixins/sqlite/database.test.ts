@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { Worker } from "node:worker_threads";
+import { Worker } from "node:worker_threads";
 import { SqliteDatabase, type DatabaseOptions } from "../../../../mixins/sqlite/database";
 import { connect } from "../../../../mixins/sqlite/driver";
 import type { StorageError } from "../../../../mixins/storage-errors";
@@ -154,6 +154,26 @@ describe("group commit", () => {
     ]);
     expect(early).toBeUndefined();
     expect(await database.get("SELECT id FROM t WHERE id = 1000")).toEqual({ id: 1000 });
+  });
+
+  test("what is asked in many ticks of a busy worker travels together", async () => {
+    const { database } = await open();
+    const packets = jest.spyOn(Worker.prototype, "postMessage");
+    // Longer than some ticks, on any machine.
+    const busy = database.all(
+      "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000) SELECT max(x) FROM c",
+    );
+    const writes: Promise<unknown>[] = [];
+    for (let id = 1; id <= 20; id++) {
+      await new Promise(resolve => setImmediate(resolve));
+      writes.push(database.write([insert(id)]));
+    }
+    await Promise.all([busy, ...writes]);
+    // Three, or a few more where this thread had to wait for its turn; not one for each tick.
+    expect(packets.mock.calls.length).toBeLessThan(10);
+    packets.mockRestore();
+    expect(await ids(database)).toHaveLength(20);
+    expect(database.stats().queue).toBe(0);
   });
 
   test("writes keep the order in which they were asked for", async () => {
