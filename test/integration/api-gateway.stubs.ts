@@ -170,9 +170,13 @@ export class Stubs {
               stubs.note(ctx);
               if (ctx.params.name === "refused") throw new RookeryError("FORBIDDEN");
               const file = join(stubs.folder, "file");
+              const target = createWriteStream(file);
+              const closed = new Promise<void>(resolve => target.once("close", () => resolve()));
               try {
-                await pipeline(ctx.stream as Readable, createWriteStream(file));
+                await pipeline(ctx.stream as Readable, target);
               } catch (error) {
+                // Given up while it was being opened, it would come after its removal.
+                await closed;
                 rmSync(file, { force: true });
                 throw error;
               }
