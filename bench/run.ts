@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 import { printRows } from "./report";
-import { measure, type Extent, type Row } from "./scenarios";
+import { measure, middleOf, type Extent, type Row } from "./scenarios";
 import type { SeedPlan } from "./seed/seed";
 import { clusterMissing, databasePids } from "./subjects/cluster";
 import { CENTRIFUGE_MEMORY, CENTRIFUGE_REDIS, peers, RAW } from "./subjects/peers";
@@ -12,9 +12,10 @@ import { moveAway, pinServers } from "./support/cores";
 import { groundedCluster, groundedEmbedded } from "./support/ground";
 import { run } from "./support/undo";
 
-const USAGE = `node --import tsx bench/run.ts [--shape embedded|cluster|all] [--seconds N] [--quick] [--only TEXT]
+const USAGE = `node --import tsx bench/run.ts [--shape embedded|cluster|all] [--seconds N] [--rounds N] [--quick] [--only TEXT]
                                        [--json FILE] [--database-apart]
 Compares the built product with others in one run, servers on one core and the generator on another.
+  --rounds N        everything so often in turn, and of each figure the middle one; default 1
   --quick           short, to see that it works: its figures mean nothing
   --only            rows whose names have this in them; ratios to others are left out
   --database-apart  the cluster's database on the generator's core`;
@@ -26,6 +27,7 @@ async function main(): Promise<void> {
     options: {
       shape: { type: "string", default: "all" },
       seconds: { type: "string" },
+      rounds: { type: "string", default: "1" },
       quick: { type: "boolean", default: false },
       only: { type: "string", default: "" },
       json: { type: "string" },
@@ -37,6 +39,8 @@ async function main(): Promise<void> {
   if (!SHAPES.includes(values.shape)) throw new Error(`--shape: one of ${SHAPES.join(", ")}`);
   const seconds = Number(values.seconds ?? (values.quick ? 2 : 8));
   if (!(seconds > 0)) throw new Error("--seconds: give a number");
+  const rounds = Number(values.rounds);
+  if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error("--rounds: give a whole number");
   const extent: Extent = { seconds, warm: values.quick ? 1 : 3, idle: values.quick ? 1_000 : 5_000 };
   const plan: SeedPlan = { users: extent.idle, groups: GROUPS, messages: 0 };
   mustBeBuilt();
@@ -47,21 +51,23 @@ async function main(): Promise<void> {
     rows.push(await measure(subject, extent, step => console.log(`${subject.name}: ${step}`)));
   };
   const wanted = (name: string): boolean => name.toLowerCase().includes(values.only.toLowerCase());
-  for (const { name, missing, start } of peers) {
-    if (!wanted(name)) continue;
-    if (missing !== undefined) {
-      console.log(`${name}: left out, ${missing}`);
-      continue;
+  for (let round = 1; round <= rounds; round++) {
+    for (const { name, missing, start } of peers) {
+      if (!wanted(name)) continue;
+      if (missing !== undefined) {
+        console.log(`${name}: left out, ${missing}`);
+        continue;
+      }
+      const subject = await start();
+      await take(subject);
+      await subject.stop();
     }
-    const subject = await start();
-    await take(subject);
-    await subject.stop();
+    if (values.shape !== "cluster" && wanted("Rookery, embedded")) await embedded(plan, take);
+    if (values.shape !== "embedded" && wanted("Rookery, cluster")) await cluster(plan, take, values["database-apart"]);
   }
-  if (values.shape !== "cluster" && wanted("Rookery, embedded")) await embedded(plan, take);
-  if (values.shape !== "embedded" && wanted("Rookery, cluster")) await cluster(plan, take, values["database-apart"]);
 
   const nameOf = (peer: number): string => peers[peer]?.name ?? "";
-  printRows(rows, { raw: nameOf(RAW), memory: nameOf(CENTRIFUGE_MEMORY), redis: nameOf(CENTRIFUGE_REDIS) });
+  printRows(middleOf(rows), { raw: nameOf(RAW), memory: nameOf(CENTRIFUGE_MEMORY), redis: nameOf(CENTRIFUGE_REDIS) });
   if (values.json !== undefined) {
     const machine = { cpu: cpus()[0]?.model, cores: cpus().length, node: process.version };
     writeFileSync(values.json, `${JSON.stringify({ at: new Date().toISOString(), machine, extent, rows }, null, 2)}\n`);

@@ -90,3 +90,25 @@ export const joinsPerCpu = ({ joins, cpu }: JoinReport): number => joins / produ
 /** KiB of one connection, the database's left out. */
 export const kibEach = ({ joins, memoryBefore, memoryAfter }: JoinReport): number =>
   (productCpu(memoryAfter) - productCpu(memoryBefore)) / joins / 1024;
+
+/** One row for each subject: of every figure the one of its middle round, since a machine is not as fast at every time. */
+export function middleOf(rows: readonly Row[]): Row[] {
+  return [...new Set(rows.map(({ name }) => name))].map(name => {
+    const rounds = rows.filter(row => row.name === name);
+    const middle = <T>(of: (row: Row) => T, figure: (value: T) => number): T =>
+      rounds.map(of).toSorted((one, other) => figure(one) - figure(other))[rounds.length >> 1] as T;
+    return {
+      name,
+      A: middle(
+        ({ A }) => A,
+        ({ saturated }) => deliveriesPerCpu(saturated),
+      ),
+      B: middle(
+        ({ B }) => B,
+        ({ saturated }) => deliveriesPerCpu(saturated),
+      ),
+      join: middle(row => row.join, joinsPerCpu),
+      idle: middle(row => row.idle, kibEach),
+    };
+  });
+}
