@@ -28,7 +28,7 @@ const MEMBERS = 10_000;
  * Milliseconds that other services have for all that a batch asks of them, so that what waits behind one that waited is still
  * answered before its deadline: one hanging service makes a room slow, and never stops it.
  */
-const PATIENCE = 2_300;
+const PATIENCE = 2_000;
 /** Of these, for names: who they name is then asked for too. */
 const NAMES = 700;
 
