@@ -42,11 +42,7 @@ async function openEmbedded(dataDir: string): Promise<Stores> {
   return {
     messages: await SqliteMessageStore.open(database),
     tokens: new AccessTokens(jwt),
-    async collection(spec) {
-      const adapter = new SqliteAdapter(spec, async () => database);
-      await adapter.connect();
-      return async docs => void (await adapter.insertMany(docs.map(entityOf)));
-    },
+    collection: spec => into(new SqliteAdapter(spec, async () => database)),
     revision: async () => last(await (await openDocuments<RevocationEntry>(database, REVOCATIONS)).find(LATEST)),
     async close() {
       await database.close();
@@ -63,17 +59,19 @@ async function openCluster({ mongoUrl, jwtSecret }: { mongoUrl: string; jwtSecre
   return {
     messages,
     tokens: new AccessTokens(jwt),
-    async collection(spec) {
-      const adapter = new MongoAdapter(spec, async () => connection);
-      await adapter.connect();
-      return async docs => void (await adapter.insertMany(docs.map(entityOf)));
-    },
+    collection: spec => into(new MongoAdapter(spec, async () => connection)),
     revision: async () => last(await (await openMongoDocuments<RevocationEntry>(connection, REVOCATIONS)).find(LATEST)),
     async close() {
       await messages.close();
       await connection.close();
     },
   };
+}
+
+async function into(adapter: SqliteAdapter | MongoAdapter) {
+  await adapter.connect();
+  return async <T extends { id: string }>(docs: readonly T[]): Promise<void> =>
+    void (await adapter.insertMany(docs.map(entityOf)));
 }
 
 const LATEST = { sort: "-n", limit: 1 } as const;

@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { extname, join } from "node:path";
 import { keepAnew } from "../../mixins/mongo/once";
+import { within } from "../../services/core/deadline";
 import { newId } from "../../services/core/ids";
 import type { Config } from "../config";
 import { Platform } from "../platform";
@@ -33,11 +34,8 @@ export async function renewStore(config: Config): Promise<string[]> {
 /** A copy is another store: nodes that still use the old one must not take it for theirs. */
 async function renewCluster(platform: Platform): Promise<void> {
   const connection = await platform.mongo();
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Mistake("MongoDB does not answer at MONGO_URL")), PATIENCE);
-  });
-  await Promise.race([connection.whenFound(), late]).finally(() => clearTimeout(timer));
+  const late = (): Error => new Mistake("MongoDB does not answer at MONGO_URL");
+  await within(PATIENCE, connection.whenFound(), late);
   await keepAnew(connection, "store", "id", newId());
 }
 

@@ -8,6 +8,7 @@ import {
   type RunCommandOptions,
   type TopologyDescriptionChangedEvent,
 } from "mongodb";
+import { within } from "../../services/core/deadline";
 import { StorageError, type StorageReason } from "../storage-errors";
 import { storageError, type Kind } from "./errors";
 
@@ -163,7 +164,10 @@ export class MongoConnection {
   private async run<T>(kind: Kind, work: (db: Db) => Promise<T>, timeout: number): Promise<T> {
     if (this.closed) throw new StorageError("failed", "closed");
     if (this.underWay.size >= QUEUE) throw new StorageError("failed", "overload");
-    const answer = within(timeout, kind, work(this.db));
+    // The bounds of the driver do not hold while a command larger than the buffers of the socket is being sent: it waits for
+    // ever.
+    const late = (): Error => new StorageError(kind === "read" ? "failed" : "unknown", "timeout");
+    const answer = within(timeout, work(this.db), late);
     this.underWay.add(answer);
     try {
       return await answer;
@@ -211,13 +215,4 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 function databaseIn(url: string): string {
   const path = /^mongodb(?:\+srv)?:\/\/[^/]+\/(?<path>[^?]+)/.exec(url)?.groups?.["path"];
   return path === undefined ? DATABASE : decodeURIComponent(path);
-}
-
-/** The bounds of the driver do not hold while a command larger than the buffers of the socket is being sent: it waits for ever. */
-async function within<T>(ms: number, kind: Kind, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new StorageError(kind === "read" ? "failed" : "unknown", "timeout")), ms);
-  });
-  return Promise.race([answer, late]).finally(() => clearTimeout(timer));
 }

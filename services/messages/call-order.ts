@@ -83,9 +83,7 @@ export class CallOrder {
   private skip(line: Line, n: number): void {
     for (const lost of line.parked.get(n)?.after ?? []) {
       // It has come, and itself waits for another: its own time is over first.
-      const waits = line.parked.get(lost);
-      if (waits) {
-        clearTimeout(waits.timer);
+      if (line.parked.has(lost)) {
         this.skip(line, lost);
         continue;
       }

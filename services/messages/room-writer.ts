@@ -67,8 +67,8 @@ interface Stored {
 /**
  * The writer of one room: gives offsets, commits batch after batch, publishes, acknowledges, in this order. While one
  * batch is being written the next collects; where one has collected, both are told of together. Senders who wait for their
- * acks would else go on in two halves for ever, each with a frame of its own to every reader. That two writers can exist at once is expected: the store's unique keys decide,
- * and whoever lost reads what is there and decides again.
+ * acks would else go on in two halves for ever, each with a frame of its own to every reader. That two writers can exist
+ * at once is expected: the store's unique keys decide, and whoever lost reads what is there and decides again.
  */
 export class RoomWriter {
   private queue: Job[] = [];
@@ -151,7 +151,7 @@ export class RoomWriter {
           if (lost) this.with_.report("a batch failed", { room: this.room, error: String(error) });
           for (const job of batch) settle(job, failed(error));
         }
-        if (this.queue.length === 0 || this.enough) this.tell();
+        if (this.enough) this.tell();
       }
     } finally {
       this.tell();
