@@ -24,7 +24,7 @@ export interface Link {
   /** `nats of ws-gateway-1`, `store of services-1`, ... */
   readonly name: string;
   readonly to: "nats" | "store";
-  /** Milliseconds added each way, with as much again at random at most. */
+  /** What the server says arrives so many milliseconds later, at random by a quarter more or less. */
   slow(ms: number): Promise<void>;
   /** Connections stay open and nothing passes; `both` unless only what the node says (`up`), or hears (`down`), is lost. */
   cut(way?: "both" | "up" | "down"): Promise<void>;

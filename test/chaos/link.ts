@@ -29,7 +29,7 @@ export class TroubledLink implements Link {
   }
 
   async slow(ms: number): Promise<void> {
-    for (const stream of ["upstream", "downstream"] as const) await this.proxy.delay(stream, ms, 2 * ms);
+    await this.proxy.delay("downstream", 0.75 * ms, 1.25 * ms);
   }
 
   async cut(way: "both" | "up" | "down" = "both"): Promise<void> {

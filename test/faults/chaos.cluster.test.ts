@@ -25,7 +25,7 @@ const FAULTS: readonly Fault[] = [
   named("partition F07", partitioning(["up"], [5_000, 5_000])),
   named("stop F08", stopping({ roles: ["services"], lasts: [11_000, 11_000] })),
   named("store F09", killing({ roles: ["store"], lasts: [1_000, 1_000] })),
-  named("latency F12", slowing(["store"], [500], [4_000, 4_000])),
+  named("latency F12", slowing(["store"], [500], [10_000, 10_000])),
   named("stop F16", stopping({ roles: ["gateway"], lasts: [4_000, 4_000] })),
   named("poison F17", poisoning([3_000, 3_000])),
   named("duplicate F19", duplicating(0.05, [5_000, 5_000])),
