@@ -63,6 +63,7 @@ export class SqliteDatabase {
   private readonly packer = new RequestPacker();
   private outbox: Request[] = [];
   private packets = 0;
+  private turns: (() => void)[] = [];
   private flushing = false;
   private readonly commitListeners: ((ms: number, statements: number) => void)[] = [];
   private readonly fatalListeners: ((error: Error) => void)[] = [];
@@ -130,6 +131,14 @@ export class SqliteDatabase {
     await this.request({ kind: "script", id: this.nextId++, sql }, 1, SCRIPT_TIMEOUT);
   }
 
+  /**
+   * Resolves when what is written next leaves at once. Until then it would only wait here: who can join what still comes
+   * to it does so meanwhile.
+   */
+  turn(): Promise<void> {
+    return this.mayLeave ? Promise.resolve() : new Promise(resolve => this.turns.push(resolve));
+  }
+
   stats(): DatabaseStats {
     return { queue: this.weight, lastCommitMs: this.lastCommitMs, commits: this.commits };
   }
@@ -149,6 +158,7 @@ export class SqliteDatabase {
     if (this.state === "open") {
       this.state = "closing";
       this.send({ kind: "close" });
+      this.callTurns();
     }
     const timer = setTimeout(() => void this.worker.terminate(), CLOSE_TIMEOUT);
     await this.ended;
@@ -166,6 +176,14 @@ export class SqliteDatabase {
     });
   }
 
+  private get mayLeave(): boolean {
+    return this.packets < PACKETS || this.state !== "open";
+  }
+
+  private callTurns(): void {
+    for (const resolve of this.turns.splice(0)) resolve();
+  }
+
   private send(request: Request): void {
     this.outbox.push(request);
     this.flushSoon();
@@ -173,7 +191,7 @@ export class SqliteDatabase {
 
   /** At the end of the tick, or when the worker has answered one of the packets it has. */
   private flushSoon(): void {
-    if (this.flushing || this.outbox.length === 0 || (this.packets >= PACKETS && this.state === "open")) return;
+    if (this.flushing || this.outbox.length === 0 || !this.mayLeave) return;
     this.flushing = true;
     setImmediate(() => this.flush());
   }
@@ -206,17 +224,17 @@ export class SqliteDatabase {
     if (!pending) return;
     this.pending.delete(answer.id);
     this.weight -= pending.weight;
-    const { packet } = pending;
-    if (packet && --packet.open === 0) {
-      this.packets--;
-      this.flushSoon();
-    }
     if (answer.kind === "rows") pending.resolve(answer.rows);
     else if (answer.kind === "result") pending.resolve(answer.result);
     else if (answer.kind === "error") pending.reject(new Error(answer.message));
     else if (answer.kind === "failure") pending.reject(new StorageError(answer.outcome, answer.reason, answer.message));
     else if (answer.failure) pending.reject(new Error(answer.failure.message));
     else pending.resolve(undefined);
+    // After the answers: who waits for these comes before who asks next.
+    if (!pending.packet || --pending.packet.open > 0) return;
+    this.packets--;
+    this.callTurns();
+    this.flushSoon();
   }
 
   private expire(): void {
@@ -235,6 +253,7 @@ export class SqliteDatabase {
     }
     this.pending.clear();
     this.weight = 0;
+    this.callTurns();
     if (asked) return;
     const error = this.death ?? new Error("The storage worker ended unexpectedly");
     for (const listener of this.fatalListeners) listener(error);

@@ -8,12 +8,14 @@ export interface Statement {
   returning?: boolean;
   /** No constraint can refuse it, so a unit that goes on with it needs no savepoint. If one does, the whole group fails. */
   sure?: boolean;
+  /** First of a unit that is done only if one before it was refused, for the sake of those that stay. It counts for nothing. */
+  afterRefusal?: boolean;
 }
 
 /** Statements that are stored all or not at all. */
 export type Unit = readonly Statement[];
 
-/** Units applied in order until one fails; the ones before it stay, the ones after it are not tried. */
+/** Units applied in order until one fails; the ones before it stay, of the ones after it only those `afterRefusal` are done. */
 export type Sequence = readonly Unit[];
 
 export type Row = Record<string, unknown>;

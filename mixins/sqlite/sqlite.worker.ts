@@ -2,7 +2,7 @@ import { parentPort, receiveMessageOnPort, workerData, type MessagePort } from "
 import { statementsIn, type Answer, type Request } from "./messages";
 import type { Sequence } from "./sequence";
 import { messageOf, Store, StoreFailure, type StoreOptions } from "./store";
-import { packAnswers, RequestUnpacker } from "./wire";
+import { packAnswers, RequestUnpacker, type WireRequests } from "./wire";
 
 /**
  * The thread that owns the SQLite file. While one group commits, the next collects in the port; there is no timer, so a
@@ -23,8 +23,8 @@ let closing = false;
 
 try {
   const store = new Store(workerData as StoreOptions);
-  port.on("message", (batch: string | Request[]) => {
-    accept(batch);
+  port.on("message", (packet: WireRequests) => {
+    accept(packet);
     work(store);
   });
   post([{ kind: "ready" }]);
@@ -37,8 +37,8 @@ function post(answers: Answer[]): void {
   if (answers.length > 0) port.postMessage(packAnswers(answers));
 }
 
-function accept(batch: string | Request[]): void {
-  for (const request of unpacker.unpack(batch)) {
+function accept(packet: WireRequests): void {
+  for (const request of unpacker.unpack(packet)) {
     if (request.kind === "read") reads.push(request);
     else if (request.kind === "close") closing = true;
     else writes.push(request);
@@ -48,7 +48,7 @@ function accept(batch: string | Request[]): void {
 function work(store: Store): void {
   do {
     for (let more = receiveMessageOnPort(port); more; more = receiveMessageOnPort(port))
-      accept(more.message as string | Request[]);
+      accept(more.message as WireRequests);
     const batch = reads;
     reads = [];
     post(batch.map(request => answerRead(store, request)));

@@ -114,7 +114,7 @@ export class Store {
         PRAGMA foreign_keys = ON;
         PRAGMA temp_store = MEMORY;
         PRAGMA cache_size = -32768;
-        PRAGMA wal_autocheckpoint = 4000;
+        PRAGMA wal_autocheckpoint = 16000;
         PRAGMA journal_size_limit = 67108864;
       `);
       if (this.broken) this.checkpoint();
@@ -138,17 +138,18 @@ export class Store {
   private applySequence(sequence: Sequence): SequenceResult {
     const result: SequenceResult = { applied: 0, changes: [], rows: [] };
     for (const unit of sequence) {
-      const failure = this.applyUnit(unit, result);
-      if (failure) {
-        result.failure = failure;
-        break;
-      }
-      result.applied++;
+      if (unit[0]?.afterRefusal === true) this.makeGood(unit, result);
+      else if (!result.failure) this.applyUnit(unit, result);
     }
     return result;
   }
 
-  private applyUnit(unit: Unit, result: SequenceResult): Failure | undefined {
+  /** Nothing may refuse it: what stays would be without it. */
+  private makeGood(unit: Unit, { failure }: SequenceResult): void {
+    if (failure) for (const statement of unit) this.applyStatement(statement, []);
+  }
+
+  private applyUnit(unit: Unit, result: SequenceResult): void {
     // A single statement is all or nothing by itself, and so is one that only sure ones follow.
     const savepoint = isScript(unit[0]) || unit.some((statement, index) => index > 0 && !statement.sure);
     const rows: Row[] = [];
@@ -163,12 +164,13 @@ export class Store {
       if (!savepoint && changes > 0) throw error;
       if (savepoint) this.run("ROLLBACK TO unit");
       if (savepoint) this.run("RELEASE unit");
-      return failure;
+      result.failure = failure;
+      return;
     }
     if (savepoint) this.run("RELEASE unit");
+    result.applied++;
     result.changes.push(changes);
     result.rows.push(rows);
-    return undefined;
   }
 
   private applyStatement(statement: Statement, rows: Row[]): number {

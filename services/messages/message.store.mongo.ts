@@ -79,6 +79,9 @@ export class MongoMessageStore implements MessageStore {
     }
   }
 
+  /** Batches of different rooms are stored side by side. */
+  async turn(): Promise<void> {}
+
   /** The commit, the first half of `append`. */
   async insert(room: string, entries: readonly Entry[]): Promise<AppendResult> {
     const documents = entries.map(entry => documentOf(room, entry));

@@ -15,6 +15,7 @@ import {
   type Entry,
   type Marks,
   type MessageStore,
+  type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -65,6 +66,13 @@ const TOTAL = `SELECT ${last("?1")} - ${hidden("?1", "?2")} AS total`;
 const MARK = `INSERT INTO marks (room, user, read, delivered) VALUES (?, ?, ?, ?)
   ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)
   WHERE excluded.read > read OR excluded.delivered > delivered`;
+/** For what stays of a batch when a later entry was refused: of a user only the last entry of a batch carries his mark. */
+const MARK_READERS = `INSERT INTO marks (room, user, read, delivered)
+  SELECT room, user, max(seq), max(seq) FROM (
+    SELECT room, seq, IIF(kind = 'message', sender, data ->> 'userId') AS user FROM entries
+    WHERE room = ?1 AND offset BETWEEN ?2 AND ?3 AND (kind = 'message' OR kind = 'member' AND data ->> 'change' = 'join'))
+  WHERE true GROUP BY room, user
+  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)`;
 const MENTION = `INSERT OR IGNORE INTO mentions (user, room, seq) VALUES (?, ?, ?)`;
 const ATTACH = `INSERT OR IGNORE INTO attachments (file, room, target) VALUES (?, ?, ?)`;
 const SHOWS = `SELECT 1 FROM json_each(?2) r
@@ -111,10 +119,19 @@ export class SqliteMessageStore implements MessageStore {
   }
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
-    const fence: Unit = [{ sql: FENCE, params: [room, entries[0]?.offset ?? 0] }];
-    const { applied, failure } = await this.database.write([fence, ...entries.map(entry => unitOf(room, entry))]);
+    const [first = 0, last = 0] = [entries[0]?.offset, entries.at(-1)?.offset];
+    const marks = readMarks(entries);
+    const { applied, failure } = await this.database.write([
+      [{ sql: FENCE, params: [room, first] }],
+      ...entries.map(entry => unitOf(room, entry, marks.get(entry))),
+      [{ sql: MARK_READERS, params: [room, first, last], afterRefusal: true }],
+    ]);
     if (failure && failure.kind !== "unique") throw new Error(`The log refused an entry: ${failure.message}`);
     return { stored: Math.max(applied - 1, 0) };
+  }
+
+  turn(): Promise<void> {
+    return this.database.turn();
   }
 
   /** A batch and what it changes are one commit here: nothing is ever left undone. */
@@ -243,19 +260,14 @@ interface EventRow {
   now: string | null;
 }
 
-/** Each entry moves its own sender's mark: any of a batch may be the last one stored, and then nothing is left to be done. */
-function unitOf(room: string, entry: Entry): Unit {
+function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
   const { offset, seq, kind, id, sender, clientId, hash, data, change } = entry;
   const insert: Statement = {
     sql: INSERT,
     params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
   };
   const { mentions = [], files = [] } = entry;
-  const marks = [...readMarks([entry]).values()].map(({ user, read }): Statement => ({
-    sql: MARK,
-    params: [room, user, read, read],
-    sure: true,
-  }));
+  const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
   const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
   const shown = files.map((file): Statement => ({ sql: ATTACH, params: [file, room, offset], sure: true }));
   if (!change) return [insert, ...marks, ...named, ...shown];

@@ -103,6 +103,8 @@ export interface MessageStore {
    * An entry once stored is never lost; what it changes is made good by whoever takes the room over, or a second later.
    */
   append(room: string, entries: readonly Entry[]): Promise<AppendResult>;
+  /** Resolves when a batch would not wait for others before it is stored: until then it may grow. Never rejects. */
+  turn(): Promise<void>;
   /** Finishes what another writer, or a crash, may have left undone in the room, and says where its log stands. */
   takeOver(room: string, known?: RoomHead): Promise<Takeover>;
   /** Heads of the rooms asked; an empty log has head 0 and floor 1, and no log's floor is above its last entry. */

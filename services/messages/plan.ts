@@ -46,6 +46,7 @@ export function plan(
   const refused: Refused[] = [];
   const held: Held[] = [];
   const changed = new Set<StoredMessage>();
+  const now = timestamp(clock);
   let { offset, seq } = head;
   for (const job of jobs) {
     // Told to be surely not stored while we waited for what we asked: so it must not be.
@@ -59,7 +60,7 @@ export function plan(
         seq,
         batch: head.offset + 1,
         clientId: job.key.clientId,
-        now: timestamp(clock),
+        now,
         access,
         target,
         reactions: (target && loaded.reactions.get(target.offset)) ?? [],

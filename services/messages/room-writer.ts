@@ -140,9 +140,11 @@ export class RoomWriter {
     this.running = true;
     try {
       while (this.queue.length > 0) {
+        await this.with_.store.turn();
         const { batch, rest } = nextBatch(this.queue);
         this.batch = batch;
         this.queue = rest;
+        if (batch.length === 0) continue;
         try {
           await this.commit(batch);
         } catch (error) {

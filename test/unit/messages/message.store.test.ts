@@ -183,6 +183,23 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     expect(await store.unread(first.sender, [{ room, visibleFrom: 0 }])).toMatchObject([{ unread: 0, readSeq: 2 }]);
   });
 
+  it("moves the read mark of who joined with what was stored, where a later entry of his is refused", async () => {
+    const { store } = await opened();
+    const room = newId();
+    const first = messageEntry({ offset: 1, seq: 1 });
+    await store.append(room, [first]);
+    const joined = { kind: "member", id: null, data: JSON.stringify({ userId: "eve", change: "join" }) } as const;
+    const batch = [
+      { ...messageEntry({ offset: 2, seq: 1, batch: 2, sender: "rooms" }), ...joined },
+      messageEntry({ offset: 3, seq: 2, batch: 2, sender: "eve", id: first.id }),
+    ];
+    expect(await store.append(room, batch)).toEqual({ stored: 1 });
+    expect((await store.marks(room)).map(({ user, read }) => [user, read]).sort()).toEqual([
+      ["ann", 1],
+      ["eve", 1],
+    ]);
+  });
+
   it("has done all there is to do with the commit of a batch, where a later entry of it is refused", async () => {
     const database = await SqliteDatabase.open(join(temporaryFolder(), "log.db"));
     afterFile(() => database.close());

@@ -34,6 +34,32 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       expect(batches.map(({ length }) => length)).toEqual([1, 20]);
     });
 
+    it("group commit: what comes while the store is busy with other rooms joins the batch, but for what has waited too long", async () => {
+      const { store, batches } = gated(await openStore(), "no room");
+      const turns: (() => void)[] = [];
+      store.turn = () => new Promise(resolve => turns.push(resolve));
+      const time = { now: 0 };
+      const { send, log } = ground(store, newId(), { clock: { now: () => Date.now(), monotonic: () => time.now } });
+      const user = person();
+      const late = send(user, "waits too long");
+      await eventually("it waits for its turn", () => turns.length === 1);
+      time.now = 4_800;
+      expect(codeOf(await late)).toBe("UNAVAILABLE");
+      const sent = [send(user, "one")];
+      await new Promise(resolve => setImmediate(resolve));
+      sent.push(send(user, "two"));
+      turns.shift()?.();
+      expect((await Promise.all(sent)).map(offsetOf)).toEqual([1, 2]);
+      expect(batches.map(({ length }) => length)).toEqual([2]);
+      expect(turns).toEqual([]);
+      const last = send(user, "once more");
+      time.now = 9_600;
+      expect(codeOf(await last)).toBe("UNAVAILABLE");
+      turns.shift()?.();
+      await eventually("nothing is left", () => log.quiet);
+      expect(batches).toHaveLength(1);
+    });
+
     it("group commit: no timer on an idle room", async () => {
       const { send } = ground(await openStore());
       const user = person();
@@ -271,6 +297,7 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
         const [first, second] = [await stored("first"), await stored("second")];
         // What is asked while this is written makes one batch.
         const busy = send(user, "third");
+        await eventually("it is under way", () => held.length > 0);
         const answers: string[] = [];
         const asked = [first, first, second].map(({ id }) =>
           log.append([{ room, user, entry: { op: "delete", id } }]).then(all => answers.push(...all.map(codeOf))),
@@ -487,6 +514,7 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       it("is told of by itself where the next write takes longer", async () => {
         const { send, told, next, batches, time } = await writer();
         const first = send(user, "1");
+        await eventually("it is being written", () => batches.length === 1);
         const second = send(user, "2");
         await next();
         await eventually("the next is being written", () => batches.length === 2);
@@ -500,8 +528,9 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       });
 
       it("is told of before the next write is in doubt", async () => {
-        const { plain, send, told, next } = await writer();
+        const { plain, send, told, next, batches } = await writer();
         const first = send(user, "1");
+        await eventually("it is being written", () => batches.length === 1);
         const second = send(user, "2");
         await next();
         const append = plain.append.bind(plain);

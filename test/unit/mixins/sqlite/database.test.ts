@@ -55,6 +55,21 @@ describe("sequences", () => {
     expect(await ids(database)).toEqual([1, 2]);
   });
 
+  test("a unit for after a refusal is done only then, with the same commit, and counts for nothing", async () => {
+    const { database } = await open();
+    const last: Unit = [{ sql: "INSERT INTO t VALUES (?, 'made good')", params: [9], afterRefusal: true }];
+    expect(await database.write([insert(1), last])).toEqual({ applied: 1, changes: [1], rows: [[]] });
+    expect(await ids(database)).toEqual([1]);
+    const before = database.stats().commits;
+    const refused = await database.write([insert(2), insert(1), last]);
+    expect(refused).toMatchObject({ applied: 1, changes: [1], rows: [[]], failure: { kind: "unique" } });
+    expect(await ids(database)).toEqual([1, 2, 9]);
+    expect(database.stats().commits).toBe(before + 1);
+    const failed = database.write([insert(3), insert(1), last]);
+    expect(await errorOf(failed)).toMatchObject({ outcome: "failed" });
+    expect(await ids(database)).toEqual([1, 2, 9]);
+  });
+
   test("a unit is stored whole or not at all", async () => {
     const { database } = await open();
     const result = await database.write([insert(1), [...insert(2), ...insert(1)]]);
@@ -174,6 +189,35 @@ describe("group commit", () => {
     packets.mockRestore();
     expect(await ids(database)).toHaveLength(20);
     expect(database.stats().queue).toBe(0);
+  });
+
+  test("a turn comes at once while the worker is free, else when it is free again, or closed", async () => {
+    const { database } = await open();
+    const tick = () => new Promise(resolve => setImmediate(resolve));
+    // Longer than some ticks, on any machine.
+    const long =
+      "WITH RECURSIVE c (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000) SELECT max(x) FROM c";
+    /** As many packets as may leave. */
+    const fill = async (): Promise<Promise<unknown>[]> => {
+      const reads: Promise<unknown>[] = [];
+      for (let n = 0; n < 2; n++) {
+        await database.turn();
+        reads.push(database.all(long));
+        await tick();
+      }
+      return reads;
+    };
+    for (const end of [() => undefined, () => database.close()]) {
+      let called = false;
+      const reads = await fill();
+      const turn = database.turn().then(() => (called = true));
+      await tick();
+      expect(called).toBe(false);
+      const ended = end();
+      await Promise.all([turn, ended, ...reads]);
+      expect(called).toBe(true);
+    }
+    await database.turn();
   });
 
   test("writes keep the order in which they were asked for", async () => {
