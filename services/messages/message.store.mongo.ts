@@ -1,13 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { MongoBulkWriteError, type Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { keptOnce } from "../../mixins/mongo/once";
 import { StorageError } from "../../mixins/storage-errors";
 import type { LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { MongoChanges } from "./message.changes.mongo";
-import { documentOf, ENTRY_INDEXES, type EntryDocument } from "./message.entries.mongo";
+import { documentOf, ENTRY_INDEXES } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
+import { MongoInserts } from "./message.inserts.mongo";
 import { MongoMarks } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
 import {
@@ -24,9 +24,6 @@ import {
   type Window,
 } from "./message.store";
 
-/** Milliseconds an insert may take: within the time in which the writer answers. */
-const INSERT_TIMEOUT = 4_000;
-const DUPLICATE_KEY = 11000;
 const ENTRIES = "entries";
 
 /**
@@ -34,6 +31,7 @@ const ENTRIES = "entries";
  * follow from it, and follow again if the node died in between. Needs no transaction, collation or change stream.
  */
 export class MongoMessageStore implements MessageStore {
+  private readonly inserts: MongoInserts;
   private readonly floors: MongoFloors;
   private readonly queries: MongoQueries;
   private readonly changes: MongoChanges;
@@ -42,8 +40,9 @@ export class MongoMessageStore implements MessageStore {
   private constructor(
     private readonly connection: MongoConnection,
     readonly epoch: string,
-    private readonly onCommit: (ms: number) => void,
+    onCommit: (ms: number) => void,
   ) {
+    this.inserts = new MongoInserts(connection, onCommit);
     this.floors = new MongoFloors(connection);
     this.queries = new MongoQueries(connection, this.floors);
     this.changes = new MongoChanges(connection);
@@ -79,23 +78,13 @@ export class MongoMessageStore implements MessageStore {
     }
   }
 
-  /** Batches of different rooms are stored side by side. */
-  async turn(): Promise<void> {}
+  turn(): Promise<void> {
+    return this.inserts.turn();
+  }
 
   /** The commit, the first half of `append`. */
-  async insert(room: string, entries: readonly Entry[]): Promise<AppendResult> {
-    const documents = entries.map(entry => documentOf(room, entry));
-    const began = performance.now();
-    const result = await this.connection.write(async db => {
-      try {
-        await entriesIn(db).insertMany(documents, { ordered: true });
-        return { stored: entries.length };
-      } catch (error) {
-        return { stored: refusedAt(error) };
-      }
-    }, INSERT_TIMEOUT);
-    this.onCommit(performance.now() - began);
-    return result;
+  insert(room: string, entries: readonly Entry[]): Promise<AppendResult> {
+    return this.inserts.add(entries.map(entry => documentOf(room, entry)));
   }
 
   /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */
@@ -214,18 +203,8 @@ const follow = (head: RoomHead, entries: readonly Entry[]): boolean =>
 const marksOf = (room: string, entries: readonly Entry[]) =>
   [...readMarks(entries).values()].map(({ user, read }) => ({ room, user, read, delivered: read }));
 
-/** Index of the entry that a unique key refused: all before it are stored, none after it. Throws every other error. */
-function refusedAt(error: unknown): number {
-  if (!(error instanceof MongoBulkWriteError) || error.code !== DUPLICATE_KEY) throw error;
-  const refused = [error.writeErrors].flat()[0]?.index;
-  if (refused === undefined || error.result.getWriteConcernError()) throw error;
-  return refused;
-}
-
 /** Indexes, and the epoch of the store, which the first node gives it. */
 async function prepare(connection: MongoConnection): Promise<string> {
   await connection.prepare((db, options) => db.command({ createIndexes: ENTRIES, indexes: ENTRY_INDEXES }, options));
   return keptOnce(connection, "log", "epoch", randomBytes(16).toString("hex"));
 }
-
-const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection(ENTRIES);

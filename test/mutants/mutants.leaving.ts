@@ -5,8 +5,8 @@ export const ofLeaving = section("Leaving", [
   [
     "no number twice, SQLite",
     sqlite,
-    "write([fence, ...entries",
-    "write([[], ...entries",
+    "[{ sql: FENCE, params: [room, first] }],",
+    "[],",
     stores,
     "last entry always stays",
   ],

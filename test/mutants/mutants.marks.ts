@@ -2,7 +2,14 @@ import { section } from "./mutant";
 import { messages, sqlite, mongo, marks, store, unit, roomLog, stores } from "./places";
 
 export const ofMarks = section("Marks", [
-  ["only grow, SQLite", sqlite, "SET read = max(read, excluded.read)", "SET read = excluded.read", stores, "only grow"],
+  [
+    "only grow, SQLite",
+    sqlite,
+    "VALUES (?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read)",
+    "VALUES (?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = excluded.read",
+    stores,
+    "only grow",
+  ],
   [
     "only grow, MongoDB",
     marks,

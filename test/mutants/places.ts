@@ -10,6 +10,7 @@ export const [plan, decision, writer, log, job, doubt] = [
 ].map(messages) as [string, string, string, string, string, string];
 export const sqlite = messages("message.store.sqlite");
 export const mongo = messages("message.store.mongo");
+export const inserts = messages("message.inserts.mongo");
 export const tables = messages("message.migrations");
 export const documents = messages("message.entries.mongo");
 export const changes = messages("message.changes.mongo");

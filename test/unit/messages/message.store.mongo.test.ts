@@ -44,6 +44,57 @@ describeMongo("the room log in MongoDB", () => {
     expect(await stores[1]?.append(room, [again])).toEqual({ stored: 0 });
   });
 
+  describe("one insert for many rooms", () => {
+    const batchOf = (offset: number) => messageEntries(3).map(entry => ({ ...entry, offset: offset + entry.offset }));
+    /** Rooms of which the second and the fourth have an entry already that stands in the way of the second of a batch. */
+    const rooms = async (store: MongoMessageStore): Promise<string[]> => {
+      const ids = Array.from({ length: 5 }, () => newId());
+      for (const room of [ids[1], ids[3]])
+        await store.append(room as string, [messageEntry({ offset: 2, seq: 2, clientId: "taken" })]);
+      return ids;
+    };
+
+    it("an entry that is refused ends the batch of its room, and of no other", async () => {
+      const store = await opened();
+      const inserts = jest.spyOn(Object.getPrototypeOf(await stored()) as Collection, "insertMany");
+      const ids = await rooms(store);
+      inserts.mockClear();
+      const results = await Promise.all(ids.map(room => store.append(room, batchOf(0))));
+      expect(results.map(result => result.stored)).toEqual([3, 1, 3, 1, 3]);
+      for (const room of ids) {
+        const offsets = (await store.events(room, 0, 10, 10_000)).map(({ offset }) => offset);
+        expect(offsets).toEqual(ids.indexOf(room) % 2 === 0 ? [1, 2, 3] : [1, 2]);
+      }
+      // One for all, then each behind the one that was refused.
+      expect(inserts.mock.calls.map(([documents]) => documents.length)).toEqual([15, 3, 3, 3]);
+      inserts.mockRestore();
+    });
+
+    it("what fails behind a refused entry says nothing of what is stored", async () => {
+      const connection = await MongoConnection.open(await url());
+      afterFile(() => connection.close());
+      const store = await MongoMessageStore.open(connection);
+      afterFile(() => store.close());
+      const ids = await rooms(store);
+      const write = connection.write.bind(connection);
+      let writes = 0;
+      connection.write = (work, timeout) =>
+        // Of the inserts, which alone have so short a time, the third: of the fourth room.
+        timeout === 4_000 && ++writes === 3
+          ? Promise.reject(new StorageError("unknown", "timeout"))
+          : write(work, timeout);
+      const results = await Promise.all(
+        ids.map(room =>
+          store.insert(room, batchOf(0)).then(
+            result => result.stored,
+            (error: StorageError) => error.outcome,
+          ),
+        ),
+      );
+      expect(results).toEqual([3, 1, 3, "unknown", 3]);
+    });
+  });
+
   it("shows a change that was stored but not applied to whoever replays the room", async () => {
     const store = await opened();
     const room = newId();

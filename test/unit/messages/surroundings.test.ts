@@ -65,15 +65,17 @@ describe("what a room asks of other services", () => {
       );
     const time = { now: 0 };
     const clock = { now: () => Date.now(), monotonic: () => time.now };
-    const field = await room({ named: slowly, attach: hang, clock });
+    let asked = 0;
+    const named = (names: string[]) => (asked++, slowly(names));
+    const field = await room({ named, attach: hang, clock });
     jest.useFakeTimers({ doNotFake: [...REAL] });
     try {
       const answers: string[] = [];
-      const sent = [
-        field.send(ann, "@stuck", { attachments: [file] }),
-        field.send(ann, "@stuck"),
-        field.send(bob, "last"),
-      ].map(answer => answer.then(one => answers.push(codeOf(one))));
+      const send = async (...message: Parameters<typeof field.send>): Promise<unknown> =>
+        answers.push(codeOf(await field.send(...message)));
+      const sent = [send(ann, "@stuck", { attachments: [file] })];
+      while (asked === 0) await turn();
+      sent.push(send(ann, "@stuck"), send(bob, "last"));
       for (const answered of [1, 3]) {
         for (let step = 0; step < 20; step++) {
           time.now += 100;
