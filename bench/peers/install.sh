@@ -61,8 +61,20 @@ module() {
   fi
 }
 
+# Not a dependency of the product: in a folder of its own, without scripts.
+socketio() {
+  local version=4.8.4 to="$cache/socketio" state=cached
+  if [ "$(sed -n 's/^ *"version": "\(.*\)",*/\1/p' "$to/node_modules/socket.io/package.json" 2>/dev/null)" != "$version" ]; then
+    state=installed
+    mkdir -p "$to" && echo '{ "private": true }' >"$to/package.json"
+    (cd "$to" && npm install --ignore-scripts --no-audit --no-fund --save-exact "socket.io@$version") >>"$log" 2>&1 ||
+      state="left out: npm could not install it, see $log"
+  fi
+  told socketio "$version" "$state"
+}
+
 module raw-uws uWebSockets.js
 module ws ws
-module socketio socket.io
+socketio
 centrifuge
 redis

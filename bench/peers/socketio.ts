@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 
-/** `socketio.ts PORT`: Socket.IO over WebSocket alone. No dependency of the product: there if somebody has installed it. */
+/** `socketio.ts PORT MODULE`: Socket.IO over WebSocket alone. No dependency of the product, so its folder is named. */
 interface IoSocket {
   join(room: string): void;
   on(event: "join", listener: (room: string, answer: () => void) => void): void;
@@ -12,7 +12,7 @@ interface IoServer {
 }
 type IoModule = { Server: new (port: number, options: object) => IoServer };
 
-const { Server } = createRequire(__filename)("socket.io") as IoModule;
+const { Server } = createRequire(__filename)(process.argv[3] as string) as IoModule;
 const io = new Server(Number(process.argv[2]), {
   transports: ["websocket"],
   serveClient: false,

@@ -38,6 +38,7 @@ const installed = (name: string): string | undefined => {
 };
 const CENTRIFUGE = installed("centrifuge-peer");
 const REDIS = installed("redis-server");
+const SOCKETIO = join(CACHE, "socketio", "node_modules", "socket.io");
 const SIGNALR = installed("signalr-peer");
 const notInstalled = "not installed: bash bench/peers/install.sh";
 
@@ -50,9 +51,9 @@ const isThere = (module: string): boolean => {
   }
 };
 
-function script(name: string, port: number): Child {
+function script(name: string, port: number, ...more: string[]): Child {
   const file = join(__dirname, "..", "peers", `${name}.ts`);
-  return Child.start(name, process.execPath, ["--import", "tsx", file, String(port)], { env: process.env });
+  return Child.start(name, process.execPath, ["--import", "tsx", file, String(port), ...more], { env: process.env });
 }
 
 async function redis(): Promise<{ server: Child; address: string }> {
@@ -104,8 +105,8 @@ const specs: PeerSpec[] = [
     name: "Socket.IO",
     protocol: "socketio",
     textBytes: 345,
-    missing: isThere("socket.io") ? undefined : "socket.io is not installed",
-    launch: async port => ({ server: script("socketio", port) }),
+    missing: existsSync(SOCKETIO) ? undefined : notInstalled,
+    launch: async port => ({ server: script("socketio", port, SOCKETIO) }),
   },
   {
     name: "SignalR",
