@@ -45,9 +45,8 @@ export class Connection {
   /** Rooms still being replayed, in turn. */
   readonly replaying: string[] = [];
   pumping = false;
-  /** Subscriptions change one after another, in the order they were asked for; null while none does. */
-  turn: Promise<void> | null = null;
-  waiting = 0;
+  /** Changes of subscriptions that wait for the one under way, in the order they were asked for; null while none is. */
+  turns: (() => void)[] | null = null;
   watched: ReadonlySet<string> = NOBODY;
   /** Told that the token is about to expire. */
   warned = false;
