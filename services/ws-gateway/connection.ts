@@ -29,7 +29,9 @@ export interface Subscription {
   ending: Ending | null;
 }
 
+/** The same for all who have none. */
 const NOBODY: ReadonlySet<string> = new Set();
+const NO_ROOMS: readonly string[] = [];
 
 /** The engine's publish does all that is left to do. */
 export const isLive = ({ cursor, pending }: Subscription): boolean => cursor === null && pending === null;
@@ -43,7 +45,7 @@ export class Connection {
   /** By id; under the id of its user, his own feed. */
   readonly rooms = new Map<string, Subscription>();
   /** Rooms still being replayed, in turn. */
-  readonly replaying: string[] = [];
+  replaying: readonly string[] = NO_ROOMS;
   pumping = false;
   /** Changes of subscriptions that wait for the one under way, in the order they were asked for; null while none is. */
   turns: (() => void)[] | null = null;
@@ -54,9 +56,11 @@ export class Connection {
   greeted = false;
   /** Hello was refused because we could not tell who it is: he may try again. */
   putOff = false;
-  /** Monotonic milliseconds at which a gateway that is drained closes it. */
-  leaveAt = Infinity;
-  private outbox: string[] = [];
+  /** Monotonic milliseconds at which a gateway that is drained closes it; else null. */
+  leaveAt: number | null = null;
+  /** Its bucket of frames, see `untilToken`. */
+  framesFullAt = 0;
+  private outbox: string[] | null = null;
 
   constructor(
     readonly socket: Socket,
@@ -78,16 +82,22 @@ export class Connection {
     return this.socket.closed;
   }
 
+  /** Has a room replayed after those that are. */
+  replay(room: string): void {
+    if (!this.replaying.includes(room)) this.replaying = [...this.replaying, room];
+  }
+
   /** Sends at the end of the tick, joined with what else goes out. */
   reply(frame: string): void {
-    if (this.outbox.length === 0) this.scheduleFlush(this);
-    this.outbox.push(frame);
+    if (this.outbox) return void this.outbox.push(frame);
+    this.outbox = [frame];
+    this.scheduleFlush(this);
   }
 
   flush(): void {
-    if (this.outbox.length === 0) return;
+    if (!this.outbox) return;
     const text = this.outbox.length === 1 ? (this.outbox[0] as string) : this.outbox.join("\n");
-    this.outbox = [];
+    this.outbox = null;
     this.socket.send(text);
   }
 

@@ -2,6 +2,7 @@ import type { ResetCause } from "../../config/metrics";
 import { CLOSES } from "../core/closes";
 import type { LogHead, LogRange, RoomAccess } from "../core/contract";
 import { RookeryError, type ErrorCode } from "../core/errors";
+import type { Few } from "../core/few";
 import { encode, resetFrame, type RoomState } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
 import type { Connection, Subscription } from "./connection";
@@ -162,7 +163,7 @@ export class Hub {
       const subscription = connection.rooms.get(id);
       if (!subscription) continue;
       if (subscription.cursor === null) connection.socket.subscribe(id);
-      else if (!connection.replaying.includes(id)) connection.replaying.push(id);
+      else connection.replay(id);
       const room = this.rooms.get(id);
       if (subscription.cursor !== null && room) (room.replaying ??= new Set()).add(connection);
     }
@@ -269,5 +270,5 @@ export class Hub {
   }
 
   /** Connections by user, kept by the gateway. */
-  readonly users = new Map<string, Set<Connection>>();
+  readonly users = new Map<string, Few<Connection>>();
 }

@@ -35,7 +35,7 @@ export class Replayer {
         // By halves: whoever takes a little at a time must not cost a read for each.
         if (connection.closed || connection.socket.buffered > AHEAD / 2) return;
         if (!(await this.chunk(connection, room))) continue;
-        connection.replaying.shift();
+        connection.replaying = connection.replaying.slice(1);
         this.with_.done(room, connection);
       }
     } finally {
