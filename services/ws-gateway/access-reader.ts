@@ -6,8 +6,8 @@ export type Ask = ParamsOf<"rooms.accessMany">["asks"][number];
 const BATCH = 500;
 /** Questions under way. */
 const QUESTIONS = 8;
-/** Milliseconds for which what is asked is collected while another question is under way. */
-const COLLECT = 2;
+/** Milliseconds after a question in which the next one collects. */
+const COLLECT = 4;
 
 interface Waiter {
   ask: Ask;
@@ -17,8 +17,8 @@ interface Waiter {
 
 /**
  * Joins what is asked about rights into few questions: when a thousand come back at once, their hellos cost a few reads of
- * the store. Who is alone is asked for at once; while a question is under way the next one collects, for a question costs
- * what twenty joins in it do. Nobody joins one that was sent, since it may have seen rights as they were before he asked.
+ * the store. Who is alone is asked for at once; after a question the next one collects for a moment, or until it is full,
+ * since the way to the store and back costs as much as twenty joins in it. Nobody joins one that was sent, since it may have seen rights as they were before he asked.
  */
 export class AccessReader {
   private waiting: Waiter[] = [];
@@ -56,7 +56,7 @@ export class AccessReader {
   }
 
   private isDue(): boolean {
-    return this.underWay === 0 || this.rooms >= BATCH || performance.now() - this.sentAt >= COLLECT;
+    return this.rooms >= BATCH || performance.now() - this.sentAt >= COLLECT;
   }
 
   /** Those who have waited longest, each with all of his rooms. */

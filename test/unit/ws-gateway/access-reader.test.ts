@@ -8,6 +8,9 @@ const access = (user: string, room: string): RoomAccess => ({
   visibleFrom: 0,
 });
 
+/** Milliseconds after a question in which the next one collects. */
+const COLLECT = 4;
+
 function ground() {
   const asked: Ask[][] = [];
   let away = false;
@@ -48,7 +51,7 @@ describe("the access reader", () => {
     expect(asked).toHaveLength(2);
   });
 
-  it("asks for nobody else while a question is under way, but not for long", async () => {
+  it("collects after a question, but not for long, whether it is answered or not", async () => {
     const asked: Ask[][] = [];
     const answers: (() => void)[] = [];
     const reader = new AccessReader(async asks => {
@@ -66,6 +69,16 @@ describe("the access reader", () => {
     expect(asked.map(asks => asks.map(({ user }) => user))).toEqual([["ann"], ["bob", "cid"]]);
     answers.toReversed().forEach(answer => answer());
     expect(await Promise.all(reads)).toEqual(["ann", "bob", "cid"].map(user => [access(user, "a")]));
+  });
+
+  it("asks at once for who comes when it has been quiet", async () => {
+    const { reader, asked } = ground();
+    await reader.read("ann", ["a"]);
+    const until = performance.now() + COLLECT;
+    await eventually("it was quiet", () => performance.now() >= until);
+    void reader.read("bob", ["a"]);
+    await new Promise(resolve => setImmediate(resolve));
+    expect(asked).toHaveLength(2);
   });
 
   it("has at most eight questions under way", async () => {
