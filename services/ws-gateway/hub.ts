@@ -5,7 +5,7 @@ import { RookeryError, type ErrorCode } from "../core/errors";
 import type { Few } from "../core/few";
 import { encode, resetFrame, type RoomState } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
-import type { Connection, Subscription } from "./connection";
+import { subscription, type Connection } from "./connection";
 import { isWhole, type FeedCounts, type RoomFeed } from "./feed";
 import { FanOut, type FanOutDependencies } from "./fan-out";
 import { FollowedRooms, type Room } from "./followed-rooms";
@@ -160,12 +160,12 @@ export class Hub {
   /** Lets the admitted rooms run: after the answer was sent, in the same tick. */
   run(connection: Connection, rooms: readonly string[]): void {
     for (const id of rooms) {
-      const subscription = connection.rooms.get(id);
-      if (!subscription) continue;
-      if (subscription.cursor === null) connection.socket.subscribe(id);
+      const known = connection.rooms.get(id);
+      if (!known) continue;
+      if (known.cursor === null) connection.socket.subscribe(id);
       else connection.replay(id);
       const room = this.rooms.get(id);
-      if (subscription.cursor !== null && room) (room.replaying ??= new Set()).add(connection);
+      if (known.cursor !== null && room) (room.replaying ??= new Set()).add(connection);
     }
     if (connection.replaying.length > 0) void this.replayer.pump(connection);
   }
@@ -212,14 +212,12 @@ export class Hub {
     sameEpoch: boolean,
   ): Entered {
     const { offset, seq, floor } = room.feed.head;
-    const subscription: Subscription = { member, open, cursor: null, replayed: 0, pending: null, ending: null };
     const cause = from === null ? null : resetCause(from, { offset, floor, visibleFrom, sameEpoch });
     const state = cause ? "reset" : from !== null && from < offset ? "replayed" : "live";
     if (cause) this.with_.counts.reset(cause, 1);
-    if (state === "replayed") subscription.cursor = from;
     // Subscribing again starts the room anew; the engine's subscription is set when it runs.
     if (connection.rooms.has(room.feed.room)) connection.socket.unsubscribe(room.feed.room);
-    connection.rooms.set(room.feed.room, subscription);
+    connection.rooms.set(room.feed.room, subscription(member, open, state === "replayed" ? from : null));
     room.readers.add(connection);
     room.emptySince = null;
     this.with_.replayed(state);
@@ -239,15 +237,15 @@ export class Hub {
     room.replaying = null;
     this.with_.counts.reset("gap", room.readers.size);
     for (const connection of room.readers) {
-      const subscription = connection.rooms.get(id);
-      if (!subscription) continue;
-      if (subscription.ending) {
-        connection.socket.send(resetFrame(id, subscription.ending.at, false));
-        this.cut(connection, id, subscription.ending.code);
+      const known = connection.rooms.get(id);
+      if (!known) continue;
+      if (known.ending) {
+        connection.socket.send(resetFrame(id, known.ending.at, false));
+        this.cut(connection, id, known.ending.code);
         continue;
       }
       connection.socket.unsubscribe(id);
-      Object.assign(subscription, { member: false, cursor: null, pending: new PendingRights() });
+      Object.assign(connection.own(id), { member: false, cursor: null, pending: new PendingRights() });
       if (id === connection.user) this.answered(connection, id, { room: id, role: null, visibleFrom: 0, open: true });
       else this.rechecks.add(connection, id);
     }
@@ -255,12 +253,12 @@ export class Hub {
 
   /** Goes on after a skip, at the head there is by now, or ends. */
   private answered(connection: Connection, id: string, access: RoomAccess | undefined): void {
-    const subscription = connection.rooms.get(id);
+    const known = connection.rooms.get(id);
     const feed = this.feed(id);
-    if (!subscription?.pending || !feed) return;
-    const { denied, member, open } = subscription.pending.settle(access);
+    if (!known?.pending || !feed) return;
+    const { denied, member, open } = known.pending.settle(access);
     if (denied) return this.cut(connection, id, denied);
-    Object.assign(subscription, { member, open, pending: null });
+    connection.rooms.set(id, subscription(member, open, null));
     connection.socket.send(resetFrame(id, feed.head.offset, id === connection.user));
     connection.socket.subscribe(id);
   }
