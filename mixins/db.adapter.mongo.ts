@@ -1,7 +1,7 @@
 import MongoDbAdapter from "moleculer-db-adapter-mongo";
 import type { FindCursor, UpdateFilter } from "mongodb";
 import { collectionName, type CollectionSpec } from "./collection";
-import { checkedFields, topLevel, withId, type Change, type Entity, type Filters } from "./entity";
+import { checkedFields, topLevel, withId, type Change, type Entity, type Filters, type Picked } from "./entity";
 import { prepareCollection } from "./mongo/collection";
 import type { MongoConnection } from "./mongo/connection";
 import { fromStored, toStored } from "./mongo/names";
@@ -55,6 +55,14 @@ export class MongoAdapter extends MongoDbAdapter {
 
   findByIds(ids: readonly string[]): Promise<Entity[]> {
     return this.find({ query: { _id: { $in: ids } } });
+  }
+
+  /** Some top-level fields of documents, each as its id and their values; null where one is missing. In no order. */
+  async pick(ids: readonly string[], fields: readonly string[]): Promise<Picked[]> {
+    const filter = filterOf({ _id: { $in: ids } }, this.spec);
+    const projection = Object.fromEntries(fields.map(field => [topLevel(field), 1]));
+    const found = await this.connected().read(() => this.collection.find(filter, { projection }).toArray());
+    return found.map(decode).map(entity => [entity._id, ...fields.map(field => entity[field] ?? null)]);
   }
 
   override async count(filters: Filters = {}): Promise<number> {

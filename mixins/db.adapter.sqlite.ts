@@ -1,6 +1,6 @@
 import type { CollectionSpec } from "./collection";
-import { checkedFields, topLevel, withId, type Change, type Entity, type Filters } from "./entity";
-import type { Query } from "./query";
+import { checkedFields, topLevel, withId, type Change, type Entity, type Filters, type Picked } from "./entity";
+import { REVISION, type Query } from "./query";
 import { constraintName, prepareCollection, tableOf } from "./sqlite/collection";
 import type { SqliteDatabase } from "./sqlite/database";
 import type { Param } from "./sqlite/driver";
@@ -63,6 +63,20 @@ export class SqliteAdapter {
 
   findByIds(ids: readonly string[]): Promise<Entity[]> {
     return this.find({ query: { _id: { $in: ids } } });
+  }
+
+  /**
+   * Some top-level fields of documents, each as its id and their values; null where one is missing. In no order. One row
+   * for all of them, as a text that is decoded at once: fifty members took this thread 0.17 ms, as rows of whole documents
+   * 0.76.
+   */
+  async pick(ids: readonly string[], fields: readonly string[]): Promise<Picked[]> {
+    // With one path more than asked for it is always a list.
+    const values = `json_extract(doc, ${[...fields, REVISION].map(path).join(", ")})`;
+    const one = `'[' || json_quote(id) || ',' || substr(${values}, 2)`;
+    const sql = `SELECT group_concat(${one}) AS list FROM ${this.table} WHERE id IN (SELECT value FROM json_each(?))`;
+    const row = await this.connected().get<{ list: string | null }>(sql, [JSON.stringify(ids)]);
+    return JSON.parse(`[${row?.list ?? ""}]`) as Picked[];
   }
 
   async count(filters: Filters = {}): Promise<number> {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { CollectionSpec } from "./collection";
 import { MongoAdapter } from "./db.adapter.mongo";
 import { SqliteAdapter } from "./db.adapter.sqlite";
-import type { Change, Entity, Filters } from "./entity";
+import type { Change, Entity, Filters, Picked } from "./entity";
 import type { MongoConnection } from "./mongo/connection";
 import { REVISION, type Condition, type Query, type Scalar } from "./query";
 import type { SqliteDatabase } from "./sqlite/database";
@@ -27,6 +27,11 @@ export interface Search<T> {
   fields: readonly (Field<T> | `${string}.${string}`)[];
 }
 
+/** Of a document: where a field can be missing, it is null. */
+export type Parts<T, F extends keyof T> = {
+  [P in F]: undefined extends T[P] ? Exclude<T[P], undefined> | null : T[P];
+};
+
 export type Sort<T> = Field<T> | `-${Field<T>}`;
 
 export interface Find<T> {
@@ -46,6 +51,8 @@ export interface Documents<T extends { id: string }> {
   get(id: string): Promise<T | null>;
   /** In the order of `ids`; unknown ones are left out. */
   getMany(ids: readonly string[]): Promise<T[]>;
+  /** Some fields of documents, by id; null where one is missing. Cheaper than whole documents where many are looked at. */
+  pick<F extends Field<T>>(ids: readonly string[], fields: readonly F[]): Promise<Map<string, Parts<T, F>>>;
   find(what?: Find<T>): Promise<T[]>;
   findOne(where: Where<T>): Promise<T | null>;
   count(what?: Pick<Find<T>, "where" | "search">): Promise<number>;
@@ -65,6 +72,7 @@ export interface DocumentAdapter {
   findOne(query: Query): Promise<Entity | null>;
   findById(id: string): Promise<Entity | null>;
   findByIds(ids: string[]): Promise<Entity[]>;
+  pick(ids: readonly string[], fields: readonly string[]): Promise<Picked[]>;
   count(filters: Filters): Promise<number>;
   insert(entity: Entity): Promise<Entity>;
   updateMany(query: Query, change: Change): Promise<number>;
@@ -119,6 +127,16 @@ class AdapterDocuments<T extends { id: string }> implements Documents<T> {
   async getMany(ids: readonly string[]): Promise<T[]> {
     const found = new Map((await this.adapter.findByIds([...new Set(ids)])).map(entity => [entity._id, entity]));
     return ids.flatMap(id => this.own(found.get(id) ?? null) ?? []);
+  }
+
+  async pick<F extends Field<T>>(ids: readonly string[], fields: readonly F[]): Promise<Map<string, Parts<T, F>>> {
+    const found = new Map<string, Parts<T, F>>();
+    for (const [id, ...values] of await this.adapter.pick([...new Set(ids)], fields)) {
+      const parts: Record<string, unknown> = {};
+      fields.forEach((field, at) => (parts[field] = values[at]));
+      found.set(id, parts as Parts<T, F>);
+    }
+    return found;
   }
 
   async find(what: Find<T> = {}): Promise<T[]> {

@@ -4,6 +4,9 @@ import { checkedField, type Query } from "./query";
 /** A document as adapters see it: JSON values and the key `_id`. */
 export type Entity = { _id: string } & Record<string, unknown>;
 
+/** A document's id, and the values of the fields that were asked for, in their order. */
+export type Picked = readonly [id: string, ...values: unknown[]];
+
 /** Filters of moleculer-db. */
 export interface Filters {
   query?: Query;

@@ -197,4 +197,19 @@ export const welcomeUser = ({ id: user, username, roles, permissions }: Identity
   permissions,
 });
 
+/**
+ * The answer to hello, from parts: a third of it is the limits, which are the same for all.
+ * @param limits JSON
+ */
+export const welcomeFrame = (
+  i: number,
+  identity: Identity,
+  epoch: string,
+  { n, feed }: { n: number; feed: string },
+  limits: string,
+  rooms: object,
+): string =>
+  `{"t":"welcome","i":${i},"user":${JSON.stringify(welcomeUser(identity))},"session":${JSON.stringify(identity.sid)},` +
+  `"epoch":${JSON.stringify(epoch)},"n":${n},"feed":"${feed}","limits":${limits},"rooms":${JSON.stringify(rooms)}}`;
+
 export type { PresenceStatus };

@@ -1,3 +1,5 @@
+import { Few } from "./few";
+
 /**
  * The fan-out between the writer of a room and the gateways that hold its readers. It may lose, repeat or reorder:
  * offsets let a gateway notice, and the log is the truth it heals from. Payloads are encoded once, by the writer.
@@ -54,7 +56,7 @@ export interface RoomBus {
 
 /** The bus of one process: delivers in the same tick, in order. Also what tests use. */
 export class MemoryRoomBus implements RoomBus {
-  private readonly rooms = new Map<string, Set<RoomListener>>();
+  private readonly rooms = new Map<string, Few<RoomListener>>();
 
   publish(packet: RoomPacket): void {
     const listeners = this.rooms.get(packet.room);
@@ -62,7 +64,7 @@ export class MemoryRoomBus implements RoomBus {
   }
 
   subscribe(room: string, listener: RoomListener): Promise<() => void> {
-    const listeners = this.rooms.get(room) ?? new Set();
+    const listeners = this.rooms.get(room) ?? new Few();
     this.rooms.set(room, listeners.add(listener));
     return Promise.resolve(() => {
       listeners.delete(listener);

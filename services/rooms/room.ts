@@ -52,6 +52,9 @@ export interface StoredMember {
 /** What of a membership decides about access. */
 export type Standing = Pick<StoredMember, "state" | "role" | "visibleFrom">;
 
+/** What of a room does. */
+export type Openness = Pick<StoredRoom, "kind" | "isPrivate" | "deletedAt">;
+
 export const ROOMS: CollectionSpec = {
   collection: "rooms",
   indexes: [
@@ -85,7 +88,7 @@ export const membership = (member: StoredMember | null | undefined): StoredMembe
   member?.state === "member" ? member : null;
 
 /** What a user may do, from the two records that decide it. Private rooms do not exist for strangers. */
-export function accessOf(id: string, room: StoredRoom | undefined, member: Standing | undefined): RoomAccess {
+export function accessOf(id: string, room: Openness | undefined, member: Standing | undefined): RoomAccess {
   const hidden: RoomAccess = { room: id, denied: "NOT_FOUND", role: null, visibleFrom: 0 };
   if (!room || room.deletedAt !== null) return hidden;
   const open = room.kind === "channel" && !room.isPrivate;

@@ -57,15 +57,20 @@ export class Rooms {
   }
 
   async accessMany(asks: readonly { user: string; rooms: readonly string[] }[]): Promise<RoomAccess[][]> {
-    const real = asks.map(({ user, rooms }) => ({ user, rooms: rooms.filter(isId) }));
+    const ids = new Set<string>();
+    const memberIds: string[] = [];
+    for (const { user, rooms } of asks)
+      for (const id of rooms) {
+        if (!isId(id)) continue;
+        ids.add(id);
+        memberIds.push(memberId(id, user));
+      }
     const [rooms, members] = await Promise.all([
-      this.rooms.getMany([...new Set(real.flatMap(({ rooms: ids }) => ids))]),
-      this.members.getMany(real.flatMap(({ user, rooms: ids }) => ids.map(id => memberId(id, user)))),
+      this.rooms.pick([...ids], ["kind", "isPrivate", "deletedAt"]),
+      this.members.pick(memberIds, ["state", "role", "visibleFrom"]),
     ]);
-    const roomOf = new Map(rooms.map(room => [room.id, room]));
-    const memberOf = new Map(members.map(member => [member.id, member]));
-    return asks.map(({ user, rooms: ids }) =>
-      ids.map(id => accessOf(id, roomOf.get(id), memberOf.get(memberId(id, user)))),
+    return asks.map(({ user, rooms: asked }) =>
+      asked.map(id => accessOf(id, rooms.get(id), members.get(memberId(id, user)))),
     );
   }
 

@@ -1,12 +1,13 @@
 import type { ParamsOf, RoomAccess } from "../core/contract";
-import { Lanes } from "./lanes";
 
 export type Ask = ParamsOf<"rooms.accessMany">["asks"][number];
 
-/** Rooms of one read, over all users. */
+/** Rooms of one question, over all users. */
 const BATCH = 500;
-/** Reads under way. */
-const READS = 8;
+/** Questions under way. */
+const QUESTIONS = 8;
+/** Milliseconds after a question in which the next one collects. */
+const COLLECT = 4;
 
 interface Waiter {
   ask: Ask;
@@ -15,47 +16,72 @@ interface Waiter {
 }
 
 /**
- * Joins what is asked in a tick about rights into one call: when a thousand come back at once, their hellos cost a few
- * reads of the store. Nobody joins a read that was sent, since it may have seen rights as they were before he asked.
+ * Joins what is asked about rights into few questions: when a thousand come back at once, their hellos cost a few reads of
+ * the store. Who is alone is asked for at once; after a question the next one collects for a moment, or until it is full,
+ * since the way to the store and back costs as much as twenty joins in it. Nobody joins one that was sent, since it may have seen rights as they were before he asked.
  */
 export class AccessReader {
   private waiting: Waiter[] = [];
-  private readonly lanes = new Lanes(READS);
+  /** Rooms of those who wait. */
+  private rooms = 0;
+  private underWay = 0;
+  private sentAt = -Infinity;
+  private flushing = false;
+  private collecting = false;
 
   constructor(private readonly access: (asks: Ask[]) => Promise<RoomAccess[][]>) {}
 
   /** One answer for each room asked, in the order asked. Rejects when it is not known. */
   read(user: string, rooms: string[]): Promise<RoomAccess[]> {
     return new Promise((resolve, reject) => {
-      if (this.waiting.length === 0) setImmediate(() => this.flush());
       this.waiting.push({ ask: { user, rooms }, resolve, reject });
+      this.rooms += rooms.length;
+      if (this.flushing) return;
+      this.flushing = true;
+      setImmediate(() => {
+        this.flushing = false;
+        this.flush();
+      });
     });
   }
 
   private flush(): void {
-    const all = this.waiting;
-    this.waiting = [];
-    let batch: Waiter[] = [];
+    while (this.waiting.length > 0 && this.underWay < QUESTIONS && this.isDue()) void this.ask(this.take());
+    if (this.waiting.length === 0 || this.underWay === QUESTIONS || this.collecting) return;
+    this.collecting = true;
+    setTimeout(() => {
+      this.collecting = false;
+      this.flush();
+    }, COLLECT);
+  }
+
+  private isDue(): boolean {
+    return this.rooms >= BATCH || performance.now() - this.sentAt >= COLLECT;
+  }
+
+  /** Those who have waited longest, each with all of his rooms. */
+  private take(): Waiter[] {
     let size = 0;
-    for (const waiter of all) {
-      const { length } = waiter.ask.rooms;
-      if (batch.length > 0 && size + length > BATCH) {
-        void this.ask(batch);
-        batch = [];
-        size = 0;
-      }
-      batch.push(waiter);
-      size += length;
+    let count = 0;
+    for (const { ask } of this.waiting) {
+      if (count > 0 && size + ask.rooms.length > BATCH) break;
+      size += ask.rooms.length;
+      count++;
     }
-    void this.ask(batch);
+    this.rooms -= size;
+    return this.waiting.splice(0, count);
   }
 
   private async ask(batch: readonly Waiter[]): Promise<void> {
+    this.underWay++;
+    this.sentAt = performance.now();
     try {
-      const answers = await this.lanes.run(() => this.access(batch.map(({ ask }) => ask)));
+      const answers = await this.access(batch.map(({ ask }) => ask));
       batch.forEach(({ resolve }, index) => resolve(answers[index] ?? []));
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
+    this.underWay--;
+    this.flush();
   }
 }

@@ -5,16 +5,16 @@ import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
 import { isMethod, isRead, type MethodName } from "../core/methods";
 import type { HistoryWindow, Identity } from "../core/model";
-import { answer, encode, errorAnswer, sentFrame, welcomeUser, type ClientFrame, type FrameOf } from "../core/protocol";
+import { answer, encode, errorAnswer, sentFrame, type ClientFrame, type FrameOf } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
 import type { Connection } from "./connection";
-import { within } from "../core/deadline";
 import type { Hub } from "./hub";
+import { Subscriptions } from "./subscriptions";
 import type { Watchers } from "./watchers";
 
 /** The services, called as a user. */
 export interface Services {
-  epoch(): Promise<string>;
+  epoch: () => string | Promise<string>;
   history(user: Identity, room: string, query: object): Promise<HistoryWindow>;
   mark(user: Identity, type: "read" | "delivered", room: string, seq: number): Promise<void>;
   isMember(user: Identity, room: string): Promise<boolean>;
@@ -43,22 +43,8 @@ export interface CommandDependencies {
 type Authenticated = Connection & { token: NonNullable<Connection["token"]> };
 type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping" }>;
 
-/** What a connection is to read from now on. */
-interface Wanted {
-  rooms: readonly string[];
-  /** Offsets after which to go on; null or none: from the head. */
-  from: Record<string, number | null>;
-  sameEpoch: boolean;
-  /** Also its user's own feed, after the note `n`; null: from the head. */
-  feed?: { n: number | null };
-}
-
 /** Writes of one user that may be under way here. */
 const PENDING = 256;
-/** Changes of subscriptions of one connection that may wait. */
-const TURNS = 100;
-/** Milliseconds within which a change of subscriptions is answered, its turn included. */
-const ANSWER = 9_000;
 /** Milliseconds after which typing ends by itself, and for which a repeat is not told again. */
 const TYPING = 6_000;
 const TYPING_REPEAT = 3_000;
@@ -69,29 +55,15 @@ export class Commands {
   private readonly pending = new Map<string, number>();
   private readonly typing = new Map<string, { room: string; user: string; toldAt: number; endsAt: number }>();
 
-  constructor(private readonly with_: CommandDependencies) {}
+  private readonly subscriptions: Subscriptions;
 
-  hello(connection: Connection, { rooms = {}, epoch, n = null }: FrameOf<"hello">, i: number | undefined): void {
-    const { services, publicLimits } = this.with_;
-    const refused = (): void => void (connection.greeted = false);
-    const greet = async (deadline: number): Promise<void> => {
-      const current = await this.before(deadline, services.epoch());
-      const sameEpoch = epoch === undefined || epoch === current;
-      const wanted = { rooms: Object.keys(rooms), from: rooms, sameEpoch, feed: { n } };
-      await this.subscribe(connection, deadline, wanted, (states, feed) => {
-        if (i === undefined) return null;
-        const { identity } = (connection as Authenticated).token;
-        return answer("welcome", i, {
-          user: welcomeUser(identity),
-          session: identity.sid,
-          epoch: current,
-          ...feed,
-          limits: publicLimits,
-          rooms: states,
-        });
-      });
-    };
-    this.inTurn(connection, i, greet, refused);
+  constructor(private readonly with_: CommandDependencies) {
+    const { hub, services, limits, clock, publicLimits } = with_;
+    this.subscriptions = new Subscriptions({ hub, epoch: services.epoch, limits, clock, publicLimits });
+  }
+
+  hello(connection: Connection, frame: FrameOf<"hello">, i: number | undefined): void {
+    this.subscriptions.hello(connection, frame, i);
   }
 
   run(connection: Connection, frame: Answered, i: number | undefined): void {
@@ -111,19 +83,9 @@ export class Commands {
           i,
         );
       case "sub":
-        return this.inTurn(connection, i, deadline =>
-          this.subscribe(
-            connection,
-            deadline,
-            { rooms: frame.rooms, from: frame.from ?? {}, sameEpoch: true },
-            rooms => (i === undefined ? null : answer("ok", i, { rooms })),
-          ),
-        );
+        return this.subscriptions.sub(connection, frame, i);
       case "unsub":
-        return this.inTurn(connection, i, async () => {
-          for (const room of frame.rooms) this.with_.hub.leave(connection, room);
-          this.done(connection, i);
-        });
+        return this.subscriptions.unsub(connection, frame, i);
       case "history": {
         const { t: _t, i: _i, room, before, after, around, limit } = frame;
         return this.read(connection, i, async () => {
@@ -177,41 +139,6 @@ export class Commands {
     }
   }
 
-  private async subscribe(
-    connection: Connection,
-    deadline: number,
-    { rooms, from, sameEpoch, feed }: Wanted,
-    answered: (states: object, feed: object | undefined) => string | null,
-  ): Promise<void> {
-    const { hub, limits } = this.with_;
-    const user = connection.user ?? "";
-    const wanted = [...new Set(rooms)];
-    const all = new Set([...connection.rooms.keys(), ...wanted]);
-    all.delete(user);
-    if (all.size > limits.rooms) throw tooMany("rooms", limits.rooms);
-    const offsets = new Map(wanted.map(room => [room, Object.hasOwn(from, room) ? (from[room] ?? null) : null]));
-    const prepare = async () => {
-      const [rights] = await Promise.all([
-        hub.prepare(connection, user, wanted),
-        feed && hub.prepareFeed(user, feed.n),
-      ]);
-      await hub.reach(new Map([...offsets].filter((entry): entry is [string, number] => entry[1] !== null)), rights);
-      return rights;
-    };
-    const allowed = await this.before(deadline, prepare()).catch((error: unknown) => {
-      hub.abandon(connection, wanted);
-      throw error;
-    });
-    if (connection.closed) return hub.abandon(connection, wanted);
-    // From here to `run` in one go: the answer comes first, the next event is the one after the offset it names.
-    const own = feed && hub.admitFeed(connection, feed.n, sameEpoch);
-    const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch);
-    const answerText = answered(states, own);
-    if (answerText !== null) connection.reply(answerText);
-    connection.flush();
-    hub.run(connection, feed ? [user, ...wanted] : wanted);
-  }
-
   private append(connection: Connection, room: string, entry: UserOperation, i: number | undefined): void {
     const user = (connection as Authenticated).token.identity;
     const request: AppendRequest = { room, user, entry };
@@ -259,31 +186,6 @@ export class Commands {
     if (i !== undefined && !connection.closed) connection.reply(answer("ok", i, fields));
   }
 
-  /**
-   * Like `later`, after what the connection asked for before of this kind.
-   * @param work is told by when (monotonic) it must be done
-   */
-  private inTurn(
-    connection: Connection,
-    i: number | undefined,
-    work: (deadline: number) => Promise<void>,
-    refused?: () => void,
-  ): void {
-    if (connection.waiting >= TURNS) throw new RookeryError("RATE_LIMITED", "Too many subscriptions at once.");
-    connection.waiting++;
-    const deadline = this.with_.clock.monotonic() + ANSWER;
-    const turn = (connection.turn ?? Promise.resolve()).then(async () => {
-      connection.waiting--;
-      if (connection.closed) return;
-      await work(deadline).catch((error: unknown) => {
-        refused?.();
-        this.refuse(connection, i, readError(error));
-      });
-      if (connection.turn === turn) connection.turn = null;
-    });
-    connection.turn = turn;
-  }
-
   private later(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
     work().catch((error: unknown) => this.refuse(connection, i, publicError(error)));
   }
@@ -294,10 +196,6 @@ export class Commands {
 
   private refuse(connection: Connection, i: number | undefined, error: PublicError): void {
     if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, error));
-  }
-
-  private before<T>(deadline: number, work: Promise<T>): Promise<T> {
-    return within(deadline - this.with_.clock.monotonic(), work);
   }
 }
 

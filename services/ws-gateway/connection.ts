@@ -29,7 +29,22 @@ export interface Subscription {
   ending: Ending | null;
 }
 
+/** Nothing is left to be done for most, so these four are theirs: one of its own for each takes half a KiB of five rooms. */
+const LIVE = [false, true].map(member => [false, true].map(open => Object.freeze(fresh(member, open))));
+
+function fresh(member: boolean, open: boolean): Subscription {
+  return { member, open, cursor: null, replayed: 0, pending: null, ending: null };
+}
+
+/** A subscription as it begins. @param cursor null: from now on */
+export function subscription(member: boolean, open: boolean, cursor: number | null): Readonly<Subscription> {
+  if (cursor !== null) return { ...fresh(member, open), cursor };
+  return LIVE[Number(member)]?.[Number(open)] ?? fresh(member, open);
+}
+
+/** The same for all who have none. */
 const NOBODY: ReadonlySet<string> = new Set();
+const NO_ROOMS: readonly string[] = [];
 
 /** The engine's publish does all that is left to do. */
 export const isLive = ({ cursor, pending }: Subscription): boolean => cursor === null && pending === null;
@@ -41,13 +56,12 @@ export const isLive = ({ cursor, pending }: Subscription): boolean => cursor ===
 export class Connection {
   token: VerifiedToken | null = null;
   /** By id; under the id of its user, his own feed. */
-  readonly rooms = new Map<string, Subscription>();
+  readonly rooms = new Map<string, Readonly<Subscription>>();
   /** Rooms still being replayed, in turn. */
-  readonly replaying: string[] = [];
+  replaying: readonly string[] = NO_ROOMS;
   pumping = false;
-  /** Subscriptions change one after another, in the order they were asked for; null while none does. */
-  turn: Promise<void> | null = null;
-  waiting = 0;
+  /** Changes of subscriptions that wait for the one under way, in the order they were asked for; null while none is. */
+  turns: (() => void)[] | null = null;
   watched: ReadonlySet<string> = NOBODY;
   /** Told that the token is about to expire. */
   warned = false;
@@ -55,9 +69,11 @@ export class Connection {
   greeted = false;
   /** Hello was refused because we could not tell who it is: he may try again. */
   putOff = false;
-  /** Monotonic milliseconds at which a gateway that is drained closes it. */
-  leaveAt = Infinity;
-  private outbox: string[] = [];
+  /** Monotonic milliseconds at which a gateway that is drained closes it; else null. */
+  leaveAt: number | null = null;
+  /** Its bucket of frames, see `untilToken`. */
+  framesFullAt = 0;
+  private outbox: string[] | null = null;
 
   constructor(
     readonly socket: Socket,
@@ -79,16 +95,31 @@ export class Connection {
     return this.socket.closed;
   }
 
+  /** The subscription to a room of which it has one, to be changed. */
+  own(room: string): Subscription {
+    const known = this.rooms.get(room) ?? fresh(false, false);
+    if (!Object.isFrozen(known)) return known;
+    const own = { ...known };
+    this.rooms.set(room, own);
+    return own;
+  }
+
+  /** Has a room replayed after those that are. */
+  replay(room: string): void {
+    if (!this.replaying.includes(room)) this.replaying = [...this.replaying, room];
+  }
+
   /** Sends at the end of the tick, joined with what else goes out. */
   reply(frame: string): void {
-    if (this.outbox.length === 0) this.scheduleFlush(this);
-    this.outbox.push(frame);
+    if (this.outbox) return void this.outbox.push(frame);
+    this.outbox = [frame];
+    this.scheduleFlush(this);
   }
 
   flush(): void {
-    if (this.outbox.length === 0) return;
+    if (!this.outbox) return;
     const text = this.outbox.length === 1 ? (this.outbox[0] as string) : this.outbox.join("\n");
-    this.outbox = [];
+    this.outbox = null;
     this.socket.send(text);
   }
 

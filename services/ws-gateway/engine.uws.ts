@@ -76,8 +76,8 @@ class UwsSocket implements Socket {
 
 /** A peer's address: 4 or 16 bytes. */
 function addressOf(res: NativeResponse): string {
-  const bytes = Buffer.from(new Uint8Array(res.getRemoteAddress()));
-  if (bytes.length === 4) return bytes.join(".");
+  const bytes = Buffer.from(res.getRemoteAddress());
+  if (bytes.length === 4) return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
   return normalAddress(bytes.toString("hex").replace(/(....)(?!$)/g, "$1:"));
 }
 

@@ -87,6 +87,11 @@ export class RoomFeed {
     return this.loading ?? Promise.resolve();
   }
 
+  /** Of the last entry passed on; below 0 before the head is known. */
+  get offset(): number {
+    return this.position;
+  }
+
   get head(): LogHead {
     return { offset: this.position, seq: this.seq, floor: this.floor };
   }
@@ -321,6 +326,9 @@ export class RoomFeed {
     this.with_.skipped(this);
   }
 }
+
+/** Its head is known: no entry gets past it. */
+export const isWhole = (feed: RoomFeed): boolean => feed.offset >= 0;
 
 const breath = (): Promise<void> => new Promise(resolve => setTimeout(resolve, RETRY_MS));
 

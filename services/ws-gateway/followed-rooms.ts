@@ -1,4 +1,5 @@
 import type { LogHead, LogRange } from "../core/contract";
+import { Few } from "../core/few";
 import { entryFrame } from "../core/protocol";
 import type { RoomBus, RoomEvent, RoomSignal } from "../core/room-bus";
 import type { Connection } from "./connection";
@@ -27,7 +28,7 @@ export interface FollowedRoomsDependencies {
 /** A room that is followed, and who reads it. */
 export interface Room {
   feed: RoomFeed;
-  readers: Set<Connection>;
+  readers: Few<Connection>;
   /** Readers that are still catching up; null while there are none. */
   replaying: Set<Connection> | null;
   /** Made by the first mark that is told. */
@@ -86,7 +87,7 @@ export class FollowedRooms {
       else room.feed.receive(packet);
     });
     const feed = new RoomFeed(id, this.feedsWith, interest);
-    const room: Room = { feed, leave: null, readers: new Set(), replaying: null, marks: null, emptySince: now() };
+    const room: Room = { feed, leave: null, readers: new Few(), replaying: null, marks: null, emptySince: now() };
     interest.then(leave => {
       if (this.rooms.get(id) === room) room.leave = leave;
       else leave();

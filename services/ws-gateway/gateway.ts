@@ -2,9 +2,10 @@ import type { Clock } from "../core/clock";
 import { CLOSES, type Close } from "../core/closes";
 import type { Revocation } from "../core/contract";
 import { ERRORS, hasCode, publicError, RookeryError } from "../core/errors";
-import type { Limits, RateLimitMode } from "../core/limits";
+import type { Limits, Rate, RateLimitMode } from "../core/limits";
 import { answer, checkFrame, encode, errorAnswer, splitFrames, SUBPROTOCOL, type RawFrame } from "../core/protocol";
-import { TokenBuckets } from "../core/token-bucket";
+import { Few } from "../core/few";
+import { afterToken, untilToken } from "../core/token-bucket";
 import type { AccessTokens, VerifiedToken } from "../core/tokens";
 import type { RevocationFeed } from "../core/revocation-feed";
 import { Addresses } from "./addresses";
@@ -57,17 +58,14 @@ export class Gateway implements EngineHandlers {
   /** Open sockets, the oldest first. */
   readonly connections = new Set<Connection>();
   private readonly addresses = new Addresses();
-  private readonly frames: TokenBuckets;
+  private readonly frames: Rate;
   private readonly outboxes = new Outboxes();
   private phase: "starting" | "open" | "draining" = "starting";
   /** Out of reach of the other nodes: a revocation would not be heard of here. */
   private cutOff = false;
 
   constructor(private readonly with_: GatewayDependencies) {
-    const { limits, clock } = with_;
-    this.frames = new TokenBuckets({ burst: limits.frameBurst, perSecond: limits.framesPerSecond }, () =>
-      clock.monotonic(),
-    );
+    this.frames = { burst: with_.limits.frameBurst, perSecond: with_.limits.framesPerSecond };
   }
 
   /** Sends clients elsewhere: it is drained, or cut off. */
@@ -171,7 +169,7 @@ export class Gateway implements EngineHandlers {
     const warn = Math.min(WARN, (this.with_.tokens.ttl * 1000) / 2);
     for (const connection of this.connections) {
       const { token } = connection;
-      if (connection.leaveAt <= monotonic) connection.end(CLOSES.GOING_AWAY);
+      if (connection.leaveAt !== null && connection.leaveAt <= monotonic) connection.end(CLOSES.GOING_AWAY);
       else if (!token) {
         const silent = monotonic - connection.openedAt;
         if (connection.putOff ? silent >= PUT_OFF : silent >= HELLO)
@@ -212,11 +210,9 @@ export class Gateway implements EngineHandlers {
     if (connection.token && connection.user !== user)
       throw new RookeryError("FORBIDDEN", "The token is somebody else's.");
     if (!connection.token) {
-      const own = hub.users.get(user) ?? new Set();
+      const own = hub.users.get(user) ?? new Few();
       if (own.size >= limits.socketsPerUser && rateLimit === "on") throw new TooManyError();
       hub.users.set(user, own.add(connection));
-      // One topic of his own: the engine keeps a subscriber's pending frames only while he has a topic.
-      connection.socket.subscribe(`user:${user}`);
       this.addresses.known(connection.socket.address);
       if (own.size === 1) this.with_.present(user, true);
     }
@@ -270,10 +266,12 @@ export class Gateway implements EngineHandlers {
   }
 
   private throttle(connection: Connection): void {
-    const { rateLimit, metrics } = this.with_;
+    const { rateLimit, metrics, clock } = this.with_;
     if (rateLimit === "off") return;
-    const retryAfterMs = this.frames.take(String(connection.socket.id));
-    if (retryAfterMs === 0) return;
+    const now = clock.monotonic();
+    const retryAfterMs = untilToken(this.frames, connection.framesFullAt, now);
+    if (retryAfterMs === 0)
+      return void (connection.framesFullAt = afterToken(this.frames, connection.framesFullAt, now));
     metrics.rateLimited("frame", rateLimit === "on");
     if (rateLimit === "on") throw new RookeryError("RATE_LIMITED", "Too many frames.", { retryAfterMs });
   }

@@ -21,10 +21,10 @@ export class HeadReader {
   constructor(private readonly heads: (rooms: string[]) => Promise<ReturnsOf<"messages.heads">>) {}
 
   /** However many ask before it is known, the store is asked once. */
-  async epoch(): Promise<string> {
+  epoch(): string | Promise<string> {
     if (this.knownEpoch !== null) return this.knownEpoch;
     this.asking ??= this.heads([]).finally(() => (this.asking = null));
-    return (this.knownEpoch = (await this.asking).epoch);
+    return this.asking.then(({ epoch }) => (this.knownEpoch = epoch));
   }
 
   read(room: string): Promise<LogHead | undefined> {

@@ -2,17 +2,18 @@ import type { ResetCause } from "../../config/metrics";
 import { CLOSES } from "../core/closes";
 import type { LogHead, LogRange, RoomAccess } from "../core/contract";
 import { RookeryError, type ErrorCode } from "../core/errors";
-import { isId } from "../core/ids";
+import type { Few } from "../core/few";
 import { encode, resetFrame, type RoomState } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
-import type { Connection, Subscription } from "./connection";
-import type { FeedCounts, RoomFeed } from "./feed";
+import { subscription, type Connection } from "./connection";
+import { isWhole, type FeedCounts, type RoomFeed } from "./feed";
 import { FanOut, type FanOutDependencies } from "./fan-out";
 import { FollowedRooms, type Room } from "./followed-rooms";
 import { Memberships } from "./memberships";
+import { Preparation, type Prepared } from "./preparation";
 import { Rechecks } from "./rechecks";
 import { Replayer, resetCause } from "./replay";
-import { askAccess, PendingRights, type Rights } from "./rights";
+import { PendingRights, type Rights } from "./rights";
 
 /** What the hub needs of the rest of the house. */
 export interface HubDependencies extends Pick<FanOutDependencies, "publish" | "delivered"> {
@@ -28,12 +29,6 @@ export interface HubDependencies extends Pick<FanOutDependencies, "publish" | "d
   counts: FeedCounts & { reset(cause: ResetCause, sockets: number): void };
 }
 
-/** What a subscription is decided by. The access was true at some time since the feed is whole; absent: there is no feed. */
-export interface Prepared {
-  access: RoomAccess;
-  feed: RoomFeed | undefined;
-}
-
 /** How a log that may be read goes on. */
 type Entered = Exclude<RoomState, { state: "denied" }>;
 
@@ -44,6 +39,7 @@ const OWN: Rights = { member: false, open: true };
 export class Hub {
   private readonly rooms: FollowedRooms;
   private readonly memberships: Memberships;
+  private readonly preparation: Preparation;
   private readonly rechecks: Rechecks;
   private readonly replayer: Replayer;
   private readonly fanOut: FanOut;
@@ -65,6 +61,8 @@ export class Hub {
       connectionsOf: user => this.connectionsOf(user),
       cut: (connection, room, code) => this.cut(connection, room, code),
     });
+    const { rooms, memberships } = this;
+    this.preparation = new Preparation({ rooms, memberships, access: with_.access });
     this.rechecks = new Rechecks({
       access: with_.access,
       answered: (connection, room, access) => this.answered(connection, room, access),
@@ -101,22 +99,9 @@ export class Hub {
     return { readers: readers?.size ?? 0, replaying: replaying?.size ?? 0 };
   }
 
-  /**
-   * Decides about subscriptions: position first, then access, so that whoever is cut meanwhile is not let in. Follow with
-   * `admit` in the same tick as the answer. One at a time for a connection: what passes meanwhile is marked once a room.
-   */
-  async prepare(connection: Connection, user: string, rooms: readonly string[]): Promise<Map<string, Prepared>> {
-    const wanted = [...new Set(rooms)].filter(room => isId(room));
-    for (const room of wanted) this.memberships.begin(connection, room);
-    const followed = new Set(wanted.map(room => this.feed(room)).filter(feed => feed && isWhole(feed)));
-    const allowed = await askAccess(this.with_.access, user, wanted);
-    const feeds = wanted.filter(room => !allowed.get(room)?.denied).map(room => this.rooms.open(room).feed);
-    await Promise.all(feeds.map(feed => feed.ready.catch(() => undefined)));
-    // What was not followed while access was asked for is asked again: nothing may slip between the two.
-    const fresh = feeds.filter(feed => isWhole(feed) && !followed.has(feed)).map(feed => feed.room);
-    for (const [room, access] of await askAccess(this.with_.access, user, fresh)) allowed.set(room, access);
-    const feedOf = new Map(feeds.map(feed => [feed.room, feed]));
-    return new Map(Array.from(allowed, ([room, access]) => [room, { access, feed: feedOf.get(room) }]));
+  /** Decides about subscriptions. Follow with `admit` in the same tick as the answer. */
+  prepare(connection: Connection, user: string, rooms: readonly string[]): Promise<Map<string, Prepared>> {
+    return this.preparation.rights(connection, user, rooms);
   }
 
   /** Ends a preparation that took too long: nothing is registered. */
@@ -125,23 +110,16 @@ export class Hub {
   }
 
   /** For readers that know of offsets we do not: looks whether the log is that far. Where it does not tell, they are denied. */
-  async reach(from: ReadonlyMap<string, number>, prepared: Map<string, Prepared>): Promise<void> {
-    for (const room of await this.rooms.reach(from)) {
-      const known = prepared.get(room);
-      if (known && !known.access.denied)
-        prepared.set(room, { ...known, access: { ...known.access, denied: "UNAVAILABLE" } });
-    }
+  reach(from: ReadonlyMap<string, number>, prepared: Map<string, Prepared>): Promise<void> {
+    return this.preparation.reach(from, prepared);
   }
 
   /**
    * Follows a user's own feed, at least as far as he knows of it: a log whose room is his id. Follow with `admitFeed` in the
-   * tick of the answer. Rejects while the log cannot be asked.
+   * tick of the answer. Undefined if that is done already. Rejects while the log cannot be asked.
    */
-  async prepareFeed(user: string, n: number | null): Promise<void> {
-    await this.rooms.open(user).feed.ready;
-    if (n === null) return;
-    const [unreached] = await this.rooms.reach(new Map([[user, n]]));
-    if (unreached !== undefined) throw new RookeryError("UNAVAILABLE");
+  prepareFeed(user: string, n: number | null): Promise<void> | undefined {
+    return this.preparation.feed(user, n);
   }
 
   /** Registers a reader of his own feed, who needs nobody's leave. Throws UNAVAILABLE if it is not followed. */
@@ -182,14 +160,14 @@ export class Hub {
   /** Lets the admitted rooms run: after the answer was sent, in the same tick. */
   run(connection: Connection, rooms: readonly string[]): void {
     for (const id of rooms) {
-      const subscription = connection.rooms.get(id);
-      if (!subscription) continue;
-      if (subscription.cursor === null) connection.socket.subscribe(id);
-      else if (!connection.replaying.includes(id)) connection.replaying.push(id);
+      const known = connection.rooms.get(id);
+      if (!known) continue;
+      if (known.cursor === null) connection.socket.subscribe(id);
+      else connection.replay(id);
       const room = this.rooms.get(id);
-      if (subscription.cursor !== null && room) (room.replaying ??= new Set()).add(connection);
+      if (known.cursor !== null && room) (room.replaying ??= new Set()).add(connection);
     }
-    void this.replayer.pump(connection);
+    if (connection.replaying.length > 0) void this.replayer.pump(connection);
   }
 
   /** Ends the reading of a room. One's own feed is none, and ends with the connection. */
@@ -234,14 +212,12 @@ export class Hub {
     sameEpoch: boolean,
   ): Entered {
     const { offset, seq, floor } = room.feed.head;
-    const subscription: Subscription = { member, open, cursor: null, replayed: 0, pending: null, ending: null };
     const cause = from === null ? null : resetCause(from, { offset, floor, visibleFrom, sameEpoch });
     const state = cause ? "reset" : from !== null && from < offset ? "replayed" : "live";
     if (cause) this.with_.counts.reset(cause, 1);
-    if (state === "replayed") subscription.cursor = from;
     // Subscribing again starts the room anew; the engine's subscription is set when it runs.
-    connection.socket.unsubscribe(room.feed.room);
-    connection.rooms.set(room.feed.room, subscription);
+    if (connection.rooms.has(room.feed.room)) connection.socket.unsubscribe(room.feed.room);
+    connection.rooms.set(room.feed.room, subscription(member, open, state === "replayed" ? from : null));
     room.readers.add(connection);
     room.emptySince = null;
     this.with_.replayed(state);
@@ -261,15 +237,15 @@ export class Hub {
     room.replaying = null;
     this.with_.counts.reset("gap", room.readers.size);
     for (const connection of room.readers) {
-      const subscription = connection.rooms.get(id);
-      if (!subscription) continue;
-      if (subscription.ending) {
-        connection.socket.send(resetFrame(id, subscription.ending.at, false));
-        this.cut(connection, id, subscription.ending.code);
+      const known = connection.rooms.get(id);
+      if (!known) continue;
+      if (known.ending) {
+        connection.socket.send(resetFrame(id, known.ending.at, false));
+        this.cut(connection, id, known.ending.code);
         continue;
       }
       connection.socket.unsubscribe(id);
-      Object.assign(subscription, { member: false, cursor: null, pending: new PendingRights() });
+      Object.assign(connection.own(id), { member: false, cursor: null, pending: new PendingRights() });
       if (id === connection.user) this.answered(connection, id, { room: id, role: null, visibleFrom: 0, open: true });
       else this.rechecks.add(connection, id);
     }
@@ -277,12 +253,12 @@ export class Hub {
 
   /** Goes on after a skip, at the head there is by now, or ends. */
   private answered(connection: Connection, id: string, access: RoomAccess | undefined): void {
-    const subscription = connection.rooms.get(id);
+    const known = connection.rooms.get(id);
     const feed = this.feed(id);
-    if (!subscription?.pending || !feed) return;
-    const { denied, member, open } = subscription.pending.settle(access);
+    if (!known?.pending || !feed) return;
+    const { denied, member, open } = known.pending.settle(access);
     if (denied) return this.cut(connection, id, denied);
-    Object.assign(subscription, { member, open, pending: null });
+    connection.rooms.set(id, subscription(member, open, null));
     connection.socket.send(resetFrame(id, feed.head.offset, id === connection.user));
     connection.socket.subscribe(id);
   }
@@ -292,8 +268,5 @@ export class Hub {
   }
 
   /** Connections by user, kept by the gateway. */
-  readonly users = new Map<string, Set<Connection>>();
+  readonly users = new Map<string, Few<Connection>>();
 }
-
-/** Its head is known: no entry gets past it. */
-const isWhole = (feed: RoomFeed): boolean => feed.head.offset >= 0;

@@ -52,10 +52,11 @@ export class Memberships {
       // Who is added again subscribes again: what ends goes no further for it.
       if (!subscription || subscription.ending) continue;
       if (subscription.pending) subscription.pending.changed(change);
-      else if (change === "join") subscription.member = true;
+      else if (change === "join") connection.own(room).member = true;
       else if (endsMembership(change)) {
-        subscription.member = false;
-        if (change !== "leave" || !subscription.open) this.takeOut(connection, room, subscription, offset);
+        const own = connection.own(room);
+        own.member = false;
+        if (change !== "leave" || !own.open) this.takeOut(connection, room, own, offset);
       }
     }
   }
@@ -90,7 +91,7 @@ export class Memberships {
       if (subscription.pending) subscription.pending.settings(now);
       else if (subscription.ending && !now.deleted) continue;
       else if (now.deleted || !(now.open || subscription.member)) this.with_.cut(connection, room, "NOT_FOUND");
-      else subscription.open = now.open;
+      else if (subscription.open !== now.open) connection.own(room).open = now.open;
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock";
 import { CLOSES } from "../core/closes";
 import type { GatewayRoom, GatewaySocket } from "../core/contract";
+import { Few } from "../core/few";
 import type { Connection } from "./connection";
 import type { Hub } from "./hub";
 
@@ -17,7 +18,7 @@ export class Operators {
 
   sockets(user: string | undefined, limit: number): { total: number; items: GatewaySocket[] } {
     const { connections, hub, clock } = this.with_;
-    const all = user === undefined ? connections : (hub.users.get(user) ?? new Set<Connection>());
+    const all = user === undefined ? connections : (hub.users.get(user) ?? new Few<Connection>());
     const startOfClock = clock.now() - clock.monotonic();
     const items: GatewaySocket[] = [];
     for (const { socket, token, roomCount, openedAt } of all) {

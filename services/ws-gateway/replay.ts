@@ -35,7 +35,7 @@ export class Replayer {
         // By halves: whoever takes a little at a time must not cost a read for each.
         if (connection.closed || connection.socket.buffered > AHEAD / 2) return;
         if (!(await this.chunk(connection, room))) continue;
-        connection.replaying.shift();
+        connection.replaying = connection.replaying.slice(1);
         this.with_.done(room, connection);
       }
     } finally {
@@ -45,14 +45,15 @@ export class Replayer {
 
   /** One chunk of one room. Returns true when the room is done with: live, or no longer subscribed. */
   private async chunk(connection: Connection, room: string): Promise<boolean> {
-    const subscription = connection.rooms.get(room);
+    const before = connection.rooms.get(room);
     const feed = this.with_.feed(room);
-    if (!subscription || !feed || subscription.cursor === null) return true;
-    const { cursor } = subscription;
+    if (!before || !feed || before.cursor === null) return true;
+    const { cursor } = before;
     const entries = feed.recent(cursor) ?? (await feed.older(cursor).catch(() => null));
     // Another subscription in its place has its own replay.
-    if (connection.closed || connection.rooms.get(room) !== subscription) return false;
-    if (subscription.cursor === null) return true;
+    if (connection.closed || connection.rooms.get(room) !== before) return false;
+    if (before.cursor === null) return true;
+    const subscription = connection.own(room);
     const { ending } = subscription;
     const offset = ending?.at ?? feed.head.offset;
     const sent = send(connection.socket, cursor, offset, entries ?? [], ending?.changed);

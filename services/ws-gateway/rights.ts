@@ -58,17 +58,21 @@ export class PendingRights {
 }
 
 /** Access by room; where it cannot be found out, denied with the reason. Never rejects. */
-export async function askAccess(
+export function askAccess(
   access: (user: string, rooms: string[]) => Promise<RoomAccess[]>,
   user: string,
   rooms: string[],
 ): Promise<Map<string, RoomAccess>> {
-  if (rooms.length === 0) return new Map();
-  try {
-    return new Map((await access(user, rooms)).map(answer => [answer.room, answer]));
-  } catch (error) {
+  if (rooms.length === 0) return Promise.resolve(new Map());
+  return access(user, rooms).then(byRoom, (error: unknown) => {
     const { code } = publicError(error);
     const denied = code === "INTERNAL" || code === "UNKNOWN_OUTCOME" ? "UNAVAILABLE" : code;
-    return new Map(rooms.map(room => [room, { room, denied, role: null, visibleFrom: 0 }]));
-  }
+    return byRoom(rooms.map(room => ({ room, denied, role: null, visibleFrom: 0 })));
+  });
+}
+
+function byRoom(answers: readonly RoomAccess[]): Map<string, RoomAccess> {
+  const known = new Map<string, RoomAccess>();
+  for (const answer of answers) known.set(answer.room, answer);
+  return known;
 }

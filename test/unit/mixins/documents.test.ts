@@ -51,6 +51,22 @@ describe.each(stores)("documents in %s", (_name, open) => {
     expect(await accounts.get("nobody")).toBeNull();
   });
 
+  test("some fields of many are picked as they are, null where they are missing", async () => {
+    const ids = ["a", `it's "b"`, "c"];
+    await accounts.insert(account("a", { active: false, tags: { "😀": ["x,]", 1.5, true, null] } }));
+    await accounts.insert(account(`it's "b"`, { active: true, note: "n" }));
+    await accounts.insert(account("d"));
+    const picked = await accounts.pick([...ids, "a"], ["active", "tags", "note"]);
+    expect(Object.fromEntries(picked)).toEqual({
+      a: { active: false, tags: { "😀": ["x,]", 1.5, true, null] }, note: null },
+      [`it's "b"`]: { active: true, tags: null, note: "n" },
+    });
+    expect(await accounts.pick(["d"], ["visits"])).toEqual(new Map([["d", { visits: 0 }]]));
+    expect(await accounts.pick(["nobody"], ["name"])).toEqual(new Map());
+    expect(await accounts.pick([], ["name"])).toEqual(new Map());
+    await expect(accounts.pick(["a"], ["name'); --" as "name"])).rejects.toThrow(TypeError);
+  });
+
   test("documents are there when the store is opened again", async () => {
     await accounts.insert(account("a"));
     store = await store.again();

@@ -1,4 +1,5 @@
 import type { RoomAccess } from "../../../services/core/contract";
+import { eventually } from "../../support/eventually";
 import { AccessReader, type Ask } from "../../../services/ws-gateway/access-reader";
 
 const access = (user: string, room: string): RoomAccess => ({
@@ -6,6 +7,9 @@ const access = (user: string, room: string): RoomAccess => ({
   role: user === "owner" ? "owner" : "member",
   visibleFrom: 0,
 });
+
+/** Milliseconds after a question in which the next one collects. */
+const COLLECT = 4;
 
 function ground() {
   const asked: Ask[][] = [];
@@ -45,6 +49,46 @@ describe("the access reader", () => {
     expect(asked).toHaveLength(1);
     await Promise.all([first, reader.read("ann", ["a"])]);
     expect(asked).toHaveLength(2);
+  });
+
+  it("collects after a question, but not for long, whether it is answered or not", async () => {
+    const asked: Ask[][] = [];
+    const answers: (() => void)[] = [];
+    const reader = new AccessReader(async asks => {
+      asked.push(asks);
+      await new Promise<void>(resolve => answers.push(resolve));
+      return asks.map(({ user, rooms }) => rooms.map(room => access(user, room)));
+    });
+    const reads = [reader.read("ann", ["a"])];
+    await new Promise(resolve => setImmediate(resolve));
+    reads.push(reader.read("bob", ["a"]));
+    await new Promise(resolve => setImmediate(resolve));
+    reads.push(reader.read("cid", ["a"]));
+    // The question for ann is never answered before: who waits behind it is asked for all the same.
+    await eventually("all are asked for", () => asked.flat().length === 3);
+    expect(asked.map(asks => asks.map(({ user }) => user))).toEqual([["ann"], ["bob", "cid"]]);
+    answers.toReversed().forEach(answer => answer());
+    expect(await Promise.all(reads)).toEqual(["ann", "bob", "cid"].map(user => [access(user, "a")]));
+  });
+
+  it("asks at once for who comes when it has been quiet", async () => {
+    const { reader, asked } = ground();
+    await reader.read("ann", ["a"]);
+    const until = performance.now() + COLLECT;
+    await eventually("it was quiet", () => performance.now() >= until);
+    void reader.read("bob", ["a"]);
+    await new Promise(resolve => setImmediate(resolve));
+    expect(asked).toHaveLength(2);
+  });
+
+  it("has at most eight questions under way", async () => {
+    const { reader, asked } = ground();
+    const rooms = Array.from({ length: 500 }, (_, n) => `r${n}`);
+    const reads = Array.from({ length: 12 }, (_, n) => reader.read(`user ${n}`, rooms));
+    await new Promise(resolve => setImmediate(resolve));
+    expect(asked).toHaveLength(8);
+    await Promise.all(reads);
+    expect(asked).toHaveLength(12);
   });
 
   it("fails for those of one question together, and for nobody else", async () => {

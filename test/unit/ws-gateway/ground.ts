@@ -1,4 +1,5 @@
 import type { LogRange, RoomAccess } from "../../../services/core/contract";
+import { Few } from "../../../services/core/few";
 import { newId } from "../../../services/core/ids";
 import { MemoryRoomBus, type RoomEvent } from "../../../services/core/room-bus";
 import { Connection } from "../../../services/ws-gateway/connection";
@@ -113,7 +114,7 @@ export function ground(entries = 0) {
       expiresAt: 0,
       revision: 0,
     };
-    hub.users.set(user, (hub.users.get(user) ?? new Set()).add(connection));
+    hub.users.set(user, (hub.users.get(user) ?? new Few()).add(connection));
     return { socket, connection };
   };
   const append = (...events: RoomEvent[]): void => {

@@ -66,6 +66,28 @@ describe("the hub", () => {
     expect(connection.rooms.get(room)?.member).toBe(false);
   });
 
+  it("changes what it knows of one reader for nobody else, whoever shares it", async () => {
+    const { connect, join, append, room, skip, access } = ground();
+    const [one, two] = [connect("u"), connect("v")];
+    for (const { connection } of [one, two]) await join(connection, connection.user ?? "");
+    const membership = () => [one, two].map(({ connection }) => connection.rooms.get(room)?.member);
+    expect(one.connection.rooms.get(room)).toBe(two.connection.rooms.get(room));
+    append(cut(1, "u", "leave"));
+    expect(membership()).toEqual([false, true]);
+    append({ ...cut(2, "u"), member: { user: "u", change: "join" } });
+    append(cut(3, "v", "leave"));
+    expect(membership()).toEqual([true, false]);
+    access.set("u", { role: "member" });
+    access.set("v", { role: null });
+    skip();
+    await eventually("both go on", () => [one, two].every(({ socket }) => socket.topics.has(room)), Boolean, 10_000);
+    expect(membership()).toEqual([true, false]);
+    // Who comes now shares nothing that was changed.
+    const three = connect("w");
+    await join(three.connection, "w");
+    expect(three.connection.rooms.get(room)).toMatchObject({ member: true, open: true, cursor: null, pending: null });
+  });
+
   it("does not let in who is removed while his access is being looked up", async () => {
     const { connect, join, append, whileAsking } = ground();
     const first = connect("v");

@@ -19,8 +19,7 @@ function ground() {
     },
     answered(connection, room) {
       answered.push(room);
-      const subscription = connection.rooms.get(room);
-      if (subscription) subscription.pending = null;
+      connection.own(room).pending = null;
     },
     unanswered: connection => unanswered.push(connection),
   });

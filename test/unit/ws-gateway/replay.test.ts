@@ -71,7 +71,7 @@ async function ground(stored: number) {
     tell: (...events: RoomEvent[]) => feed.receive({ type: "events", room, events }),
     async replay(after: number) {
       connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0, pending: null, ending: null });
-      if (!connection.replaying.includes(room)) connection.replaying.push(room);
+      connection.replay(room);
       await replayer.pump(connection);
     },
   };

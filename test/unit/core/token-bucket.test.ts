@@ -1,0 +1,32 @@
+import { afterToken, TokenBuckets, untilToken } from "../../../services/core/token-bucket";
+
+const rate = { burst: 3, perSecond: 2 };
+
+describe("a bucket kept as one number", () => {
+  let now = 1_000;
+  let fullAt = 0;
+  const take = (): number => {
+    const wait = untilToken(rate, fullAt, now);
+    if (wait === 0) fullAt = afterToken(rate, fullAt, now);
+    return wait;
+  };
+
+  it("gives a burst, then its rate, and says how long to wait", () => {
+    expect([take(), take(), take(), take()]).toEqual([0, 0, 0, 500]);
+    now += 499;
+    expect(take()).toBe(1);
+    now += 1;
+    expect([take(), take()]).toEqual([0, 500]);
+    now += 60_000;
+    expect([take(), take(), take(), take()]).toEqual([0, 0, 0, 500]);
+  });
+
+  it("is the same as one kept by its key", () => {
+    now += 60_000;
+    const buckets = new TokenBuckets(rate, () => now);
+    for (let step = 0; step < 500; step++) {
+      now += ((step * 7919) % 8) * 125;
+      expect(take()).toBe(buckets.take("a"));
+    }
+  });
+});
