@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from "node:crypto";
+import { createSecretKey, type KeyObject } from "node:crypto";
 import jwt from "jsonwebtoken";
 import { RookeryError } from "./errors";
 import type { Identity } from "./model";
@@ -26,8 +26,6 @@ export interface VerifiedToken {
 const MAX_TOKEN = 4_096;
 /** Seconds by which clocks of nodes may differ. */
 const SKEW = 5;
-/** How every token begins that `sign` has made: `{"alg":"HS256","typ":"JWT"}`. */
-const HEADER = `${Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url")}.`;
 /** Lists of roles and of permissions that are kept once for all who have them. */
 const LISTS = 100;
 
@@ -58,9 +56,7 @@ export class AccessTokens {
   /** Throws UNAUTHENTICATED for anything but a token of ours that holds now. */
   verify(token: unknown): VerifiedToken {
     if (typeof token !== "string" || token.length > MAX_TOKEN) throw invalid();
-    const { sub, name, roles, permissions, sid, rev, typ, exp } = token.startsWith(HEADER)
-      ? this.own(token)
-      : this.other(token);
+    const { sub, name, roles, permissions, sid, rev, typ, exp } = this.claims(token);
     if (typ !== "access" || typeof sub !== "string" || typeof sid !== "string" || typeof exp !== "number")
       throw invalid();
     return {
@@ -76,34 +72,7 @@ export class AccessTokens {
     };
   }
 
-  /**
-   * The claims of a token with the one header that ours have. By hand, in the order of the library's checks, which took 19
-   * microseconds where this takes 8: a tenth of what a join cost.
-   */
-  private own(token: string): Claims {
-    const end = token.lastIndexOf(".");
-    const signed = token.slice(0, end);
-    const signature = createHmac("sha256", this.key).update(signed).digest("base64url");
-    if (end < HEADER.length || !equal(signature, token.slice(end + 1))) throw invalid();
-    let claims: unknown;
-    try {
-      claims = JSON.parse(Buffer.from(token.slice(HEADER.length, end), "base64url").toString());
-    } catch {
-      throw invalid();
-    }
-    if (typeof claims !== "object" || claims === null) throw invalid();
-    const { nbf, exp, aud, iss } = claims as Claims;
-    const now = Math.floor(Date.now() / 1000);
-    if (nbf !== undefined && !(typeof nbf === "number" && nbf <= now + SKEW)) throw invalid();
-    if (exp !== undefined && typeof exp !== "number") throw invalid();
-    if (exp !== undefined && now >= exp + SKEW) throw expired();
-    const audiences: unknown[] = Array.isArray(aud) ? aud : [aud];
-    if (!audiences.includes(this.settings.audience) || iss !== this.settings.issuer) throw invalid();
-    return claims as Claims;
-  }
-
-  /** The claims of a token that somebody else made with our secret. */
-  private other(token: string): Claims {
+  private claims(token: string): Claims {
     try {
       return jwt.verify(token, this.key, {
         algorithms: ["HS256"],
@@ -131,9 +100,3 @@ type Claims = jwt.JwtPayload & Record<string, unknown>;
 
 const invalid = (): Error => new RookeryError("UNAUTHENTICATED", "No valid token.");
 const expired = (): Error => new RookeryError("UNAUTHENTICATED", "The token has expired.");
-
-/** Takes as long wherever they differ. */
-function equal(one: string, other: string): boolean {
-  const [a, b] = [Buffer.from(one), Buffer.from(other)];
-  return a.length === b.length && timingSafeEqual(a, b);
-}

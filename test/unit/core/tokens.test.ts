@@ -42,7 +42,6 @@ test("a token of ours says who, until when, and what its maker knew", () => {
   expect(Math.abs(expiresAt - (Date.now() + 600_000))).toBeLessThan(5_000);
 });
 
-// Both ways of checking: by hand for the header that ours have, by the library for any other.
 describe.each([
   ["of ours", {}],
   ["with another header", { kid: "1" }],
