@@ -1,6 +1,6 @@
 const NOTHING: readonly never[] = [];
 
-/** A set that mostly has one member, and then is no more than that. A Set of one takes 150 bytes more. */
+/** A set that mostly has one member, and then is no more than that. A Set of one takes 153 bytes, this 40. */
 export class Few<T extends object> implements Iterable<T> {
   private one: T | null = null;
   /** All of them, once there were two at a time. */

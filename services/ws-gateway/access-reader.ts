@@ -18,7 +18,8 @@ interface Waiter {
 /**
  * Joins what is asked about rights into few questions: when a thousand come back at once, their hellos cost a few reads of
  * the store. Who is alone is asked for at once; after a question the next one collects for a moment, or until it is full,
- * since the way to the store and back costs as much as twenty joins in it. Nobody joins one that was sent, since it may have seen rights as they were before he asked.
+ * since a call and the way to the store and back cost the same for one as for many. Nobody joins one that was sent, since it
+ * may have seen rights as they were before he asked.
  */
 export class AccessReader {
   private waiting: Waiter[] = [];

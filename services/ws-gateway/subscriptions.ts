@@ -40,7 +40,7 @@ const ANSWER = 9_000;
 /**
  * What connections read: hello, sub and unsub, one after another for each connection. When a thousand come back at once
  * this is what they wait for, so where everything is known already nothing is made but the one question for rights: no
- * timer and few promises. With both, a join cost half as much again.
+ * timer and few promises.
  */
 export class Subscriptions {
   private readonly deadlines: Deadlines;
