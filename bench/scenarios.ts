@@ -70,14 +70,14 @@ export function fanOut(
 
 /** @param more another group of the seed's rooms, fewer users, or how many connections are opened at a time */
 export function join(
-  { protocol, ports, ground, watched }: Subject,
+  { protocol, ports, ground, watched, opening }: Subject,
   { idle, seconds }: Omit<Extent, "warm">,
   roomsEach: number,
   more: Partial<Pick<JoinOrder, "group" | "users" | "opening">> = {},
 ): Promise<JoinReport> {
   const { rooms } = GROUPS.idle;
   const crowd = { protocol, ports, connections: idle, rooms, roomsEach, ground, group: "idle", watched: watched() };
-  return load({ kind: "join", ...crowd, ...more, warmUp: Math.ceil(idle / 10), seconds });
+  return load({ kind: "join", ...crowd, opening, ...more, warmUp: Math.ceil(idle / 10), seconds });
 }
 
 /** CPU seconds of all but the database. */

@@ -35,6 +35,8 @@ export async function startCluster(
       ports: gatewayPorts(cluster).slice(0, gateways),
       textBytes: TEXT_BYTES,
       idleRooms: 5,
+      // All of it shares a core with its database: fifty at a time would wait for longer than a hello may take.
+      opening: 10,
       ground,
       watched: () => watchedOf(cluster),
       stop,

@@ -11,6 +11,8 @@ export interface Subject {
   readonly textBytes: number;
   /** Rooms a connection is in while it is idle. */
   readonly idleRooms: number;
+  /** Connections that are opened at a time; default 50. */
+  readonly opening?: number;
   /** What the seed has made, for a subject that knows its users. */
   readonly ground?: string;
   /** Processes that run now; `database` is counted apart. */
