@@ -73,6 +73,8 @@ function warn(rows: readonly Row[]): void {
       [`${name}, ${scenario}`, row[scenario].saturated],
       [`${name}, ${scenario} at half`, row[scenario].half],
     ]);
+    const busy = row.join.busy + row.idle.busy;
+    if (busy > 0) console.log(`${name}: ${busy} joins were told to come again later, and did`);
     for (const [where, { refused, strange, closed, eventBytes }] of reports) {
       const sockets = total(closed);
       if (refused > 0) console.log(`${where}: ${refused} sends refused`);

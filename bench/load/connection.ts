@@ -21,6 +21,9 @@ export interface ConnectionPlan {
   meter: Meter;
 }
 
+/** Milliseconds after which who was told to come again does so. */
+const AGAIN = 500;
+
 /** A client: it joins its rooms, then counts what it gets. A sender also knows its own messages again. */
 export class Connection implements FrameSink, Speaker {
   /** Told when a message of this one came back, or was refused. */
@@ -131,7 +134,13 @@ export class Connection implements FrameSink, Speaker {
   }
 
   private joining(event: string): void {
-    if (!this.plan.protocol.joined(event, this)) return;
+    const { protocol, meter } = this.plan;
+    if (protocol.busy?.(event) === true) {
+      meter.busy++;
+      setTimeout(() => protocol.greet(this), AGAIN);
+      return;
+    }
+    if (!protocol.joined(event, this)) return;
     this.isJoined = true;
     this.settle?.resolve();
   }

@@ -63,7 +63,7 @@ export async function join(order: JoinOrder): Promise<JoinReport> {
   const idle = await counted(order.watched, () => pause(order.seconds * 1_000));
   return {
     ...measured,
-    ...{ joins: connections.length, memoryBefore, memoryAfter, closed: meter.closed },
+    ...{ joins: connections.length, busy: meter.busy, memoryBefore, memoryAfter, closed: meter.closed },
     p50: quantile(times, 0.5),
     p99: quantile(times, 0.99),
     idleCpu: idle.cpu,

@@ -10,6 +10,8 @@ export class Meter {
   sends = 0;
   refused = 0;
   strange = 0;
+  /** Joins that were told to come again later. */
+  busy = 0;
   /** Of the frames with deliveries: their number and bytes. */
   frames = 0;
   bytes = 0;

@@ -111,6 +111,8 @@ export interface FanOutReport extends Measured {
 
 export interface JoinReport extends Measured {
   joins: number;
+  /** Times that a connection was told to come again later, and did. */
+  busy: number;
   /** Milliseconds from the connect to having joined every room. */
   p50: number | null;
   p99: number | null;

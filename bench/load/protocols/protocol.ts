@@ -16,6 +16,8 @@ export interface Protocol {
   readonly separator: "" | "\n" | "\x1e";
   /** Said as soon as the socket is open. */
   greet(speaker: Speaker): void;
+  /** Whether this event refuses to let it join for now only: then it greets again a moment later. */
+  busy?(event: string): boolean;
   /** Whether the connection is in all its rooms by this event; may say more. Throws if it is refused. */
   joined(event: string, speaker: Speaker): boolean;
   send(room: string, message: Stamped): string;

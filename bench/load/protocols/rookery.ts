@@ -13,6 +13,7 @@ export const rookery: Protocol = {
     const rooms = Object.fromEntries(speaker.rooms.map(room => [room, null]));
     speaker.say(JSON.stringify({ t: "hello", i: 1, token: speaker.token, rooms }));
   },
+  busy: event => event.startsWith('{"t":"err"') && event.includes('"code":"UNAVAILABLE"'),
   joined(event) {
     if (!event.startsWith('{"t":"welcome"')) {
       if (event.startsWith('{"t":"err"')) throw new Error(event);
