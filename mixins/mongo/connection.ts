@@ -38,15 +38,12 @@ const QUEUE = 20_000;
 const DATABASE = "rookery";
 
 /**
- * The URL cannot weaken these. Connections are kept, and made side by side: after a restart of a server that answers late,
- * who waits would else wait for the few that are made one after the other. The driver repeats nothing: a write carries its id, so whoever asked knows better whether to
+ * The URL cannot weaken these. The driver repeats nothing: a write carries its id, so whoever asked knows better whether to
  * repeat it, and servers without a replica set refuse its retries.
  */
 const OPTIONS: MongoClientOptions = {
   appName: "rookery",
-  maxPoolSize: 32,
-  minPoolSize: 8,
-  maxConnecting: 8,
+  maxPoolSize: 16,
   serverSelectionTimeoutMS: 2_000,
   connectTimeoutMS: 2_000,
   waitQueueTimeoutMS: 2_000,
