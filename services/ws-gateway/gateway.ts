@@ -13,6 +13,7 @@ import type { Commands } from "./commands";
 import { Connection, Outboxes } from "./connection";
 import type { Accept, EngineHandlers, HttpExchange, Reply, Socket, UpgradeRequest } from "./engine";
 import type { Hub } from "./hub";
+import { StandStill } from "./stand-still";
 
 /** What the gateway counts; called on the hot path, so each must be a plain addition. */
 export interface GatewayMetrics {
@@ -43,6 +44,8 @@ export interface GatewayDependencies {
 
 /** Milliseconds until hello. */
 const HELLO = 5_000;
+/** Milliseconds between two sweeps, which are a second apart, that show that the process stood still. */
+const STOOD_STILL = 2_500;
 /** Milliseconds for one who said hello and could not be let in, to try again; then he is sent to look elsewhere. */
 const PUT_OFF = 30_000;
 /** Milliseconds after which he should, on the average. */
@@ -59,12 +62,14 @@ export class Gateway implements EngineHandlers {
   readonly connections = new Set<Connection>();
   private readonly addresses = new Addresses();
   private readonly frames: Rate;
+  private readonly standStill: StandStill;
   private readonly outboxes = new Outboxes();
   private phase: "starting" | "open" | "draining" = "starting";
   /** Out of reach of the other nodes: a revocation would not be heard of here. */
   private cutOff = false;
 
   constructor(private readonly with_: GatewayDependencies) {
+    this.standStill = new StandStill(() => with_.clock.monotonic(), STOOD_STILL);
     this.frames = { burst: with_.limits.frameBurst, perSecond: with_.limits.framesPerSecond };
   }
 
@@ -163,6 +168,7 @@ export class Gateway implements EngineHandlers {
 
   /** Once a second: late hellos, tokens near and past their end, rooms nobody reads. */
   sweep(): void {
+    const stoodStill = this.standStill.justEnded();
     const now = this.with_.clock.now();
     const monotonic = this.with_.clock.monotonic();
     // A short-lived token is told of at half its life: told at once, its holder would renew it without end.
@@ -171,6 +177,7 @@ export class Gateway implements EngineHandlers {
       const { token } = connection;
       if (connection.leaveAt !== null && connection.leaveAt <= monotonic) connection.end(CLOSES.GOING_AWAY);
       else if (!token) {
+        if (stoodStill) continue;
         const silent = monotonic - connection.openedAt;
         if (connection.putOff ? silent >= PUT_OFF : silent >= HELLO)
           connection.end(connection.putOff ? CLOSES.BUSY : CLOSES.NO_HELLO);

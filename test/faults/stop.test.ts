@@ -86,3 +86,22 @@ describeOwn("SIGTERM in the middle of traffic", () => {
     await stage.end();
   }, 60_000);
 });
+
+describeOwn("a process that stood still", () => {
+  /** Milliseconds: longer than a hello may take. */
+  const STILL = 6_500;
+
+  test("hears the hellos that were said to it meanwhile before it misses them", async () => {
+    const server = await startServer();
+    const stage = await Stage.on(server);
+    const [client] = (await stage.users("a")) as [Client];
+    // Whether its timers or its sockets come first is chance: with ten, one at least would lose.
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => client.connect()));
+    const { pid } = server.process;
+    process.kill(pid, "SIGSTOP");
+    const hellos = sockets.map(socket => socket.hello(client.token as string));
+    await new Promise(resolve => setTimeout(resolve, STILL)).finally(() => process.kill(pid, "SIGCONT"));
+    expect((await Promise.all(hellos)).map(({ t }) => t)).toEqual(Array(10).fill("welcome"));
+    await stage.end();
+  }, 30_000);
+});
