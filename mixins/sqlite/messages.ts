@@ -2,7 +2,7 @@ import type { Param } from "./driver";
 import type { Outcome, StorageReason } from "../storage-errors";
 import type { Failure, Row, Sequence, SequenceResult } from "./sequence";
 
-/** What goes to the worker. Always sent as arrays: a tick's requests are one message. */
+/** What goes to the worker; what waits together crosses as one message, see `wire.ts`. */
 export type Request =
   | { kind: "read"; id: number; sql: string; params: readonly Param[] }
   | { kind: "write"; id: number; sequence: Sequence }

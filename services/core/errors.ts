@@ -51,6 +51,10 @@ export class RookeryError extends Error {
   }
 }
 
+/** Refuses what a client gave in one field. */
+export const invalidField = (field: string, message: string): RookeryError =>
+  new RookeryError("INVALID", `${field}: ${message}`, { errors: [{ field, message }] });
+
 /** The public face of an error: what REST and every wire show. */
 export interface PublicError extends ErrorDetails {
   code: ErrorCode;

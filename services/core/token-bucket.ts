@@ -18,7 +18,8 @@ export const afterToken = ({ perSecond }: Rate, fullAt: number, now: number): nu
  * Idle buckets are forgotten once full, so memory follows the number of keys active within `burst / perSecond` seconds.
  */
 export class TokenBuckets {
-  private readonly buckets = new Map<string, { tokens: number; at: number }>();
+  /** When each is full again. */
+  private readonly buckets = new Map<string, number>();
   private sweptAt: number;
 
   constructor(
@@ -33,15 +34,10 @@ export class TokenBuckets {
   take(key: string): number {
     const now = this.now();
     this.sweep(now);
-    let bucket = this.buckets.get(key);
-    if (!bucket) this.buckets.set(key, (bucket = { tokens: this.rate.burst, at: now }));
-    bucket.tokens = Math.min(this.rate.burst, bucket.tokens + ((now - bucket.at) / 1000) * this.rate.perSecond);
-    bucket.at = now;
-    if (bucket.tokens >= 1) {
-      bucket.tokens -= 1;
-      return 0;
-    }
-    return Math.ceil(((1 - bucket.tokens) / this.rate.perSecond) * 1000);
+    const fullAt = this.buckets.get(key) ?? 0;
+    const wait = untilToken(this.rate, fullAt, now);
+    if (wait === 0) this.buckets.set(key, afterToken(this.rate, fullAt, now));
+    return wait;
   }
 
   get size(): number {
@@ -52,6 +48,6 @@ export class TokenBuckets {
     const fullAfter = (this.rate.burst / this.rate.perSecond) * 1000;
     if (now - this.sweptAt < fullAfter) return;
     this.sweptAt = now;
-    for (const [key, bucket] of this.buckets) if (now - bucket.at >= fullAfter) this.buckets.delete(key);
+    for (const [key, fullAt] of this.buckets) if (fullAt <= now) this.buckets.delete(key);
   }
 }

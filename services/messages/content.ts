@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { UserOperation } from "../core/contract";
-import { RookeryError } from "../core/errors";
+import { invalidField } from "../core/errors";
 import { checkPlain } from "../core/json";
 import type { Limits } from "../core/limits";
 import type { Metadata } from "../core/model";
@@ -22,7 +22,7 @@ export function checkOperation(operation: UserOperation, limits: Limits): void {
       // Whether it may be empty depends on the message.
       return checkText(operation.text, limits, true);
     case "react":
-      if (!EMOJI.test(operation.emoji)) throw invalid("emoji", "Give one emoji.");
+      if (!EMOJI.test(operation.emoji)) throw invalidField("emoji", "Give one emoji.");
       return;
     case "delete":
       return;
@@ -31,23 +31,20 @@ export function checkOperation(operation: UserOperation, limits: Limits): void {
 
 function checkSend({ text, clientId, attachments = [], metadata }: Send, limits: Limits): void {
   if (clientId !== undefined && !CLIENT_ID.test(clientId))
-    throw invalid("clientId", "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.");
-  if (attachments.length > limits.attachments) throw invalid("attachments", `At most ${limits.attachments}.`);
-  if (new Set(attachments).size !== attachments.length) throw invalid("attachments", "Name each file once.");
+    throw invalidField("clientId", "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.");
+  if (attachments.length > limits.attachments) throw invalidField("attachments", `At most ${limits.attachments}.`);
+  if (new Set(attachments).size !== attachments.length) throw invalidField("attachments", "Name each file once.");
   checkText(text, limits, attachments.length > 0);
   if (metadata !== undefined) checkPlain(metadata, "metadata", limits.metadata);
 }
 
 function checkText(text: string, limits: Limits, mayBeEmpty: boolean): void {
-  if (text.length === 0 && !mayBeEmpty) throw invalid("text", "Give a text.");
-  if (!text.isWellFormed()) throw invalid("text", "The text is not well-formed Unicode.");
+  if (text.length === 0 && !mayBeEmpty) throw invalidField("text", "Give a text.");
+  if (!text.isWellFormed()) throw invalidField("text", "The text is not well-formed Unicode.");
   // Counted in characters as people see code points; the cheap bound first.
   if (text.length > limits.text && (text.length > 2 * limits.text || [...text].length > limits.text))
-    throw invalid("text", `At most ${limits.text} characters.`);
+    throw invalidField("text", `At most ${limits.text} characters.`);
 }
-
-const invalid = (field: string, message: string): RookeryError =>
-  new RookeryError("INVALID", `${field}: ${message}`, { errors: [{ field, message }] });
 
 /** Digest of what was sent, by which a repeat is told from another message. Absent, null, [] and {} are equal. */
 export function contentHash({ text, attachments = [], replyTo, metadata }: Send): string {

@@ -1,5 +1,5 @@
 import type { AppendRequest, RoomAccess } from "../core/contract";
-import { RookeryError } from "../core/errors";
+import { invalidField, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Attachment, Identity, Message, Reaction } from "../core/model";
 import { runsRoom } from "../core/permissions";
@@ -83,10 +83,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       if (target.sender !== sender.id) throw new RookeryError("FORBIDDEN", "Only the sender edits a message.");
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       const message = JSON.parse(target.data) as Message;
-      if (operation.text === "" && message.attachments.length === 0)
-        throw new RookeryError("INVALID", "text: Give a text.", {
-          errors: [{ field: "text", message: "Give a text." }],
-        });
+      if (operation.text === "" && message.attachments.length === 0) throw invalidField("text", "Give a text.");
       if (message.text === operation.text) return { unchanged: target };
       return changed(at, "edit", sender, { ...message, text: operation.text, editedAt: at.now });
     }
@@ -160,9 +157,7 @@ function visible(at: Situation): StoredMessage {
 
 function replied(at: Situation): void {
   if (!at.target || at.target.offset <= (at.access?.visibleFrom ?? 0))
-    throw new RookeryError("INVALID", "replyTo: There is no such message in this room.", {
-      errors: [{ field: "replyTo", message: "There is no such message in this room." }],
-    });
+    throw invalidField("replyTo", "There is no such message in this room.");
 }
 
 /** What is left of a deleted message: who, where and when, nothing of what it said. */

@@ -1,7 +1,7 @@
 import type { AnyBulkWriteOperation, Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
-import { entryId, entryOf, type EntryDocument } from "./message.entries.mongo";
+import { entriesIn, entryId, entryOf, type EntryDocument } from "./message.entries.mongo";
 import type { Entry, MessageChange } from "./message.store";
 
 /** Who reacted with what, as the last entry about it says. Kept when taken back, so that a late repeat brings nothing back. */
@@ -129,5 +129,4 @@ const reactionsTo = (room: string, offset: number) => ({
   $lt: `${entryId(room, offset)};`,
 });
 
-const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection("entries");
 const reactionsIn = (db: MongoConnection["db"]): Collection<ReactionDocument> => db.collection("reactions");

@@ -1,4 +1,4 @@
-import type { IndexDescription } from "mongodb";
+import type { Collection, Db, IndexDescription } from "mongodb";
 import type { EntryKind } from "../core/room-bus";
 import { keyText } from "./job";
 import type { Entry, MessageChange, StoredMessage } from "./message.store";
@@ -28,6 +28,10 @@ export interface EntryDocument {
   mentions?: string[];
   files?: string[];
 }
+
+export const ENTRIES = "entries";
+
+export const entriesIn = (db: Db): Collection<EntryDocument> => db.collection(ENTRIES);
 
 /** Name and promise of each index; the uniqueness of (room, offset) is that of `_id`. */
 export const ENTRY_INDEXES: IndexDescription[] = [

@@ -2,7 +2,7 @@ import type { Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
 import { GroupCommit } from "./group-commit";
-import { idsBelow, type EntryDocument } from "./message.entries.mongo";
+import { entriesIn, idsBelow } from "./message.entries.mongo";
 import { TRIMMED } from "./message.store";
 
 /** Where a room's log begins: its first offset, and the messages that have left it. */
@@ -68,5 +68,4 @@ export class MongoFloors {
   }
 }
 
-const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection("entries");
 const floorsIn = (db: MongoConnection["db"]): Collection<FloorDocument> => db.collection("floors");

@@ -2,7 +2,7 @@ import { MongoBulkWriteError } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import type { StorageError } from "../../mixins/storage-errors";
 import { GroupCommit } from "./group-commit";
-import type { EntryDocument } from "./message.entries.mongo";
+import { entriesIn, type EntryDocument } from "./message.entries.mongo";
 import type { AppendResult } from "./message.store";
 
 /** Entries that follow each other in one room. */
@@ -71,7 +71,7 @@ export class MongoInserts {
     const began = performance.now();
     const stored = await this.connection.write(async db => {
       try {
-        await db.collection<EntryDocument>("entries").insertMany(documents, { ordered: true });
+        await entriesIn(db).insertMany(documents, { ordered: true });
         return documents.length;
       } catch (error) {
         return refusedAt(error);

@@ -1,10 +1,10 @@
-import type { Collection, Document, Filter } from "mongodb";
+import type { Document, Filter } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import type { LogHead } from "../core/contract";
 import type { RoomEvent } from "../core/room-bus";
 import { keyText } from "./job";
 import type { MongoFloors } from "./message.floors.mongo";
-import { entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
+import { entriesIn, entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
 import { eventOf, GONE, withinBytes, type Entry, type Repeat, type StoredMessage, type Window } from "./message.store";
 
 /** Rooms whose ends are asked for in one round trip: each is a query of its own for the server. */
@@ -237,5 +237,3 @@ async function inGroups<T, R>(items: readonly T[], size: number, ask: (group: T[
   for (let from = 0; from < items.length; from += size) results.push(...(await ask(items.slice(from, from + size))));
   return results;
 }
-
-const entriesIn = (db: MongoConnection["db"]): Collection<EntryDocument> => db.collection("entries");

@@ -5,7 +5,7 @@ import { StorageError } from "../../mixins/storage-errors";
 import type { LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { MongoChanges } from "./message.changes.mongo";
-import { documentOf, ENTRY_INDEXES } from "./message.entries.mongo";
+import { documentOf, ENTRIES, ENTRY_INDEXES } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
 import { MongoInserts } from "./message.inserts.mongo";
 import { MongoMarks } from "./message.marks.mongo";
@@ -23,8 +23,6 @@ import {
   type UnreadRow,
   type Window,
 } from "./message.store";
-
-const ENTRIES = "entries";
 
 /**
  * The room logs in MongoDB, written by many nodes. An insert of entries in order is the commit; messages, reactions and marks

@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, UserOperation } from "../core/contract";
-import { publicError, readError, RookeryError, type PublicError } from "../core/errors";
+import { invalidField, publicError, readError, RookeryError, type PublicError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
 import { isMethod, isRead, type MethodName } from "../core/methods";
@@ -107,7 +107,8 @@ export class Commands {
         });
       case "watch":
         return this.read(connection, i, async () => {
-          if (frame.users.length > this.with_.limits.watch) throw tooMany("users", this.with_.limits.watch);
+          if (frame.users.length > this.with_.limits.watch)
+            throw invalidField("users", `At most ${this.with_.limits.watch}.`);
           const changes = await this.with_.watchers.watch(connection, frame.users);
           this.done(connection, i);
           if (changes.length > 0) connection.reply(encode({ t: "presence", changes }));
@@ -198,6 +199,3 @@ export class Commands {
     if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, error));
   }
 }
-
-const tooMany = (field: string, limit: number): RookeryError =>
-  new RookeryError("INVALID", `${field}: At most ${limit}.`, { errors: [{ field, message: `At most ${limit}.` }] });

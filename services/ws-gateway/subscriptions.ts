@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock";
 import { Deadlines } from "../core/deadline";
-import { readError, RookeryError } from "../core/errors";
+import { invalidField, readError, RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import { answer, errorAnswer, welcomeFrame, type FrameOf } from "../core/protocol";
 import type { VerifiedToken } from "../core/tokens";
@@ -133,9 +133,7 @@ export class Subscriptions {
     if (rooms.size + wanted.length <= limit) return;
     const all = new Set([...rooms.keys(), ...wanted]);
     all.delete(user);
-    const message = `At most ${limit}.`;
-    if (all.size > limit)
-      throw new RookeryError("INVALID", `rooms: ${message}`, { errors: [{ field: "rooms", message }] });
+    if (all.size > limit) throw invalidField("rooms", `At most ${limit}.`);
   }
 
   /**

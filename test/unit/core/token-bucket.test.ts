@@ -29,4 +29,17 @@ describe("a bucket kept as one number", () => {
       expect(take()).toBe(buckets.take("a"));
     }
   });
+
+  it("counts as a bucket of tokens would", () => {
+    now += 60_000;
+    let [tokens, at] = [rate.burst, now];
+    for (let step = 0; step < 500; step++) {
+      now += ((step * 7919) % 8) * 125;
+      tokens = Math.min(rate.burst, tokens + ((now - at) / 1_000) * rate.perSecond);
+      at = now;
+      const wait = tokens >= 1 ? 0 : Math.ceil(((1 - tokens) / rate.perSecond) * 1_000);
+      if (wait === 0) tokens -= 1;
+      expect(take()).toBe(wait);
+    }
+  });
 });

@@ -490,6 +490,13 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
         return { plain, send, log, told, batches, next, held, time };
       }
       const user = person();
+      /** Two batches of one message each, of which the first is being written. */
+      async function twoBatches() {
+        const field = await writer();
+        const first = field.send(user, "1");
+        await eventually("it is being written", () => field.batches.length === 1);
+        return { ...field, first, second: field.send(user, "2") };
+      }
 
       it("is told of together with that, and acknowledged then; never more than two batches", async () => {
         const { send, told, batches, next } = await writer();
@@ -512,10 +519,7 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       });
 
       it("is told of by itself where the next write takes longer", async () => {
-        const { send, told, next, batches, time } = await writer();
-        const first = send(user, "1");
-        await eventually("it is being written", () => batches.length === 1);
-        const second = send(user, "2");
+        const { first, second, told, next, batches, time } = await twoBatches();
         await next();
         await eventually("the next is being written", () => batches.length === 2);
         expect(told).toEqual([]);
@@ -528,10 +532,7 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       });
 
       it("is told of before the next write is in doubt", async () => {
-        const { plain, send, told, next, batches } = await writer();
-        const first = send(user, "1");
-        await eventually("it is being written", () => batches.length === 1);
-        const second = send(user, "2");
+        const { first, second, plain, told, next } = await twoBatches();
         await next();
         const append = plain.append.bind(plain);
         plain.append = () => Promise.reject(new StorageError("unknown", "away"));
