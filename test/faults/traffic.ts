@@ -1,4 +1,5 @@
 import type { Client } from "../support/client";
+import { eventually } from "../support/eventually";
 import type { Body, Rest } from "../support/rest";
 import type { SocketClient } from "../support/socket";
 
@@ -12,6 +13,8 @@ export interface Said {
 
 /** Milliseconds between two tries of somebody who comes back. */
 const BREATH = 100;
+/** Milliseconds within which a server that is healthy again knows what became of a send. */
+const SETTLED = 20_000;
 
 /** Sends one message after the other until it is stopped or the server is gone. Keeps what was acknowledged and what is open. */
 export class Sender {
@@ -77,15 +80,15 @@ export class Sender {
     }
   }
 
-  /** Says again what is open, under the same clientId. */
+  /** Says again what is open, under the same clientId, until its outcome is known: the server may be finding out itself. */
   async settle(): Promise<void> {
-    for (const one of this.open) {
-      const { clientId, text } = one;
-      const answer = await this.client.post(`/api/channels/${this.room}/messages`, { clientId, text });
-      if (answer.status !== 200 && answer.status !== 201)
-        throw new Error(`not settled: ${JSON.stringify(answer.body)}`);
-      one.message = answer.body;
-    }
+    for (const one of this.open)
+      await eventually(
+        `${one.clientId} is settled`,
+        () => this.say(one, null),
+        answered => answered,
+        SETTLED,
+      );
   }
 
   private text(): string {
