@@ -12,9 +12,10 @@ import { moveAway, pinServers } from "./support/cores";
 import { groundedCluster, groundedEmbedded } from "./support/ground";
 import { run } from "./support/undo";
 
-const USAGE = `node --import tsx bench/run.ts [--shape embedded|cluster|all] [--seconds N] [--rounds N] [--quick] [--only TEXT]
+const USAGE = `node --import tsx bench/run.ts [--shape embedded|cluster|all] [--seconds N] [--warm N] [--rounds N] [--quick] [--only TEXT]
                                        [--json FILE] [--database-apart]
 Compares the built product with others in one run, servers on one core and the generator on another.
+  --warm N          seconds of load before counting begins, for everyone; default 8
   --rounds N        everything so often in turn, and of each figure the middle one; default 1
   --quick           short, to see that it works: its figures mean nothing
   --only            rows whose names have this in them; ratios to others are left out
@@ -27,6 +28,7 @@ async function main(): Promise<void> {
     options: {
       shape: { type: "string", default: "all" },
       seconds: { type: "string" },
+      warm: { type: "string" },
       rounds: { type: "string", default: "1" },
       quick: { type: "boolean", default: false },
       only: { type: "string", default: "" },
@@ -38,10 +40,11 @@ async function main(): Promise<void> {
   if (values.help) return console.log(USAGE);
   if (!SHAPES.includes(values.shape)) throw new Error(`--shape: one of ${SHAPES.join(", ")}`);
   const seconds = Number(values.seconds ?? (values.quick ? 2 : 8));
-  if (!(seconds > 0)) throw new Error("--seconds: give a number");
+  const warm = Number(values.warm ?? (values.quick ? 1 : 8));
+  if (!(seconds > 0 && warm >= 0)) throw new Error("--seconds, --warm: give a number");
   const rounds = Number(values.rounds);
   if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error("--rounds: give a whole number");
-  const extent: Extent = { seconds, warm: values.quick ? 1 : 3, idle: values.quick ? 1_000 : 5_000 };
+  const extent: Extent = { seconds, warm, idle: values.quick ? 1_000 : 5_000 };
   const plan: SeedPlan = { users: extent.idle, groups: GROUPS, messages: 0 };
   mustBeBuilt();
   pinServers();
