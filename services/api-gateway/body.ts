@@ -43,15 +43,15 @@ function readBytes(req: IncomingMessage, limit: number): Promise<Buffer> {
   if ((req.headers["content-encoding"] ?? "identity") !== "identity") {
     throw new RookeryError("BAD_REQUEST", "Send the body without a content encoding.");
   }
-  const tooLarge = new RookeryError("TOO_LARGE", `The body is larger than ${limit} bytes.`);
-  if (Number(req.headers["content-length"] ?? 0) > limit) throw tooLarge;
+  const tooLarge = (): RookeryError => new RookeryError("TOO_LARGE", `The body is larger than ${limit} bytes.`);
+  if (Number(req.headers["content-length"] ?? 0) > limit) throw tooLarge();
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
     const onData = (chunk: Buffer): void => {
       size += chunk.length;
       if (size <= limit) chunks.push(chunk);
-      else settle(() => reject(tooLarge));
+      else settle(() => reject(tooLarge()));
     };
     const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks)));
     const onBroken = (): void => settle(() => reject(new RookeryError("BAD_REQUEST", "The body is not complete.")));
