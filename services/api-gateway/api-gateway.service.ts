@@ -6,7 +6,7 @@ import { platformOf, type Platform } from "../../config/platform";
 import { TrustedProxies } from "../core/client-address";
 import { call, type Events } from "../core/contract";
 import { Authenticator } from "./authenticate";
-import { Cors } from "./cors";
+import { Cors } from "../core/cors";
 import { exchangeOf } from "./exchange";
 import { httpError, sendProblem } from "./http-errors";
 import { Listener } from "./listener";

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { clientAddress, isForwardingHeader, normalAddress, type TrustedProxies } from "../core/client-address";
 import type { Authenticator } from "./authenticate";
-import type { Cors } from "./cors";
+import type { Cors } from "../core/cors";
 import { openExchange, type Exchange } from "./exchange";
 import { httpError, sendProblem } from "./http-errors";
 import { addressKey, userKey, type RateLimit } from "./rate-limit";

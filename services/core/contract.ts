@@ -358,6 +358,15 @@ export interface Actions {
   /** Takes no new sockets any more; sends those that are open elsewhere, spread over `seconds`. */
   "ws-gateway.drain": { params: { seconds?: number }; returns: { sockets: number; seconds: number } };
 
+  /**
+   * A session over plain HTTP that this node holds, asked for by the node a request came to; null: there is none, or it is
+   * somebody else's. What it has for its client, after at most `wait` milliseconds; `open`: there may be more.
+   */
+  "ws-gateway.httpTake": { params: HttpSession & { wait: number }; returns: HttpTaken | null };
+  /** What its client says. `answer`: the answer to a single call, where the wire gives it at once. */
+  "ws-gateway.httpPut": { params: HttpSession & { text: string }; returns: HttpPut | null };
+  "ws-gateway.httpEnd": { params: HttpSession; returns: { ended: boolean } };
+
   "files.save": { params: UploadFields; returns: FileRecord };
   "files.open": { params: { id: string; expires?: string; signature?: string }; returns: NodeJS.ReadableStream };
   "files.link": { params: { id: string }; returns: { url: string; expiresIn: number } };
@@ -411,6 +420,21 @@ export interface Meta {
   $responseHeaders?: Record<string, string>;
   $responseType?: string;
   [key: string]: unknown;
+}
+
+/** A session over plain HTTP and the id of its user. */
+export interface HttpSession {
+  session: string;
+  user: string;
+}
+
+export interface HttpTaken {
+  texts: string[];
+  open: boolean;
+}
+
+export interface HttpPut {
+  answer: string | null;
 }
 
 export type ActionName = keyof Actions;

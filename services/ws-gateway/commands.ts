@@ -1,3 +1,4 @@
+import type { Wire } from "../../config/metrics";
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, UserOperation } from "../core/contract";
 import { invalidField, publicError, readError, RookeryError, type PublicError } from "../core/errors";
@@ -35,7 +36,7 @@ export interface CommandDependencies {
   limits: Limits;
   clock: Clock;
   publicLimits: object;
-  sent(outcome: string): void;
+  sent(wire: Wire, outcome: string): void;
   /** Meters that somebody is over a limit; true where he is to be refused. */
   overLimit(limit: string): boolean;
 }
@@ -151,7 +152,7 @@ export class Commands {
     this.pending.set(user.id, pending + 1);
     this.with_.writers.add(request, result => {
       this.settled(user.id);
-      this.with_.sent(result.ok ? "ok" : result.error.code);
+      this.with_.sent(connection.wire, result.ok ? "ok" : result.error.code);
       if (i === undefined || connection.closed) return;
       connection.reply(result.ok ? sentFrame(i, result.data, result.duplicate === true) : errorAnswer(i, result.error));
     });

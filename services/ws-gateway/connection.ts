@@ -1,3 +1,4 @@
+import type { Wire } from "../../config/metrics";
 import type { Close } from "../core/closes";
 import type { ErrorCode } from "../core/errors";
 import type { VerifiedToken } from "../core/tokens";
@@ -81,6 +82,10 @@ export class Connection {
     readonly openedAt: number,
     private readonly scheduleFlush: (connection: Connection) => void,
   ) {}
+
+  get wire(): Wire {
+    return this.socket.wire ?? "native";
+  }
 
   get user(): string | undefined {
     return this.token?.identity.id;

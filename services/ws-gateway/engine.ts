@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { Wire } from "../../config/metrics";
 import { loadNative } from "./engine.uws.native";
 import { UwsEngine } from "./engine.uws";
 import { WsEngine } from "./engine.ws";
@@ -19,6 +20,10 @@ export interface Socket {
   readonly address: string;
   /** The subprotocol chosen at upgrade, `""` if none. */
   readonly protocol: string;
+  /** Absent: the native one. */
+  readonly wire?: Wire;
+  /** Milliseconds until hello, where its wire has a time of its own. */
+  readonly helloWithin?: number;
   /** The gateway's state, from {@link Accept.data}. */
   data: unknown;
   readonly closed: boolean;

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock";
+import type { Wire } from "../../config/metrics";
 import { CLOSES, type Close } from "../core/closes";
 import type { Revocation } from "../core/contract";
 import { ERRORS, hasCode, publicError, RookeryError } from "../core/errors";
@@ -17,10 +18,10 @@ import { StandStill } from "./stand-still";
 
 /** What the gateway counts; called on the hot path, so each must be a plain addition. */
 export interface GatewayMetrics {
-  opened(): void;
-  framesIn(count: number): void;
+  opened(wire: Wire): void;
+  framesIn(wire: Wire, count: number): void;
   rateLimited(limit: string, refused: boolean): void;
-  closed(code: number): void;
+  closed(wire: Wire, code: number): void;
 }
 
 export interface GatewayDependencies {
@@ -61,7 +62,7 @@ export class Gateway implements EngineHandlers {
   /** Open sockets, the oldest first. */
   readonly connections = new Set<Connection>();
   private readonly addresses = new Addresses();
-  private readonly frames: Rate;
+  private readonly frameRate: Rate;
   private readonly standStill: StandStill;
   private readonly outboxes = new Outboxes();
   private phase: "starting" | "open" | "draining" = "starting";
@@ -70,7 +71,7 @@ export class Gateway implements EngineHandlers {
 
   constructor(private readonly with_: GatewayDependencies) {
     this.standStill = new StandStill(() => with_.clock.monotonic(), STOOD_STILL);
-    this.frames = { burst: with_.limits.frameBurst, perSecond: with_.limits.framesPerSecond };
+    this.frameRate = { burst: with_.limits.frameBurst, perSecond: with_.limits.framesPerSecond };
   }
 
   /** Sends clients elsewhere: it is drained, or cut off. */
@@ -94,9 +95,18 @@ export class Gateway implements EngineHandlers {
   }
 
   upgrade(request: UpgradeRequest): Accept | Reply {
+    if (request.path !== PATH) return refused("NOT_FOUND");
+    const refusal = this.refusal(request);
+    if (refusal) return refusal;
+    // Another version is taken and told at once by its close code: a refused upgrade says nothing to a browser.
+    const protocol = request.protocols.includes(SUBPROTOCOL) ? SUBPROTOCOL : request.protocols[0];
+    return protocol === undefined ? {} : { protocol };
+  }
+
+  /** Why nobody is let in who comes from there, whatever his wire; undefined if he is. */
+  refusal(request: Pick<UpgradeRequest, "address" | "header">): Reply | undefined {
     const { limits, rateLimit } = this.with_;
     const origin = request.header("origin");
-    if (request.path !== PATH) return refused("NOT_FOUND");
     if (origin !== undefined && !this.with_.allowsOrigin(origin, request.header("host"))) return refused("FORBIDDEN");
     if (!this.accepting) return refused("UNAVAILABLE");
     const { sockets, strangers } = this.addresses.of(request.address);
@@ -104,10 +114,7 @@ export class Gateway implements EngineHandlers {
       this.connections.size >= limits.sockets ||
       sockets >= limits.socketsPerAddress ||
       strangers >= limits.strangersPerAddress;
-    if (full && rateLimit === "on") return refused("RATE_LIMITED");
-    // Another version is taken and told at once by its close code: a refused upgrade says nothing to a browser.
-    const protocol = request.protocols.includes(SUBPROTOCOL) ? SUBPROTOCOL : request.protocols[0];
-    return protocol === undefined ? {} : { protocol };
+    return full && rateLimit === "on" ? refused("RATE_LIMITED") : undefined;
   }
 
   open(socket: Socket): void {
@@ -117,7 +124,7 @@ export class Gateway implements EngineHandlers {
     const connection = new Connection(socket, this.with_.clock.monotonic(), this.outboxes.flushLater);
     socket.data = connection;
     this.connections.add(connection);
-    this.with_.metrics.opened();
+    this.with_.metrics.opened(connection.wire);
     this.addresses.opened(socket.address);
   }
 
@@ -126,7 +133,14 @@ export class Gateway implements EngineHandlers {
     if (!connection) return;
     const frames = splitFrames(text);
     if (!frames) return connection.end(CLOSES.BAD_FRAME);
-    this.with_.metrics.framesIn(frames.length);
+    this.frames(socket, frames);
+  }
+
+  /** What a socket says, taken apart. */
+  frames(socket: Socket, frames: readonly RawFrame[]): void {
+    const connection = socket.data as Connection | undefined;
+    if (!connection) return;
+    this.with_.metrics.framesIn(connection.wire, frames.length);
     for (const frame of frames) if (!connection.closed) this.frame(connection, frame);
   }
 
@@ -142,7 +156,7 @@ export class Gateway implements EngineHandlers {
   close(socket: Socket, code: number): void {
     const connection = socket.data as Connection | undefined;
     if (!connection || !this.connections.delete(connection)) return;
-    this.with_.metrics.closed(code);
+    this.with_.metrics.closed(connection.wire, code);
     this.with_.commands.closed(connection);
     this.with_.hub.close(connection);
     this.addresses.closed(socket.address, !connection.token);
@@ -179,7 +193,7 @@ export class Gateway implements EngineHandlers {
       else if (!token) {
         if (stoodStill) continue;
         const silent = monotonic - connection.openedAt;
-        if (connection.putOff ? silent >= PUT_OFF : silent >= HELLO)
+        if (connection.putOff ? silent >= PUT_OFF : silent >= (connection.socket.helloWithin ?? HELLO))
           connection.end(connection.putOff ? CLOSES.BUSY : CLOSES.NO_HELLO);
       } else if (now > token.expiresAt + GRACE) connection.end(CLOSES.TOKEN_EXPIRED);
       else if (!connection.warned && token.expiresAt - now < warn) {
@@ -207,12 +221,18 @@ export class Gateway implements EngineHandlers {
     for (const connection of [...this.connections]) connection.end(reason);
   }
 
+  /** Throws UNAUTHENTICATED or UNAVAILABLE. */
+  verify(text: string): VerifiedToken {
+    const token = this.with_.tokens.verify(text);
+    if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE", undefined, { retryAfterMs: spread(RETRY) });
+    if (this.with_.revocations.refuses(token)) throw new RookeryError("UNAUTHENTICATED", "The token was revoked.");
+    return token;
+  }
+
   /** Makes a verified token the connection's own. Throws UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED or UNAVAILABLE. */
   authenticate(connection: Connection, text: string): VerifiedToken {
-    const { tokens, revocations, hub, limits, rateLimit } = this.with_;
-    const token = tokens.verify(text);
-    if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE", undefined, { retryAfterMs: spread(RETRY) });
-    if (revocations.refuses(token)) throw new RookeryError("UNAUTHENTICATED", "The token was revoked.");
+    const { hub, limits, rateLimit } = this.with_;
+    const token = this.verify(text);
     const user = token.identity.id;
     if (connection.token && connection.user !== user)
       throw new RookeryError("FORBIDDEN", "The token is somebody else's.");
@@ -276,9 +296,9 @@ export class Gateway implements EngineHandlers {
     const { rateLimit, metrics, clock } = this.with_;
     if (rateLimit === "off") return;
     const now = clock.monotonic();
-    const retryAfterMs = untilToken(this.frames, connection.framesFullAt, now);
+    const retryAfterMs = untilToken(this.frameRate, connection.framesFullAt, now);
     if (retryAfterMs === 0)
-      return void (connection.framesFullAt = afterToken(this.frames, connection.framesFullAt, now));
+      return void (connection.framesFullAt = afterToken(this.frameRate, connection.framesFullAt, now));
     metrics.rateLimited("frame", rateLimit === "on");
     if (rateLimit === "on") throw new RookeryError("RATE_LIMITED", "Too many frames.", { retryAfterMs });
   }

@@ -20,10 +20,13 @@ import { Hub } from "./hub";
 import { Operators } from "./operators";
 import { PresenceReport } from "./presence-report";
 import { Watchers } from "./watchers";
+import { Entrance, type EntranceDependencies } from "./wires/entrance";
+import { Topics } from "./wires/topics";
 
 interface GatewayService extends Service {
   engine: Engine;
   gateway: Gateway;
+  entrance: Entrance;
   operators: Operators;
   watchers: Watchers;
   writers: RoomWriters;
@@ -53,6 +56,12 @@ const BACKPRESSURE = 512 * 1024;
 const IDLE = 60;
 /** A lifetime of tokens is kept in the revocation copy, and some for clocks that differ. Milliseconds. */
 const SKEW = 60_000;
+
+/** Milliseconds a node may wait for what another has for a client, and for all else that it asks there. */
+const HTTP_WAIT = 30_000;
+const HTTP_TIMEOUT = 10_000;
+
+const httpSession = { session: rules.id, user: rules.id };
 
 const actions = {
   sockets: {
@@ -96,6 +105,32 @@ const actions = {
       return { sockets: this.gateway.drainAll(seconds * 1_000), seconds };
     },
   },
+  httpTake: {
+    auth: "internal",
+    visibility: "public",
+    timeout: HTTP_WAIT + HTTP_TIMEOUT,
+    params: { ...httpSession, wait: { ...rules.whole(0), max: HTTP_WAIT } },
+    handler(this: GatewayService, ctx) {
+      return this.entrance.take(ctx.params);
+    },
+  },
+  httpPut: {
+    auth: "internal",
+    visibility: "public",
+    timeout: HTTP_TIMEOUT,
+    params: { ...httpSession, text: "string" },
+    handler(this: GatewayService, ctx) {
+      return this.entrance.put(ctx.params);
+    },
+  },
+  httpEnd: {
+    auth: "internal",
+    visibility: "public",
+    params: httpSession,
+    handler(this: GatewayService, ctx) {
+      return this.entrance.end(ctx.params);
+    },
+  },
 } satisfies ActionsOf<"ws-gateway">;
 
 const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, GatewayService> = {
@@ -129,10 +164,11 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
         platform.end("The log was put back from a backup: what this gateway has passed on is void");
       return answer;
     });
+    const topics = new Topics((topic, text) => this.engine.publish(topic, text));
     const rights = new AccessReader(asks => call(via, "rooms.accessMany", { asks }));
     const hub = new Hub({
       bus,
-      publish: (room, frame) => this.engine.publish(room, frame),
+      publish: (room, frame) => topics.publish(room, frame),
       access: (user, rooms) => rights.read(user, rooms),
       heads: async room => (await heads.read(room)) ?? EMPTY,
       range: (room, after, maxBytes) => call(via, "messages.range", { room, after, limit: RANGE, maxBytes }),
@@ -162,8 +198,8 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
         metrics.rateLimited(limit, config.rateLimit === "on");
         return config.rateLimit === "on";
       },
-      sent(outcome) {
-        metrics.sent("native");
+      sent(wire, outcome) {
+        metrics.sent(wire);
         metrics.acked(OUTCOMES[outcome] ?? "failed");
       },
     });
@@ -194,13 +230,23 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       request: exchange => handover.handle(exchange),
       present: (user, online) => this.presence.set(user, online),
       metrics: {
-        framesIn: count => metrics.received("native", count),
+        framesIn: (wire, count) => metrics.received(wire, count),
         rateLimited: (limit, refused) => metrics.rateLimited(limit, refused),
-        opened: () => metrics.opened("native"),
-        closed: code => metrics.closed("native", code),
+        opened: wire => metrics.opened(wire),
+        closed: (wire, code) => metrics.closed(wire, code),
       },
     });
-    this.engine = await createEngine(config.engine, this.gateway, {
+    this.entrance = new Entrance({
+      gateway: this.gateway,
+      topics,
+      allowedOrigins: config.allowedOrigins,
+      signalr: config.signalr,
+      longest: limits.frame,
+      nodeID: via.nodeID,
+      now: () => clock.monotonic(),
+      remote: remoteSessions(via),
+    });
+    this.engine = await createEngine(config.engine, this.entrance.doors, {
       maxPayload: limits.frame,
       maxBackpressure: BACKPRESSURE,
       idleTimeout: IDLE,
@@ -233,6 +279,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     this.sweeper = setInterval(() => {
       if (link) this.gateway.isolate(link.downFor >= CUT_OFF);
       this.gateway.sweep();
+      this.entrance.tick();
       watch?.tick();
       void this.watchers.settle();
       void believe();
@@ -290,6 +337,19 @@ async function listen(engine: Engine, { config, origin }: Platform): Promise<voi
 /** Whether a page of this origin was served by the host it now connects to. */
 function isOwnOrigin(origin: string, host: string | undefined): boolean {
   return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+/** Sessions over HTTP that other gateways hold. Who is not there holds none. */
+function remoteSessions(via: GatewayService["broker"]): EntranceDependencies["remote"] {
+  const there = (nodeID: string): boolean => nodesWith(via, "ws-gateway").includes(nodeID);
+  return {
+    take: async (nodeID, params) =>
+      there(nodeID) ? call(via, "ws-gateway.httpTake", params, { nodeID, timeout: params.wait + HTTP_TIMEOUT }) : null,
+    put: async (nodeID, params) =>
+      there(nodeID) ? call(via, "ws-gateway.httpPut", params, { nodeID, timeout: HTTP_TIMEOUT }) : null,
+    end: async (nodeID, params) =>
+      there(nodeID) ? call(via, "ws-gateway.httpEnd", params, { nodeID }) : { ended: false },
+  };
 }
 
 function servicesOf(service: GatewayService, heads: HeadReader): Services {

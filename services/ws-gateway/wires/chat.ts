@@ -1,0 +1,177 @@
+import type { Conversation, UserNotes } from "../../core/model";
+import type { ClientFrame } from "../../core/protocol";
+import type { SendBody } from "../../core/send";
+import { failed, type Answer, type Heard, type Outcome, type Port } from "./wire";
+
+type Done = (outcome: Outcome) => void;
+
+/** Conversations read by one call, the most a page may have. */
+const PAGE = 100;
+/** People whose presence is told of, and direct rooms that are read without being joined; a socket's limits are not below. */
+const CONTACTS = 400;
+/** Pages of history fetched for one who joins from far behind; one page more is a client that should use REST. */
+const PAGES = 1_000;
+
+const none = (): void => undefined;
+
+/**
+ * What a client of SignalR or Socket.IO may ask for, in native frames. It does what the client itself would have to do:
+ * becomes a member when it joins, finds the offset of a seq, and reads its direct rooms without having joined them.
+ */
+export class Chat {
+  private user = "";
+  private readonly directs = new Set<string>();
+  private readonly contacts = new Set<string>();
+
+  constructor(private readonly port: Port) {
+    port.heard = frame => this.heard(frame);
+  }
+
+  /** Signs in; then reads the direct rooms. `done` is told first. */
+  hello(token: string, done: Done): void {
+    this.port.ask({ t: "hello", token }, answer => {
+      if (answer.t === "welcome") this.port.own((this.user = (answer["user"] as { id: string }).id));
+      done(outcomeOf(answer));
+      if (answer.t === "welcome") this.readDirects(1);
+    });
+  }
+
+  /**
+   * Becomes a member if need be and reads the room, from behind the message `afterSeq` on, if one is given.
+   * Result: `offset`, `lastSeq`.
+   */
+  join(channelId: string, afterSeq: number | undefined, done: Done): void {
+    this.call("rooms.join", { id: channelId }, joined => {
+      if (!joined.ok) return done(joined);
+      if (afterSeq === undefined) return this.read(channelId, null, done);
+      if (afterSeq === 0) return this.read(channelId, 0, done, afterSeq);
+      this.port.ask({ t: "history", room: channelId, after: afterSeq - 1, limit: 1 }, answer => {
+        if (answer.t !== "ok") return done(failed(answer));
+        const [next] = answer["items"] as Numbered[];
+        // Behind all there is, or where the message has left the log: from what is left of it.
+        const from = !next ? null : next.seq === afterSeq ? next.offset : next.offset - 1;
+        this.read(channelId, from, done, afterSeq);
+      });
+    });
+  }
+
+  leave(channelId: string, done: Done): void {
+    this.ask({ t: "unsub", rooms: [channelId] }, done);
+  }
+
+  /** Result: `message`, `duplicate`. */
+  send(channelId: string, body: SendBody, done: Done): void {
+    this.ask({ ...body, t: "send", room: channelId }, done);
+  }
+
+  typing(channelId: string, on: boolean, done: Done): void {
+    this.ask({ t: "typing", room: channelId, on }, done);
+  }
+
+  mark(type: "read" | "delivered", channelId: string, seq: number, done: Done): void {
+    this.ask({ t: type, room: channelId, seq }, done);
+  }
+
+  /** Result: `message`. */
+  edit(id: string, text: string, done: Done): void {
+    this.message("messages.edit", { id, text }, done);
+  }
+
+  remove(id: string, done: Done): void {
+    this.message("messages.remove", { id }, done);
+  }
+
+  react(id: string, emoji: string, on: boolean, done: Done): void {
+    this.message(on ? "messages.react" : "messages.unreact", { id, emoji }, done);
+  }
+
+  private message(method: string, params: Record<string, unknown>, done: Done): void {
+    this.call(method, params, outcome =>
+      done(outcome.ok ? { ok: true, result: { message: outcome.result["result"] } } : outcome),
+    );
+  }
+
+  private call(method: string, params: Record<string, unknown>, done: Done): void {
+    this.ask({ t: "call", method, params }, done);
+  }
+
+  private ask(frame: ClientFrame, done: Done): void {
+    this.port.ask(frame, answer => done(outcomeOf(answer)));
+  }
+
+  /** @param afterSeq what the client has, where it is to get what follows even if that is more than is replayed */
+  private read(room: string, from: number | null, done: Done, afterSeq?: number, pages = 0): void {
+    this.port.ask({ t: "sub", rooms: [room], from: { [room]: from } }, answer => {
+      if (answer.t !== "ok") return done(failed(answer));
+      const state = (answer["rooms"] as Record<string, State>)[room] as State;
+      if (state.state === "denied")
+        return done({ ok: false, error: { code: state.code, status: 403, title: "" } as never });
+      if (state.state === "reset" && afterSeq !== undefined) return this.fetch(room, afterSeq, done, pages);
+      done({ ok: true, result: { offset: state.offset, lastSeq: state.seq } });
+    });
+  }
+
+  /** Too far behind for a replay: what was missed comes page by page, and the rest as a replay. */
+  private fetch(room: string, after: number, done: Done, pages: number): void {
+    // What is said meanwhile comes with a later page, and not before it.
+    this.port.hold(room, true);
+    this.port.ask({ t: "unsub", rooms: [room] }, () => this.port.hold(room, false));
+    this.port.ask({ t: "history", room, after, limit: PAGE }, answer => {
+      if (answer.t !== "ok") return done(failed(answer));
+      const items = answer["items"] as Numbered[];
+      for (const item of items) this.port.missed(room, item);
+      const last = items.at(-1);
+      if (!last) return this.read(room, null, done);
+      if (answer["hasAfter"] === true && pages < PAGES) return this.fetch(room, last.seq, done, pages + 1);
+      this.read(room, last.offset, done, last.seq, pages + 1);
+    });
+  }
+
+  /** Everybody's direct rooms are read without being joined, and the other of each is a contact. */
+  private readDirects(page: number): void {
+    this.call("rooms.conversations", { page, pageSize: PAGE }, outcome => {
+      if (!outcome.ok) return;
+      const { items, total } = outcome.result["result"] as { items: Conversation[]; total: number };
+      const found = items.filter(({ type, id }) => type === "direct" && !this.directs.has(id));
+      for (const conversation of found) this.know(conversation);
+      const rooms = found.map(({ id }) => id);
+      if (rooms.length > 0) this.port.ask({ t: "sub", rooms }, none);
+      if (page * PAGE < total && this.directs.size < CONTACTS) return this.readDirects(page + 1);
+      this.watch();
+    });
+  }
+
+  private know({ id, members }: Conversation): void {
+    this.directs.add(id);
+    this.port.direct(id, members);
+    for (const member of members) if (member !== this.user) this.contacts.add(member);
+  }
+
+  private watch(): void {
+    const users = [...this.contacts].slice(0, CONTACTS);
+    if (users.length > 0) this.port.ask({ t: "watch", users }, none);
+  }
+
+  private heard(frame: Heard): void {
+    if (frame.t !== "user" || frame["kind"] !== "member") return;
+    const { change, room } = frame["data"] as UserNotes["member"];
+    if (change !== "join" || !room || !("type" in room) || room.type !== "direct" || this.directs.has(room.id)) return;
+    this.know(room);
+    // From its beginning: what was said first may be there before this is heard of.
+    this.port.ask({ t: "sub", rooms: [room.id], from: { [room.id]: 0 } }, none);
+    this.watch();
+  }
+}
+
+interface Numbered {
+  seq: number;
+  offset: number;
+}
+
+type State = { state: "live" | "replayed" | "reset"; offset: number; seq: number } | { state: "denied"; code: string };
+
+function outcomeOf(answer: Answer): Outcome {
+  if (answer.t === "err") return failed(answer);
+  const { t: _t, i: _i, ...result } = answer;
+  return { ok: true, result };
+}

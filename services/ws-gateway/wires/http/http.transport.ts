@@ -1,0 +1,107 @@
+import { CLOSES } from "../../../core/closes";
+import type { Socket } from "../../engine";
+import type { LocalTopics } from "./local-topics";
+
+/** Bytes that may wait for a client that does not fetch them. */
+const WAITING = 512 * 1024;
+
+let lastId = 0;
+
+/** A connection that consists of requests: what is sent waits until one of them takes it. */
+export class HttpTransport implements Socket {
+  /** Engines count upwards. */
+  readonly id = --lastId;
+  readonly protocol = "";
+  data: unknown;
+  closed = false;
+  buffered = 0;
+  /** Monotonic milliseconds since which nobody asks; null while somebody does. */
+  idleSince: number | null;
+  private readonly subscribed = new Set<string>();
+  private texts: string[] = [];
+  private asked = false;
+  private taker: (() => void) | null = null;
+
+  constructor(
+    readonly address: string,
+    private readonly topics: LocalTopics,
+    private readonly now: () => number,
+    private readonly onClose: (transport: HttpTransport, code: number) => void,
+  ) {
+    this.idleSince = now();
+  }
+
+  send(text: string | Uint8Array): void {
+    if (this.closed || text.length === 0) return;
+    this.texts.push(typeof text === "string" ? text : Buffer.from(text).toString("utf8"));
+    this.buffered += text.length;
+    if (this.buffered > WAITING) this.end(CLOSES.TOO_SLOW.code);
+    else this.taker?.();
+  }
+
+  cork(write: () => void): void {
+    write();
+  }
+
+  subscribe(topic: string): void {
+    if (this.closed) return;
+    this.subscribed.add(topic);
+    this.topics.subscribe(topic, this);
+  }
+
+  unsubscribe(topic: string): void {
+    if (this.subscribed.delete(topic)) this.topics.unsubscribe(topic, this);
+  }
+
+  end(code: number): void {
+    if (this.closed) return;
+    this.closed = true;
+    for (const topic of [...this.subscribed]) this.unsubscribe(topic);
+    this.taker?.();
+    this.onClose(this, code);
+  }
+
+  close(): void {
+    this.end(1006);
+  }
+
+  /** The connection has another transport from here on: returns what still waits, and asks nobody any more. */
+  leave(): string[] {
+    this.closed = true;
+    this.taker?.();
+    return this.texts.splice(0);
+  }
+
+  /**
+   * All that waits, else what comes within `wait` milliseconds; the first who asks does not wait: he learns that it is there.
+   * Who asks while another waits takes his place. What was sent before the end can still be taken.
+   */
+  async take(wait: number): Promise<string[]> {
+    this.taker?.();
+    this.taker = null;
+    const first = !this.asked;
+    this.asked = true;
+    if (!first && this.texts.length === 0 && !this.closed && wait > 0 && !(await this.something(wait))) return [];
+    this.idleSince = this.now();
+    const texts = this.texts;
+    this.texts = [];
+    this.buffered = 0;
+    return texts;
+  }
+
+  /** Resolves when there may be something, or nothing in time; to false if another took the place. */
+  private async something(wait: number): Promise<boolean> {
+    this.idleSince = null;
+    let wake = (): void => undefined;
+    const woken = new Promise<void>(resolve => (wake = resolve));
+    const timer = setTimeout(wake, wait);
+    this.taker = wake;
+    await woken;
+    clearTimeout(timer);
+    // A tick's events leave together.
+    await new Promise(resolve => setImmediate(resolve));
+    if (this.taker !== wake) return false;
+    this.taker = null;
+    return true;
+  }
+}

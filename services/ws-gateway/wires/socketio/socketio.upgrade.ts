@@ -1,0 +1,66 @@
+import { CLOSES } from "../../../core/closes";
+import type { Socket } from "../../engine";
+import { ANYBODY, type HttpSessions } from "../http/http-sessions";
+import { ENGINE } from "./socketio.packets";
+
+const PROBE = `${ENGINE.ping}probe`;
+/** Milliseconds after which it is asked again what a session elsewhere has. */
+const TAKE = 20_000;
+/** Packets on their way to a session elsewhere. */
+const UNDER_WAY = 1_000;
+
+/**
+ * A WebSocket that takes over a session that began with polling, once it has shown that it works. A session of this node
+ * moves to it; for one that lives on another it does what polling did, without a client that asks.
+ */
+export class Upgrading {
+  private relaying = false;
+  private underWay = 0;
+  private sent: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly id: string,
+    private readonly sessions: HttpSessions,
+  ) {}
+
+  text(text: string): void {
+    if (this.relaying) return this.pass(text);
+    if (text === PROBE) return void this.probe().catch(() => this.socket.close());
+    if (text !== ENGINE.upgrade) return this.socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
+    if (this.sessions.moveTo(this.id, this.socket)) return;
+    this.relaying = true;
+    void this.relay();
+  }
+
+  /** Nobody is left who could hear what the session has. */
+  closed(): void {
+    if (this.relaying) void this.sessions.end(this.id, ANYBODY).catch(() => undefined);
+  }
+
+  /** The client moves only between polls: its session hears of the probe too, and ends the one that waits. */
+  private async probe(): Promise<void> {
+    if (!(await this.sessions.put(this.id, ANYBODY, PROBE))) return this.socket.close();
+    this.socket.send(`${ENGINE.pong}probe`);
+  }
+
+  private pass(text: string): void {
+    if (this.underWay >= UNDER_WAY) return this.socket.end(CLOSES.TOO_SLOW.code, CLOSES.TOO_SLOW.reason);
+    this.underWay++;
+    // One after the other: they arrive in the order they were said.
+    this.sent = this.sent
+      .then(() => this.sessions.put(this.id, ANYBODY, text))
+      .then(
+        () => void this.underWay--,
+        () => this.socket.end(CLOSES.BUSY.code, CLOSES.BUSY.reason),
+      );
+  }
+
+  private async relay(): Promise<void> {
+    while (!this.socket.closed) {
+      const taken = await this.sessions.take(this.id, ANYBODY, TAKE).catch(() => null);
+      for (const text of taken?.texts ?? []) this.socket.send(text);
+      if (!taken?.open) return this.socket.end(CLOSES.GOING_AWAY.code, CLOSES.GOING_AWAY.reason);
+    }
+  }
+}

@@ -1,0 +1,7 @@
+import type { Door } from "../doors";
+import { streamHttp } from "./stream.http";
+import { streamWire } from "./stream.wire";
+
+export function streamDoor(): Door {
+  return { path: "/stream", wire: streamWire, tokenAtUpgrade: true, http: streamHttp(streamWire) };
+}

@@ -1,0 +1,184 @@
+import type { Close } from "../../core/closes";
+import type { PresenceStatus } from "../../core/model";
+import type { ClientFrame, RawFrame } from "../../core/protocol";
+import type { Socket } from "../engine";
+import { framesOf, happenedIn } from "./happened";
+import type { Topics } from "./topics";
+import type { Answer, Happened, Heard, Port, Session, Wire } from "./wire";
+
+/** What the gateway does for a socket whatever its wire. */
+export interface Inside {
+  frames(socket: Socket, frames: readonly RawFrame[]): void;
+}
+
+/** Calls of a client that are not answered yet; who has more is not listened to. */
+const ASKED = 1_000;
+
+/** A client of another wire, as the gateway sees it: a socket with native frames. Outside it is the transport's. */
+export class WireSocket implements Socket, Port {
+  data: unknown;
+  readonly protocol = "";
+  readonly session: Session;
+  heard: (frame: Heard) => void = () => undefined;
+  private readonly rooms = new Set<string>();
+  private readonly held = new Set<string>();
+  private readonly asked = new Map<number, (answer: Answer) => void>();
+  private lastAsked = 0;
+  private pinged = false;
+  private user: string | null = null;
+  private readonly statuses = new Map<string, PresenceStatus>();
+
+  constructor(
+    private readonly spoken: Wire,
+    readonly token: string,
+    readonly name: string,
+    private transport: Socket,
+    private readonly topics: Topics,
+    private readonly inside: Inside,
+  ) {
+    this.session = spoken.session(this);
+  }
+
+  get wire(): Wire["name"] {
+    return this.spoken.name;
+  }
+
+  get helloWithin(): number | undefined {
+    return this.spoken.helloWithin;
+  }
+
+  get requests(): boolean {
+    return this.transport.id < 0;
+  }
+
+  get id(): number {
+    return this.transport.id;
+  }
+
+  get address(): string {
+    return this.transport.address;
+  }
+
+  get closed(): boolean {
+    return this.transport.closed;
+  }
+
+  get buffered(): number {
+    return this.transport.buffered;
+  }
+
+  ask(frame: ClientFrame, answered: (answer: Answer) => void): void {
+    if (this.asked.size >= ASKED) return this.end({ code: 4500, reason: "too many calls" });
+    const i = ++this.lastAsked;
+    this.asked.set(i, answered);
+    this.inside.frames(this, [{ ...frame, i }]);
+  }
+
+  direct(room: string, members: readonly string[]): void {
+    this.topics.direct(room, members);
+  }
+
+  own(user: string): void {
+    this.user = user;
+  }
+
+  hold(room: string, on: boolean): void {
+    if (on) this.held.add(room);
+    else this.held.delete(room);
+  }
+
+  missed(room: string, message: unknown): void {
+    this.tell({ t: "event", room, kind: "message", data: message });
+  }
+
+  transmit(text: string): void {
+    this.transport.send(text);
+  }
+
+  ready(): void {
+    this.pinged = true;
+    this.transport.subscribe(this.spoken.name);
+  }
+
+  /** Native frames: answers go to who asked, the rest is told. */
+  send(text: string | Uint8Array): void {
+    for (const frame of framesOf(text)) {
+      const answered = typeof frame["i"] === "number" ? this.asked.get(frame["i"]) : undefined;
+      if (answered) {
+        this.asked.delete(frame["i"] as number);
+        answered(frame as Answer);
+        continue;
+      }
+      this.heard(frame);
+      this.tell(frame);
+    }
+  }
+
+  private tell(frame: Heard): void {
+    const events = happenedIn([frame], this.topics.directOf(frame["room"] as string)).flatMap(event =>
+      this.news(event),
+    );
+    for (const message of this.spoken.encode({ text: JSON.stringify(frame), events })) this.transport.send(message);
+  }
+
+  /** Goes on over another transport; what the old one has not passed on is the caller's to send. */
+  moveTo(transport: Socket): void {
+    const old = this.transport;
+    this.transport = transport;
+    const topics = [...this.topicNames()];
+    for (const topic of topics) old.unsubscribe(topic);
+    for (const topic of topics) transport.subscribe(topic);
+  }
+
+  cork(write: () => void): void {
+    this.transport.cork(write);
+  }
+
+  subscribe(room: string): void {
+    if (this.rooms.has(room) || this.held.has(room)) return;
+    if (room === this.user) return this.topics.listen(room, this);
+    this.rooms.add(room);
+    this.transport.subscribe(this.topics.enter(this.spoken, room));
+  }
+
+  unsubscribe(room: string): void {
+    if (room === this.user) this.topics.unlisten(room, this);
+    if (this.rooms.delete(room)) this.transport.unsubscribe(this.topics.leave(this.spoken, room));
+  }
+
+  end(reason: Close | number, text = ""): void {
+    const close = typeof reason === "number" ? { code: reason, reason: text } : reason;
+    if (this.closed) return;
+    const last = this.session.closing(close);
+    if (last !== null) this.transport.send(last);
+    this.transport.end(close.code, close.reason);
+  }
+
+  close(): void {
+    this.transport.close();
+  }
+
+  /** Presence is told as it is when it is first asked for; what is no change is no news, nor who is not there at first. */
+  private news(event: Happened): Happened[] {
+    if (event.name !== "presence") return [event];
+    const { userId, status } = event;
+    const before = this.statuses.get(userId);
+    this.statuses.set(userId, status);
+    if (status === (before ?? "offline")) return [];
+    if (before === undefined || (before !== "offline" && status !== "offline")) return [event];
+    return [{ ...event, came: status !== "offline" }];
+  }
+
+  private topicNames(): string[] {
+    const rooms = [...this.rooms].map(room => this.topics.nameOf(this.spoken, room));
+    return this.pinged ? [this.spoken.name, ...rooms] : rooms;
+  }
+
+  /** To be called when the transport has closed. */
+  left(): void {
+    if (this.user !== null) this.topics.unlisten(this.user, this);
+    for (const room of this.rooms) this.topics.leave(this.spoken, room);
+    this.rooms.clear();
+    this.asked.clear();
+  }
+}

@@ -1,0 +1,203 @@
+import { expectStatus, say, Stage, type Client } from "../support/client";
+import { eventually } from "../support/eventually";
+import { startServer, type Server } from "../support/server";
+import { SignalrClient, type SignalrOptions, type SignalrTransport, type SignalrVersion } from "../support/signalr";
+
+const VERSIONS: SignalrVersion[] = ["8", "10"];
+const TRANSPORTS: SignalrTransport[] = ["WebSockets", "ServerSentEvents", "LongPolling"];
+const WAYS = VERSIONS.flatMap(version => TRANSPORTS.map(transport => ({ version, transport })));
+
+/** What documents wrote against SignalR rely on, tried with its own unmodified client. */
+describe("SignalR at /hubs/chat", () => {
+  let server: Server;
+  let stage: Stage;
+  const open: SignalrClient[] = [];
+
+  beforeAll(async () => {
+    server = await startServer();
+    stage = await Stage.on(server);
+  });
+  afterEach(() => Promise.all(open.splice(0).map(client => client.close())));
+  afterAll(() => stage.end());
+
+  const connect = async (client: Client, options?: SignalrOptions): Promise<SignalrClient> => {
+    const made = await SignalrClient.open(server.url, client.token as string, options);
+    open.push(made);
+    return made;
+  };
+  const seqs = (client: SignalrClient) => client.all("ReceiveMessage").map(([, message]) => message?.seq);
+  const received = (client: SignalrClient, name: string, count: number) =>
+    eventually(
+      `${count} ${name}`,
+      () => client.all(name),
+      all => all.length >= count,
+    );
+
+  describe.each(WAYS)("client $version over $transport", way => {
+    test("joins, sends, hears itself and others, edits, reacts, deletes", async () => {
+      const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+      const room = await stage.channel([]);
+      const [one, other] = [await connect(ann, way), await connect(bob, way)];
+      expect(await one.invoke("JoinChannel", room)).toEqual({ offset: expect.any(Number), lastSeq: 0 });
+      await other.invoke("JoinChannel", room);
+      const members = (await ann.get(`/api/channels/${room}/members`)).body.items.map(
+        (m: { userId: string }) => m.userId,
+      );
+      expect(members).toEqual(expect.arrayContaining([ann.id, bob.id]));
+
+      const sent = await one.invoke("SendMessage", room, "hello");
+      expect(sent).toMatchObject({ channelId: room, senderId: ann.id, text: "hello", seq: 1 });
+      const again = await one.invoke("SendMessage", room, { text: "with more", clientId: "c-1", metadata: { a: 1 } });
+      expect(again).toMatchObject({ seq: 2, clientId: "c-1", metadata: { a: 1 } });
+      expect(await one.invoke("SendMessage", room, { text: "with more", clientId: "c-1", metadata: { a: 1 } })).toEqual(
+        again,
+      );
+      for (const client of [one, other])
+        expect(await received(client, "ReceiveMessage", 2)).toEqual([
+          [room, sent],
+          [room, again],
+        ]);
+
+      const edited = await one.invoke("EditMessage", sent.id, "hello again");
+      expect(await received(other, "MessageUpdated", 1)).toEqual([[room, edited]]);
+      await other.invoke("React", sent.id, "👍", true);
+      expect(await received(one, "ReactionChanged", 1)).toEqual([
+        [room, { messageId: sent.id, userId: bob.id, emoji: "👍", on: true }],
+      ]);
+      const gone = await one.invoke("DeleteMessage", again.id);
+      expect(gone).toMatchObject({ id: again.id, text: "", deletedAt: expect.any(String) });
+      expect(await received(other, "MessageDeleted", 1)).toEqual([[room, gone]]);
+      expect((await ann.get(`/api/messages/${sent.id}`)).body).toMatchObject({ text: "hello again" });
+    });
+
+    test("has what it missed first, once, in order, and then what is new", async () => {
+      const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+      const room = await stage.channel([ann, bob]);
+      for (let n = 1; n <= 5; n++) await say(ann, room, `m${n}`);
+      const client = await connect(bob, way);
+      expect(await client.invoke("JoinChannel", room, 2)).toMatchObject({ lastSeq: 5 });
+      await say(ann, room, "m6");
+      await received(client, "ReceiveMessage", 4);
+      expect(seqs(client)).toEqual([3, 4, 5, 6]);
+    });
+
+    test("a refused call completes with its code, and the connection stays", async () => {
+      const [ann] = (await stage.users("ann")) as [Client];
+      const secret = await stage.channel([], { isPrivate: true });
+      const client = await connect(ann, way);
+      await expect(client.invoke("JoinChannel", secret)).rejects.toThrow(/NOT_FOUND: /);
+      await expect(client.invoke("SendMessage", secret, "hi")).rejects.toThrow(/NOT_FOUND: /);
+      await expect(client.invoke("JoinChannel", 7)).rejects.toThrow(/INVALID: /);
+      await expect(client.invoke("SendMessage", secret, { text: "x", colour: "red" })).rejects.toThrow(/INVALID: /);
+      await expect(client.invoke("Fly")).rejects.toThrow(/NOT_FOUND: /);
+      const room = await stage.channel([ann]);
+      await client.invoke("JoinChannel", room);
+      expect(await client.invoke("SendMessage", room, "still here")).toMatchObject({ seq: 1 });
+    });
+  });
+
+  test("skips negotiation where it is told to", async () => {
+    const [ann] = (await stage.users("ann")) as [Client];
+    const room = await stage.channel([ann]);
+    const client = await connect(ann, { transport: "WebSockets", skipNegotiation: true });
+    await client.invoke("JoinChannel", room);
+    expect(await client.invoke("SendMessage", room, "hi")).toMatchObject({ seq: 1 });
+  });
+
+  test("direct rooms need no join: both people's connections have each message once, as a private one", async () => {
+    const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+    const old = await stage.direct(ann, bob);
+    const clients = [await connect(ann), await connect(ann, { transport: "LongPolling" }), await connect(bob)];
+    // Who reads the room is known once a message comes through.
+    const first = await eventually(
+      "the first private message",
+      async () => (await say(ann, old, "one"), clients.every(client => client.all("ReceivePrivateMessage").length > 0)),
+    );
+    expect(first).toBe(true);
+    const sent = expectStatus(await bob.post(`/api/channels/${old}/messages`, { text: "to ann" }), 201).body;
+    for (const client of clients) {
+      await eventually("it", () => client.all("ReceivePrivateMessage").some(([, message]) => message?.id === sent.id));
+      expect(client.all("ReceivePrivateMessage").filter(([, message]) => message?.id === sent.id)).toEqual([
+        [ann.id, sent],
+      ]);
+      expect(client.all("ReceiveMessage")).toEqual([]);
+    }
+    const carl = await stage.user("carl");
+    const late = await stage.direct(carl, ann);
+    const news = expectStatus(await carl.post(`/api/channels/${late}/messages`, { text: "new here" }), 201).body;
+    for (const client of clients.slice(0, 2)) {
+      await eventually("it", () => client.all("ReceivePrivateMessage").some(([, message]) => message?.id === news.id));
+      expect(client.all("ReceivePrivateMessage").filter(([, message]) => message?.id === news.id)).toEqual([
+        [ann.id, news],
+      ]);
+    }
+  });
+
+  test("tells who types, and contacts who comes and goes", async () => {
+    const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+    await stage.direct(ann, bob);
+    const room = await stage.channel([ann, bob]);
+    const one = await connect(ann);
+    await one.invoke("JoinChannel", room);
+    const other = await connect(bob);
+    await other.invoke("JoinChannel", room);
+    await other.invoke("Typing", room, true);
+    expect(await received(one, "UserTyping", 1)).toEqual([[room, bob.id, true]]);
+    expect(other.all("UserTyping")).toEqual([]);
+    await eventually("bob is there", () => one.all("UserConnected").some(([id]) => id === (bob.id as never)));
+    await other.close();
+    await eventually(
+      "bob is gone",
+      () => one.all("UserDisconnected").some(([id]) => id === (bob.id as never)),
+      Boolean,
+      60_000,
+    );
+    expect(one.all("UserPresenceUpdate").at(-1)).toEqual([bob.id, "offline"]);
+  }, 90_000);
+
+  test("marks are marks, whatever the wire", async () => {
+    const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+    const room = await stage.channel([ann, bob]);
+    const message = await say(ann, room, "read me");
+    const client = await connect(bob);
+    await client.invoke("MarkDelivered", room, 1);
+    await client.invoke("MarkRead", room, 1);
+    expect((await ann.get(`/api/messages/${message.id}/receipts`)).body.items).toContainEqual({
+      userId: bob.id,
+      state: "read",
+    });
+  });
+
+  test("who has no token, a bad one or one that was taken back is not let in", async () => {
+    for (const token of ["", "nonsense"]) await expect(SignalrClient.open(server.url, token)).rejects.toThrow(/401/);
+    await expect(
+      SignalrClient.open(server.url, "nonsense", { transport: "WebSockets", skipNegotiation: true }),
+    ).rejects.toThrow();
+    const [ann] = (await stage.users("ann")) as [Client];
+    const client = await connect(ann, { reconnect: [0, 100, 100] });
+    expectStatus(await ann.post("/api/auth/logout"), 204);
+    await eventually("it is closed for good", () => client.states.some(state => state.startsWith("closed")));
+    expect(client.states).not.toContain("reconnecting");
+    await expect(SignalrClient.open(server.url, ann.token as string)).rejects.toThrow(/401/);
+  });
+
+  test("a session over HTTP is its user's alone", async () => {
+    const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+    const ask = (client: Client, method: string, query: string) =>
+      fetch(`${server.url}/hubs/chat${query}`, {
+        method,
+        headers: { Authorization: `Bearer ${client.token}` },
+        ...(method === "POST" && { body: "{}" }),
+      });
+    const negotiated = (await (await ask(ann, "POST", "/negotiate?negotiateVersion=1")).json()) as {
+      connectionToken: string;
+    };
+    const query = `?id=${encodeURIComponent(negotiated.connectionToken)}`;
+    expect((await ask(bob, "GET", query)).status).toBe(404);
+    expect((await ask(bob, "POST", query)).status).toBe(404);
+    expect((await ask(ann, "GET", query)).status).toBe(200);
+    expect((await ask(ann, "DELETE", query)).status).toBe(202);
+    expect((await ask(ann, "GET", query)).status).toBe(404);
+    expect((await ask(ann, "GET", "?id=bm8.such")).status).toBe(404);
+  });
+});
