@@ -107,6 +107,7 @@ function success(route: Route, description: string): Record<string, unknown> {
 
 const OWN_CONTENT: Partial<Record<Route["to"], Schema>> = {
   openapi: { "application/json": { schema: { type: "object" } } },
+  asyncapi: { "application/json": { schema: { type: "object" } } },
   docs: { "text/html": {} },
   "docs-asset": bytes,
 };

@@ -4,6 +4,7 @@ import { serveStatic } from "moleculer-web";
 import type { Health } from "../../config/health";
 import { projectRoot, version } from "../../config/root";
 import type { Limits } from "../core/limits";
+import { asyncApiDocument } from "./asyncapi";
 import { docsAsset, docsPage } from "./docs";
 import { openApiDocument } from "./openapi";
 import { RookeryError } from "../core/errors";
@@ -20,6 +21,7 @@ const DOCS_AGE = 3_600;
 export function ownPages(limits: Limits, health: Health): Record<OwnPage, Page> {
   const config = JSON.stringify({ version, limits, realtime: REALTIME });
   const document = JSON.stringify(openApiDocument(limits));
+  const sockets = JSON.stringify(asyncApiDocument(limits));
   return {
     async health(_params, res) {
       const report = await health.report();
@@ -27,6 +29,7 @@ export function ownPages(limits: Limits, health: Health): Record<OwnPage, Page> 
     },
     config: (_params, res) => send(res, "application/json; charset=utf-8", config),
     openapi: (_params, res) => send(res, "application/json; charset=utf-8", document),
+    asyncapi: (_params, res) => send(res, "application/json; charset=utf-8", sockets),
     docs(_params, res) {
       const { type, content } = docsPage();
       send(res, type, content);

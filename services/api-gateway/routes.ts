@@ -38,7 +38,7 @@ export interface Route {
 export type RestAction = MethodName | "auth.register" | "auth.login" | "auth.refresh" | "files.save" | "files.open";
 
 /** What the gateway answers itself. */
-export const OWN_PAGES = ["health", "config", "openapi", "docs", "docs-asset"] as const;
+export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "docs-asset"] as const;
 export type OwnPage = (typeof OWN_PAGES)[number];
 
 export const TAGS = ["auth", "users", "channels", "conversations", "messages", "files", "service"] as const;
@@ -485,6 +485,15 @@ const service: Route[] = [
     path: "/openapi.json",
     to: "openapi",
     summary: "This document",
+    tag: "service",
+    auth: "none",
+    status: 200,
+  },
+  {
+    method: "GET",
+    path: "/asyncapi.json",
+    to: "asyncapi",
+    summary: "The sockets: every frame, call and event",
     tag: "service",
     auth: "none",
     status: 200,

@@ -49,7 +49,7 @@ const rooms = { type: "array", items: id };
 const token = "string";
 
 /** What each frame must look like. Bounds that are configuration are checked where they are used. */
-const FRAMES: Record<FrameType, Record<string, unknown>> = {
+export const FRAMES: Record<FrameType, Record<string, unknown>> = {
   hello: { token, rooms: offsets, epoch: "string|max:100|optional", n: { ...seq, nullable: true } },
   sub: {
     rooms: { ...rooms, min: 1 },
@@ -153,6 +153,24 @@ export type ServerFrame =
   | { t: "presence"; changes: PresenceChange[] }
   | { t: "expiring"; inMs: number }
   | { t: "reconnect"; afterMs: number };
+
+/** Fields of everything the server sends, its answers too; `i` is that of the client's frame. */
+export const SERVER_FIELDS: Record<ServerFrame["t"] | "welcome" | "ok" | "err" | "pong", readonly string[]> = {
+  welcome: ["i", "user", "session", "epoch", "n", "feed", "limits", "rooms"],
+  ok: ["i", "rooms", "message", "duplicate", "items", "hasBefore", "hasAfter", "result"],
+  err: ["i", "code", "status", "detail", "errors", "retryAfterMs"],
+  pong: ["i"],
+  event: ["room", "offset", "kind", "data"],
+  reset: ["room", "offset"],
+  user: ["n", "kind", "data"],
+  unsub: ["room", "code"],
+  read: ["room", "user", "seq"],
+  delivered: ["room", "user", "seq"],
+  typing: ["room", "user", "on"],
+  presence: ["changes"],
+  expiring: ["inMs"],
+  reconnect: ["afterMs"],
+};
 
 export const encode = (frame: ServerFrame): string => JSON.stringify(frame);
 

@@ -1,6 +1,7 @@
+import type { CallName } from "../../core/calls";
 import type { Conversation, UserNotes } from "../../core/model";
 import type { ClientFrame } from "../../core/protocol";
-import type { SendBody } from "../../core/send";
+import type { Arguments } from "./arguments";
 import { failed, type Answer, type Heard, type Outcome, type Port } from "./wire";
 
 type Done = (outcome: Outcome) => void;
@@ -11,6 +12,10 @@ const PAGE = 100;
 const CONTACTS = 400;
 /** Pages of history fetched for one who joins from far behind; one page more is a client that should use REST. */
 const PAGES = 1_000;
+
+/** Bytes that may wait for a client before it gets another page, and milliseconds until that is looked at again. */
+const AHEAD = 128 * 1024;
+const BREATH = 20;
 
 const none = (): void => undefined;
 
@@ -40,7 +45,7 @@ export class Chat {
    * Becomes a member if need be and reads the room, from behind the message `afterSeq` on, if one is given.
    * Result: `offset`, `lastSeq`.
    */
-  join(channelId: string, afterSeq: number | undefined, done: Done): void {
+  private join(channelId: string, afterSeq: number | undefined, done: Done): void {
     this.call("rooms.join", { id: channelId }, joined => {
       if (!joined.ok) return done(joined);
       if (afterSeq === undefined) return this.read(channelId, null, done);
@@ -55,34 +60,31 @@ export class Chat {
     });
   }
 
-  leave(channelId: string, done: Done): void {
-    this.ask({ t: "unsub", rooms: [channelId] }, done);
-  }
-
-  /** Result: `message`, `duplicate`. */
-  send(channelId: string, body: SendBody, done: Done): void {
-    this.ask({ ...body, t: "send", room: channelId }, done);
-  }
-
-  typing(channelId: string, on: boolean, done: Done): void {
-    this.ask({ t: "typing", room: channelId, on }, done);
-  }
-
-  mark(type: "read" | "delivered", channelId: string, seq: number, done: Done): void {
-    this.ask({ t: type, room: channelId, seq }, done);
-  }
-
-  /** Result: `message`. */
-  edit(id: string, text: string, done: Done): void {
-    this.message("messages.edit", { id, text }, done);
-  }
-
-  remove(id: string, done: Done): void {
-    this.message("messages.remove", { id }, done);
-  }
-
-  react(id: string, emoji: string, on: boolean, done: Done): void {
-    this.message(on ? "messages.react" : "messages.unreact", { id, emoji }, done);
+  /** What clients may ask for; `done` is told how it ended. */
+  run(
+    name: CallName,
+    { channelId, id, text, emoji, on, isTyping, seq, afterSeq, payload }: Arguments,
+    done: Done,
+  ): void {
+    switch (name) {
+      case "join":
+        return this.join(channelId, afterSeq, done);
+      case "leave":
+        return this.ask({ t: "unsub", rooms: [channelId] }, done);
+      case "message":
+        return this.ask({ ...payload, t: "send", room: channelId }, done);
+      case "typing":
+        return this.ask({ t: "typing", room: channelId, on: isTyping }, done);
+      case "edit":
+        return this.message("messages.edit", { id, text }, done);
+      case "delete":
+        return this.message("messages.remove", { id }, done);
+      case "react":
+        return this.message(on ? "messages.react" : "messages.unreact", { id, emoji }, done);
+      case "read":
+      case "delivered":
+        return this.ask({ t: name, room: channelId, seq }, done);
+    }
   }
 
   private message(method: string, params: Record<string, unknown>, done: Done): void {
@@ -116,13 +118,19 @@ export class Chat {
     // What is said meanwhile comes with a later page, and not before it.
     this.port.hold(room, true);
     this.port.ask({ t: "unsub", rooms: [room] }, () => this.port.hold(room, false));
+    this.page(room, after, done, pages);
+  }
+
+  private page(room: string, after: number, done: Done, pages: number): void {
+    if (this.port.closed) return;
+    if (this.port.buffered > AHEAD) return void setTimeout(() => this.page(room, after, done, pages), BREATH);
     this.port.ask({ t: "history", room, after, limit: PAGE }, answer => {
       if (answer.t !== "ok") return done(failed(answer));
       const items = answer["items"] as Numbered[];
       for (const item of items) this.port.missed(room, item);
       const last = items.at(-1);
       if (!last) return this.read(room, null, done);
-      if (answer["hasAfter"] === true && pages < PAGES) return this.fetch(room, last.seq, done, pages + 1);
+      if (answer["hasAfter"] === true && pages < PAGES) return this.page(room, last.seq, done, pages + 1);
       this.read(room, last.offset, done, last.seq, pages + 1);
     });
   }

@@ -22,6 +22,8 @@ export interface Door extends HttpDoor {
 }
 
 interface Listener {
+  /** It has taken a session over. */
+  readonly relaying: boolean;
   text(text: string): void;
   closed(): void;
 }
@@ -37,13 +39,22 @@ class Entering {
 
 /** A WebSocket that is not yet anybody's. */
 class Waiting {
-  constructor(readonly listener: Listener) {}
+  constructor(
+    readonly listener: Listener,
+    /** Monotonic milliseconds; null before the first look. */
+    public since: number | null = null,
+  ) {}
 }
+
+/** Milliseconds in which a WebSocket that was opened to go on with a session does so. */
+const MOVING = 20_000;
 
 /** All doors of the engine: the native one is the gateway itself, the rest translate for it. */
 export class Doors implements EngineHandlers {
   /** Monotonic milliseconds of the last ping of each wire. */
   private readonly pingedAt = new Map<Wire, number>();
+
+  private readonly waiting = new Set<Socket>();
 
   /** @param http answers what is no WebSocket's at a door */
   constructor(
@@ -55,7 +66,7 @@ export class Doors implements EngineHandlers {
   ) {}
 
   upgrade(request: UpgradeRequest): Accept | Reply {
-    const door = this.at(request.path);
+    const door = this.doors.find(({ path }) => request.path === path || request.path === `${path}/`);
     if (!door) return this.gateway.upgrade(request);
     const refusal = this.gateway.refusal(request);
     if (refusal) return refusal;
@@ -75,8 +86,10 @@ export class Doors implements EngineHandlers {
     if (!(entering instanceof Entering)) return this.gateway.open(socket);
     const { door, query, token } = entering;
     const listener = door.resume?.(socket, query, this.sessions);
-    if (listener) socket.data = new Waiting(listener);
-    else this.enter(socket, door.wire, token, randomUUID());
+    if (listener) {
+      socket.data = new Waiting(listener);
+      this.waiting.add(socket);
+    } else this.enter(socket, door.wire, token, randomUUID());
   }
 
   /** Lets one in who has no WebSocket. */
@@ -106,8 +119,10 @@ export class Doors implements EngineHandlers {
   close(socket: Socket, code: number): void {
     const inside = socket.data;
     if (inside instanceof WireSocket) this.left(inside, code);
-    else if (inside instanceof Waiting) inside.listener.closed();
-    else this.gateway.close(socket, code);
+    else if (inside instanceof Waiting) {
+      this.waiting.delete(socket);
+      inside.listener.closed();
+    } else this.gateway.close(socket, code);
   }
 
   /** A socket of another wire has closed. */
@@ -123,10 +138,19 @@ export class Doors implements EngineHandlers {
 
   /** Once a second. @param now monotonic milliseconds */
   tick(now: number): void {
+    this.sweep(now);
     for (const { wire } of this.doors) {
       if (!wire.ping || now - (this.pingedAt.get(wire) ?? -Infinity) < wire.ping.every) continue;
       this.pingedAt.set(wire, now);
       this.topics.toAll(wire, wire.ping.text);
+    }
+  }
+
+  private sweep(now: number): void {
+    for (const socket of this.waiting) {
+      const inside = socket.data;
+      if (!(inside instanceof Waiting) || inside.listener.relaying) this.waiting.delete(socket);
+      else if (now - (inside.since ??= now) > MOVING) socket.end(CLOSES.NO_HELLO.code, CLOSES.NO_HELLO.reason);
     }
   }
 

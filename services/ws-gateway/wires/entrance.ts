@@ -35,6 +35,7 @@ export class Entrance {
       topics: topics.local,
       admit: (transport, opening, id) => this.doors.admit(transport, opening, id),
       closed: (socket, code) => this.doors.left(socket, code),
+      drained: socket => gateway.drain(socket),
     });
     const server = httpServer(all, {
       sessions: this.sessions,

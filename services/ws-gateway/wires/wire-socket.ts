@@ -22,6 +22,7 @@ export class WireSocket implements Socket, Port {
   heard: (frame: Heard) => void = () => undefined;
   private readonly rooms = new Set<string>();
   private readonly held = new Set<string>();
+  private readonly directs = new Map<string, readonly string[]>();
   private readonly asked = new Map<number, (answer: Answer) => void>();
   private lastAsked = 0;
   private pinged = false;
@@ -75,6 +76,7 @@ export class WireSocket implements Socket, Port {
   }
 
   direct(room: string, members: readonly string[]): void {
+    this.directs.set(room, members);
     this.topics.direct(room, members);
   }
 
@@ -88,7 +90,7 @@ export class WireSocket implements Socket, Port {
   }
 
   missed(room: string, message: unknown): void {
-    this.tell({ t: "event", room, kind: "message", data: message });
+    this.tell([{ t: "event", room, kind: "message", data: message }]);
   }
 
   transmit(text: string): void {
@@ -100,25 +102,31 @@ export class WireSocket implements Socket, Port {
     this.transport.subscribe(this.spoken.name);
   }
 
-  /** Native frames: answers go to who asked, the rest is told. */
+  /** Native frames: answers go to who asked, the rest is told; what comes together is told together. */
   send(text: string | Uint8Array): void {
+    let told: Heard[] = [];
     for (const frame of framesOf(text)) {
       const answered = typeof frame["i"] === "number" ? this.asked.get(frame["i"]) : undefined;
-      if (answered) {
-        this.asked.delete(frame["i"] as number);
-        answered(frame as Answer);
+      if (!answered) {
+        this.heard(frame);
+        told.push(frame);
         continue;
       }
-      this.heard(frame);
-      this.tell(frame);
+      this.tell(told);
+      told = [];
+      this.asked.delete(frame["i"] as number);
+      answered(frame as Answer);
     }
+    this.tell(told);
   }
 
-  private tell(frame: Heard): void {
-    const events = happenedIn([frame], this.topics.directOf(frame["room"] as string)).flatMap(event =>
-      this.news(event),
-    );
-    for (const message of this.spoken.encode({ text: JSON.stringify(frame), events })) this.transport.send(message);
+  private tell(frames: readonly Heard[]): void {
+    if (frames.length === 0) return;
+    const events = frames
+      .flatMap(frame => happenedIn([frame], this.topics.directOf(frame["room"] as string)))
+      .flatMap(event => this.news(event));
+    const text = frames.map(frame => JSON.stringify(frame)).join("\n");
+    for (const message of this.spoken.encode({ text, events })) this.transport.send(message);
   }
 
   /** Goes on over another transport; what the old one has not passed on is the caller's to send. */
@@ -138,6 +146,9 @@ export class WireSocket implements Socket, Port {
     if (this.rooms.has(room) || this.held.has(room)) return;
     if (room === this.user) return this.topics.listen(room, this);
     this.rooms.add(room);
+    // Forgotten with the last reader, who may have stepped aside for a moment.
+    const direct = this.directs.get(room);
+    if (direct) this.topics.direct(room, direct);
     this.transport.subscribe(this.topics.enter(this.spoken, room));
   }
 

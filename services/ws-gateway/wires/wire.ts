@@ -35,6 +35,9 @@ export interface Port {
   readonly token: string;
   /** Under which requests of it come, where it consists of requests; else a name of its own. */
   readonly name: string;
+  readonly closed: boolean;
+  /** Bytes that wait for the client. */
+  readonly buffered: number;
   /** It consists of requests of HTTP. */
   readonly requests: boolean;
   /** Says a native frame on the client's behalf; it is answered exactly once unless the connection ends before. */

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { RookeryError } from "../../../core/errors";
 import type { HttpPut, HttpSession, HttpTaken } from "../../../core/contract";
 import type { Socket } from "../../engine";
 import type { Wire } from "../wire";
@@ -12,8 +13,9 @@ const LONELY = 30_000;
 const LAST_WORDS = 5_000;
 /** Close code of who takes his leave. */
 const NORMAL = 1_000;
-/** Sessions of one gateway. */
+/** Sessions of one gateway, and of one user those that nobody has asked for yet. */
 const MOST = 50_000;
+const RESERVED = 100;
 
 /** The user of sessions whose id alone tells them from others. */
 export const ANYBODY = "-";
@@ -46,6 +48,8 @@ export interface HttpSessionsDependencies {
   admit(transport: HttpTransport, opening: Opening, id: string): WireSocket;
   /** Tells of its end. */
   closed(socket: WireSocket, code: number): void;
+  /** Its client has taken what waited. */
+  drained(socket: WireSocket): void;
   /** The same on another node. */
   remote: {
     take(node: string, params: HttpSession & { wait: number }): Promise<HttpTaken | null>;
@@ -60,15 +64,18 @@ export interface HttpSessionsDependencies {
  */
 export class HttpSessions {
   private readonly held = new Map<string, Held>();
+  /** Of each user the sessions that are not open yet. */
+  private readonly reserved = new Map<string, number>();
 
   constructor(private readonly with_: HttpSessionsDependencies) {}
 
-  get full(): boolean {
-    return this.held.size >= MOST;
-  }
-
-  /** Keeps a place for a session, which opens when it is first asked for. Returns its id. */
+  /** Keeps a place for a session, which opens when it is first asked for. Returns its id. Throws RATE_LIMITED or UNAVAILABLE. */
   reserve(opening: Opening): string {
+    if (this.held.size >= MOST) throw new RookeryError("UNAVAILABLE");
+    const { user } = opening;
+    const reserved = this.reserved.get(user) ?? 0;
+    if (user !== ANYBODY && reserved >= RESERVED) throw new RookeryError("RATE_LIMITED", "Too many connections.");
+    this.reserved.set(user, reserved + 1);
     const id = `${Buffer.from(this.with_.nodeID).toString("base64url")}.${randomBytes(18).toString("base64url")}`;
     this.held.set(id, { opening, live: null, madeAt: this.with_.now(), endedAt: null });
     return id;
@@ -101,7 +108,7 @@ export class HttpSessions {
     const live = this.mine(session, user);
     if (!live || live.transport.closed) return false;
     live.transport.end(NORMAL);
-    this.held.delete(session);
+    this.forget(session);
     return true;
   }
 
@@ -118,14 +125,14 @@ export class HttpSessions {
     socket.data = live.socket;
     live.socket.moveTo(socket);
     for (const text of live.transport.leave()) socket.send(text);
-    this.held.delete(session);
+    this.forget(session);
     return true;
   }
 
   /** Once a second: who does not come back is gone. */
   tick(now: number): void {
     for (const [id, { live, madeAt, endedAt }] of this.held) {
-      if (endedAt !== null ? now - endedAt > LAST_WORDS : !live && now - madeAt > LONELY) this.held.delete(id);
+      if (endedAt !== null ? now - endedAt > LAST_WORDS : !live && now - madeAt > LONELY) this.forget(id);
       else if (live && endedAt === null && now - (live.transport.idleSince ?? now) > LONELY) live.transport.close();
     }
   }
@@ -136,10 +143,27 @@ export class HttpSessions {
     return (held.live ??= this.open(session, held));
   }
 
+  private forget(id: string): void {
+    const held = this.held.get(id);
+    if (!held) return;
+    this.held.delete(id);
+    if (!held.live) this.unreserve(held.opening);
+  }
+
+  private unreserve({ user }: Opening): void {
+    const left = (this.reserved.get(user) ?? 1) - 1;
+    if (left > 0) this.reserved.set(user, left);
+    else this.reserved.delete(user);
+  }
+
   private open(id: string, held: Held): Live {
-    const transport = new HttpTransport(held.opening.address, this.with_.topics, this.with_.now, (_, code) => {
-      held.endedAt = this.with_.now();
-      if (held.live) this.with_.closed(held.live.socket, code);
+    this.unreserve(held.opening);
+    const transport = new HttpTransport(held.opening.address, this.with_.topics, this.with_.now, {
+      closed: code => {
+        held.endedAt = this.with_.now();
+        if (held.live) this.with_.closed(held.live.socket, code);
+      },
+      drained: () => held.live && this.with_.drained(held.live.socket),
     });
     return { transport, socket: this.with_.admit(transport, held.opening, id) };
   }

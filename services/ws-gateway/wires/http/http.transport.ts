@@ -26,7 +26,7 @@ export class HttpTransport implements Socket {
     readonly address: string,
     private readonly topics: LocalTopics,
     private readonly now: () => number,
-    private readonly onClose: (transport: HttpTransport, code: number) => void,
+    private readonly on: { closed(code: number): void; drained(): void },
   ) {
     this.idleSince = now();
   }
@@ -58,7 +58,7 @@ export class HttpTransport implements Socket {
     this.closed = true;
     for (const topic of [...this.subscribed]) this.unsubscribe(topic);
     this.taker?.();
-    this.onClose(this, code);
+    this.on.closed(code);
   }
 
   close(): void {
@@ -86,6 +86,7 @@ export class HttpTransport implements Socket {
     const texts = this.texts;
     this.texts = [];
     this.buffered = 0;
+    if (texts.length > 0) this.on.drained();
     return texts;
   }
 

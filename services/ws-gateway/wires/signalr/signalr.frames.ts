@@ -1,3 +1,4 @@
+import type { HubEvent } from "../../../core/calls";
 import type { Happened } from "../wire";
 
 /**
@@ -34,7 +35,7 @@ export const closing = (error: string | undefined, allowReconnect: boolean): str
 export const invocations = (event: Happened): string[] =>
   calls(event).map(([target, ...args]) => record({ type: TYPES.invocation, target, arguments: args }));
 
-type Call = [target: string, ...args: unknown[]];
+type Call = [target: HubEvent, ...args: unknown[]];
 
 /** What clients have handlers for, each with its arguments. */
 function calls(event: Happened): Call[] {

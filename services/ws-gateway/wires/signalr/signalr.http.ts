@@ -39,7 +39,7 @@ const GONE = text(404, "No Connection with that ID");
 
 function negotiate(wire: Wire, { identify, address, token, query, sessions, refusal }: WireRequest): Reply {
   const { id: user } = identify().identity;
-  const refused = sessions.full ? problem("UNAVAILABLE") : refusal();
+  const refused = refusal();
   if (refused) return refused;
   const id = sessions.reserve({ wire, user, token, address });
   const version = query.get("negotiateVersion") === "1" ? 1 : 0;

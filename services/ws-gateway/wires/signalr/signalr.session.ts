@@ -1,8 +1,8 @@
+import { CALLS, type Call, type CallName } from "../../../core/calls";
 import { CLOSES, type Close } from "../../../core/closes";
-import { ERRORS, invalidField, publicError, RookeryError, type PublicError } from "../../../core/errors";
-import type { SendBody } from "../../../core/send";
+import { ERRORS, publicError, RookeryError, type PublicError } from "../../../core/errors";
 import { Chat } from "../chat";
-import { Fields } from "../fields";
+import { argumentsAt } from "../arguments";
 import type { Outcome, Port, Session } from "../wire";
 import { closing, completion, Records, record, refusal, TYPES, WELCOME, type ClientMessage } from "./signalr.frames";
 
@@ -11,23 +11,7 @@ const EARLY = 100;
 /** Sessions that end for good: who was sent away does not come back by himself. */
 const isFinal = ({ code }: Close): boolean => code === CLOSES.SESSION_REVOKED.code || code >= 4500;
 
-type Done = (outcome: Outcome) => void;
-type Method = (chat: Chat, args: Fields, done: Done) => void;
-
-const METHODS: Record<string, Method> = {
-  JoinChannel: (chat, args, done) => chat.join(args.id(0), args.seqIfGiven(1), done),
-  LeaveChannel: (chat, args, done) => chat.leave(args.id(0), done),
-  SendMessage: (chat, args, done) => chat.send(args.id(0), bodyAt(args, 1), done),
-  Typing: (chat, args, done) => chat.typing(args.id(0), args.flag(1), done),
-  EditMessage: (chat, args, done) => chat.edit(args.id(0), args.text(1), done),
-  DeleteMessage: (chat, args, done) => chat.remove(args.id(0), done),
-  React: (chat, args, done) => chat.react(args.id(0), args.text(1), args.flag(2), done),
-  MarkRead: (chat, args, done) => chat.mark("read", args.id(0), args.seq(1), done),
-  MarkDelivered: (chat, args, done) => chat.mark("delivered", args.id(0), args.seq(1), done),
-};
-
-/** Of methods that complete with the message: nothing else of the answer. */
-const MESSAGES: ReadonlySet<string> = new Set(["SendMessage", "EditMessage", "DeleteMessage", "React"]);
+const NAMES = new Map(Object.entries(CALLS).map(([name, { hub }]) => [hub as string, name as CallName]));
 
 /** One client of the hub, from its handshake on. */
 export class SignalrSession implements Session {
@@ -100,34 +84,26 @@ export class SignalrSession implements Session {
   }
 
   private invoke(message: ClientMessage): void {
-    const target = String(message.target);
+    const name = NAMES.get(String(message.target));
     try {
-      const method = Object.hasOwn(METHODS, target) ? METHODS[target] : undefined;
-      if (!method) throw new RookeryError("NOT_FOUND", "There is no such method.");
-      method(this.chat, new Fields(message.arguments), outcome => this.answer(message, outcome));
+      if (!name) throw new RookeryError("NOT_FOUND", "There is no such method.");
+      const args = argumentsAt(message.arguments, CALLS[name].args);
+      this.chat.run(name, args, outcome => this.answer(message, outcome, name));
     } catch (error) {
       this.answer(message, refused(error));
     }
   }
 
-  private answer({ invocationId, target }: ClientMessage, outcome: Outcome): void {
+  private answer({ invocationId }: ClientMessage, outcome: Outcome, name?: CallName): void {
     if (typeof invocationId !== "string") return;
     if (!outcome.ok) return this.port.transmit(refusal(invocationId, textOf(outcome.error)));
     const { message, offset, lastSeq } = outcome.result;
-    const joined = target === "JoinChannel" ? { offset, lastSeq } : null;
-    this.port.transmit(completion(invocationId, MESSAGES.has(String(target)) ? message : joined));
+    const call: Call | undefined = name && CALLS[name];
+    const results = { message, position: { offset, lastSeq } };
+    this.port.transmit(completion(invocationId, call?.answer ? results[call.answer] : null));
   }
 }
 
 const refused = (error: unknown): Outcome => ({ ok: false, error: publicError(error) });
-
-/** A text alone, or what REST takes as the body of a send. */
-function bodyAt(args: Fields, at: number): SendBody {
-  const given = args.any(at);
-  if (typeof given === "string") return { text: given };
-  if (typeof given !== "object" || given === null || Array.isArray(given))
-    throw invalidField(`argument ${at + 1}`, "Give a text or a message.");
-  return new Fields(given).body();
-}
 
 const textOf = ({ code, detail }: PublicError): string => `${code}: ${detail ?? ERRORS[code].title}`;

@@ -25,7 +25,7 @@ export const socketioHttp =
     let id = query.get("sid");
     if (id === null) {
       if (method !== "GET") return BAD;
-      const refused = sessions.full ? problem("UNAVAILABLE") : refusal();
+      const refused = refusal();
       if (refused) return refused;
       id = sessions.reserve({ wire, user: ANYBODY, token, address });
     }

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { CALLS, type CallName } from "../../../core/calls";
 import { CLOSES, type Close } from "../../../core/closes";
 import { publicError, RookeryError, type PublicError } from "../../../core/errors";
 import { Chat } from "../chat";
-import { Fields } from "../fields";
+import { argumentsIn } from "../arguments";
 import type { Outcome, Port, Session } from "../wire";
 import {
   acknowledgement,
@@ -22,21 +23,6 @@ export interface SocketioSettings {
   /** Bytes of a body. */
   maxPayload: number;
 }
-
-type Done = (outcome: Outcome) => void;
-type Method = (chat: Chat, fields: Fields, done: Done) => void;
-
-const METHODS: Record<string, Method> = {
-  join: (chat, fields, done) => chat.join(fields.id("channelId"), fields.seqIfGiven("afterSeq"), done),
-  leave: (chat, fields, done) => chat.leave(fields.id("channelId"), done),
-  message: (chat, fields, done) => chat.send(fields.id("channelId"), fields.body(["channelId"]), done),
-  typing: (chat, fields, done) => chat.typing(fields.id("channelId"), fields.flag("isTyping"), done),
-  edit: (chat, fields, done) => chat.edit(fields.id("id"), fields.text("text"), done),
-  delete: (chat, fields, done) => chat.remove(fields.id("id"), done),
-  react: (chat, fields, done) => chat.react(fields.id("id"), fields.text("emoji"), fields.flag("on"), done),
-  read: (chat, fields, done) => chat.mark("read", fields.id("channelId"), fields.seq("seq"), done),
-  delivered: (chat, fields, done) => chat.mark("delivered", fields.id("channelId"), fields.seq("seq"), done),
-};
 
 /** What is told of an outcome; nothing else of an answer is this wire's. */
 const SHOWN = ["offset", "lastSeq", "message", "duplicate"];
@@ -118,15 +104,13 @@ export class SocketioSession implements Session {
   }
 
   private invoke({ event, id, args }: Extract<Packet, { kind: "event" }>): void {
-    const done: Done = outcome => {
+    const done = (outcome: Outcome): void => {
       if (id !== undefined) this.port.transmit(acknowledgement(id, shown(outcome)));
     };
     try {
-      const method = Object.hasOwn(METHODS, event) ? METHODS[event] : undefined;
-      if (!method) throw new RookeryError("NOT_FOUND", "There is no such event.");
-      // A channel alone may be given by its id.
-      const given = typeof args[0] === "string" ? { channelId: args[0] } : args[0];
-      method(this.chat, new Fields(given), done);
+      if (!Object.hasOwn(CALLS, event)) throw new RookeryError("NOT_FOUND", "There is no such event.");
+      const name = event as CallName;
+      this.chat.run(name, argumentsIn(args[0], CALLS[name].args), done);
     } catch (error) {
       done({ ok: false, error: publicError(error) });
     }

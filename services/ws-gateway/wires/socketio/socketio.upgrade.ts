@@ -14,7 +14,7 @@ const UNDER_WAY = 1_000;
  * moves to it; for one that lives on another it does what polling did, without a client that asks.
  */
 export class Upgrading {
-  private relaying = false;
+  relaying = false;
   private underWay = 0;
   private sent: Promise<unknown> = Promise.resolve();
 

@@ -19,7 +19,7 @@ export const streamHttp =
     }
     if (method !== "GET") return problem("NOT_FOUND");
     const rooms = roomsIn(query.get("rooms") ?? "");
-    const refused = sessions.full ? problem("UNAVAILABLE") : refusal();
+    const refused = refusal();
     if (refused) return refused;
     const id = sessions.reserve({ wire, user, token, address });
     sessions.begin(id, JSON.stringify(rooms));
