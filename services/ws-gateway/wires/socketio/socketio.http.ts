@@ -1,5 +1,4 @@
 import type { Reply } from "../../engine";
-import { problem } from "../../engine.http";
 import { ANYBODY } from "../http/http-sessions";
 import type { HttpWire } from "../http/http-door";
 import type { Wire } from "../wire";
