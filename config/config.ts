@@ -188,6 +188,7 @@ const LIMIT_MEANINGS: Record<LimitName, string> = {
   socketsPerAddress: "open sockets of one address",
   sockets: "open sockets of one gateway",
   strangersPerAddress: "sockets of one address that have not said hello",
+  hellos: "hellos that one gateway answers at a time",
 };
 const limitVariables = Object.fromEntries(
   (Object.keys(LIMITS) as LimitName[]).map(name => [

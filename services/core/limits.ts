@@ -37,6 +37,8 @@ export const LIMITS = {
   sockets: 100_000,
   /** Sockets of one address that have not said hello. */
   strangersPerAddress: 1_000,
+  /** Hellos that one gateway answers at a time; who comes beyond them is told when to come back. */
+  hellos: 2_000,
 } as const;
 
 export type LimitName = keyof typeof LIMITS;

@@ -1,8 +1,9 @@
+import { CLOSES } from "../core/closes";
 import type { Clock } from "../core/clock";
 import { Deadlines } from "../core/deadline";
-import { invalidField, readError, RookeryError } from "../core/errors";
+import { invalidField, publicError, readError, RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
-import { answer, errorAnswer, welcomeFrame, type FrameOf } from "../core/protocol";
+import { answer, encode, errorAnswer, welcomeFrame, type FrameOf } from "../core/protocol";
 import type { VerifiedToken } from "../core/tokens";
 import type { Connection } from "./connection";
 import type { Hub } from "./hub";
@@ -34,6 +35,8 @@ type Answered = (rooms: object, feed: OwnFeed | undefined) => string | null;
 
 /** Changes of subscriptions of one connection that may wait. */
 const TURNS = 100;
+/** Milliseconds, on the average, until one comes back who came when too many did. */
+const PUT_OFF = 3_000;
 /** Milliseconds within which a change of subscriptions is answered, its turn included. */
 const ANSWER = 9_000;
 
@@ -44,6 +47,8 @@ const ANSWER = 9_000;
  */
 export class Subscriptions {
   private readonly deadlines: Deadlines;
+  /** Hellos that are being answered. */
+  private greeting = 0;
   /** JSON, made once. */
   private readonly limits: string;
 
@@ -52,7 +57,10 @@ export class Subscriptions {
     this.limits = JSON.stringify(with_.publicLimits);
   }
 
-  hello(connection: Connection, { rooms = {}, epoch, n = null }: FrameOf<"hello">, i: number | undefined): void {
+  hello(connection: Connection, frame: FrameOf<"hello">, i: number | undefined): void {
+    if (this.greeting >= this.with_.limits.hellos) return this.putOff(connection, i);
+    this.greeting++;
+    const { rooms = {}, epoch, n = null } = frame;
     const greet = async (deadline: number): Promise<void> => {
       const known = this.with_.epoch();
       const current = typeof known === "string" ? known : await this.before(deadline, known);
@@ -64,7 +72,18 @@ export class Subscriptions {
         return welcomeFrame(i, identity, current, feed, this.limits, states);
       });
     };
-    this.inTurn(connection, i, greet, () => void (connection.greeted = false));
+    const answered = (): void => void this.greeting--;
+    const work = (deadline: number): Promise<void> => greet(deadline).finally(answered);
+    this.inTurn(connection, i, work, () => void (connection.greeted = false));
+  }
+
+  /** More at a time would only all be late: who comes beyond them does so again when these are through. */
+  private putOff(connection: Connection, i: number | undefined): void {
+    const retryAfterMs = Math.round(PUT_OFF * (0.5 + Math.random()));
+    if (i !== undefined)
+      connection.reply(errorAnswer(i, publicError(new RookeryError("UNAVAILABLE", undefined, { retryAfterMs }))));
+    connection.reply(encode({ t: "reconnect", afterMs: retryAfterMs }));
+    connection.end(CLOSES.BUSY);
   }
 
   sub(connection: Connection, { rooms, from = {} }: FrameOf<"sub">, i: number | undefined): void {

@@ -99,6 +99,21 @@ describe("SignalR at /hubs/chat", () => {
     });
   });
 
+  test("has everything once and in order, also if it missed more than is ever replayed and people go on", async () => {
+    const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+    const room = await stage.channel([ann, bob]);
+    const socket = await ann.socket();
+    const send = (n: number) => socket.request({ t: "send", room, clientId: `c${n}`, text: `m${n}` });
+    const MISSED = 1_100;
+    for (let n = 1; n <= MISSED; n += 100) await Promise.all(Array.from({ length: 100 }, (_, at) => send(n + at)));
+    const client = await connect(bob);
+    const joined = client.invoke("JoinChannel", room, 0);
+    for (let n = MISSED + 1; n <= MISSED + 50; n++) await send(n);
+    await joined;
+    await received(client, "ReceiveMessage", MISSED + 50);
+    expect(seqs(client)).toEqual(Array.from({ length: MISSED + 50 }, (_, at) => at + 1));
+  });
+
   test("skips negotiation where it is told to", async () => {
     const [ann] = (await stage.users("ann")) as [Client];
     const room = await stage.channel([ann]);

@@ -21,6 +21,7 @@ export class RecordingSocket implements Socket {
   readonly protocol = "rookery.v1";
   data: unknown;
   closed = false;
+  ended: { code: number; reason: string } | null = null;
   buffered = 0;
   readonly frames: Frame[] = [];
   /** As they were sent, before they were split. */
@@ -40,8 +41,9 @@ export class RecordingSocket implements Socket {
   unsubscribe(topic: string): void {
     this.topics.delete(topic);
   }
-  end(): void {
+  end(code: number, reason: string): void {
     this.closed = true;
+    this.ended = { code, reason };
   }
   close(): void {
     this.closed = true;

@@ -1,5 +1,5 @@
 import { systemClock } from "../../../services/core/clock";
-import { LIMITS } from "../../../services/core/limits";
+import { LIMITS, type Limits } from "../../../services/core/limits";
 import { Subscriptions } from "../../../services/ws-gateway/subscriptions";
 import { eventually } from "../../support/eventually";
 import { gate, ground, type Frame, type RecordingSocket } from "./ground";
@@ -12,12 +12,12 @@ interface Answer extends Frame {
   rooms?: Record<string, { state: string }>;
 }
 
-function subscribing() {
+function subscribing(more: Partial<Limits> = {}) {
   const all = ground(3);
   let now = 0;
   const clock = { ...systemClock, monotonic: () => now };
   const publicLimits = { text: 4_000 };
-  const limits = { ...LIMITS, rooms: 2 };
+  const limits = { ...LIMITS, rooms: 2, ...more };
   const subscriptions = new Subscriptions({ hub: all.hub, epoch: () => "e", limits, clock, publicLimits });
   return { ...all, subscriptions, pass: (ms: number) => (now += ms) };
 }
@@ -35,6 +35,31 @@ describe("subscriptions", () => {
       ...{ epoch: "e", n: 3, feed: "live", limits: { text: 4_000 } },
       rooms: { [room]: { offset: 3, seq: 3, state: "live" } },
     });
+  });
+
+  it("puts off who says hello when too many do, with a time to come back, and lets him in afterwards", async () => {
+    const { subscriptions, connect, room, whileAsking } = subscribing({ hellos: 2 });
+    const { pass, open } = gate();
+    whileAsking(pass);
+    const hello = (one: ReturnType<typeof connect>) =>
+      subscriptions.hello(one.connection, { t: "hello", token: "", rooms: { [room]: null } }, 1);
+    const [first, second, third] = ["a", "b", "c"].map(connect) as [
+      ReturnType<typeof connect>,
+      ReturnType<typeof connect>,
+      ReturnType<typeof connect>,
+    ];
+    for (const one of [first, second, third]) hello(one);
+    expect(third.socket.frames).toEqual([
+      { t: "err", i: 1, code: "UNAVAILABLE", status: 503, retryAfterMs: expect.any(Number) },
+      { t: "reconnect", afterMs: expect.any(Number) },
+    ]);
+    expect(third.socket.ended).toEqual({ code: 4013, reason: "busy" });
+    open();
+    for (const { socket } of [first, second])
+      await eventually("the welcome", () => socket.frames.some(({ t }) => t === "welcome"));
+    const again = connect("c");
+    hello(again);
+    await eventually("the welcome", () => again.socket.frames.some(({ t }) => t === "welcome"));
   });
 
   it("change one after another, in the order they were asked for", async () => {

@@ -1,0 +1,98 @@
+import { HttpTransport } from "../../../services/ws-gateway/wires/http/http.transport";
+import { LocalTopics } from "../../../services/ws-gateway/wires/http/local-topics";
+import { Topics } from "../../../services/ws-gateway/wires/topics";
+import type { Told, Wire } from "../../../services/ws-gateway/wires/wire";
+
+/** Long enough never to be waited for in full. */
+const LONG = 60_000;
+
+describe("a connection that consists of requests", () => {
+  function transport() {
+    const closed: number[] = [];
+    let drained = 0;
+    const topics = new LocalTopics();
+    const one = new HttpTransport("127.0.0.1", topics, () => 0, {
+      closed: code => void closed.push(code),
+      drained: () => void drained++,
+    });
+    return { one, topics, closed, drained: () => drained };
+  }
+
+  it("answers the first at once, and the next when there is something", async () => {
+    const { one, drained } = transport();
+    expect(await one.take(LONG)).toEqual([]);
+    const waiting = one.take(LONG);
+    one.send("a");
+    one.send("b");
+    expect(await waiting).toEqual(["a", "b"]);
+    expect(drained()).toBe(1);
+    one.send("c");
+    expect(await one.take(LONG)).toEqual(["c"]);
+  });
+
+  it("lets who asks later take the place of who waits, and loses nothing by it", async () => {
+    const { one } = transport();
+    await one.take(0);
+    const first = one.take(LONG);
+    const second = one.take(LONG);
+    expect(await first).toEqual([]);
+    one.send("a");
+    const third = one.take(LONG);
+    expect([...(await second), ...(await third)]).toEqual(["a"]);
+  });
+
+  it("ends who does not fetch what waits, and still gives him the last words", async () => {
+    const { one, topics, closed } = transport();
+    one.subscribe("room");
+    for (let n = 0; n < 6; n++) topics.publish("room", "x".repeat(100_000));
+    expect(closed).toEqual([4008]);
+    topics.publish("room", "after the end");
+    expect((await one.take(0)).length).toBe(6);
+    expect(one.closed).toBe(true);
+  });
+});
+
+describe("what happens in a room", () => {
+  it("is encoded once for each wire that is in use there, however many read it", () => {
+    const encoded: [string, Told][] = [];
+    const wire = (name: Wire["name"]): Wire => ({
+      name,
+      encode: told => (encoded.push([name, told]), [`${name} text`]),
+      session: () => ({ text: () => undefined, closing: () => null }),
+    });
+    const [signalr, socketio] = [wire("signalr"), wire("socketio")];
+    const published: [string, string][] = [];
+    const topics = new Topics((topic, text) => void published.push([topic, text]));
+    const event = JSON.stringify({
+      t: "event",
+      room: "r",
+      offset: 1,
+      kind: "message",
+      data: { senderId: "a", seq: 1 },
+    });
+
+    topics.publish("r", event);
+    expect(encoded).toEqual([]);
+    expect(published).toEqual([["r", event]]);
+
+    const names = [signalr, signalr, signalr, socketio].map(one => topics.enter(one, "r"));
+    topics.publish("r", event);
+    expect(encoded.map(([name]) => name)).toEqual(["signalr", "socketio"]);
+    expect(encoded[0]?.[1].events).toEqual([{ name: "message", channelId: "r", message: { senderId: "a", seq: 1 } }]);
+    expect(published.slice(1)).toEqual([
+      ["r", event],
+      [names[0], "signalr text"],
+      [names[3], "socketio text"],
+    ]);
+
+    topics.leave(socketio, "r");
+    topics.direct("r", ["a", "b"]);
+    topics.publish("r", event);
+    expect(encoded.slice(2).map(([name, { events }]) => [name, events])).toEqual([
+      ["signalr", [{ name: "private-message", targetUserId: "b", message: { senderId: "a", seq: 1 } }]],
+    ]);
+    for (let n = 0; n < 3; n++) topics.leave(signalr, "r");
+    topics.publish("r", event);
+    expect(encoded.length).toBe(3);
+  });
+});
