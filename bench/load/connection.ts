@@ -162,7 +162,7 @@ export class Connection implements FrameSink, Speaker {
   private upgrade(): void {
     const { path, subprotocol } = this.plan.protocol;
     const lines = [
-      `GET ${path} HTTP/1.1`,
+      `GET ${typeof path === "string" ? path : path(this)} HTTP/1.1`,
       `Host: 127.0.0.1:${this.plan.port}`,
       "Upgrade: websocket",
       "Connection: Upgrade",

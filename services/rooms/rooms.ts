@@ -8,6 +8,7 @@ import type { Limits } from "../core/limits";
 import type { Channel, Conversation, Identity, Member, Page } from "../core/model";
 import { runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
+import { Turns } from "../core/turns";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import { takingOut, type Crossing } from "./crossings";
 import {
@@ -44,6 +45,9 @@ const SHOWN_MEMBERS = 20;
 
 /** Rooms and who is in them. Every method decides by the records, deny by default. */
 export class Rooms {
+  /** Of all who want a name at once one gets it: they need not meet in the store, where they may block one another. */
+  private readonly names = new Turns();
+
   constructor(
     private readonly rooms: Documents<StoredRoom>,
     private readonly members: Documents<StoredMember>,
@@ -106,10 +110,10 @@ export class Rooms {
   }
 
   async createChannel(user: string, name: string, isPrivate: boolean, topic: string | null): Promise<Channel> {
-    const room = await this.insert({ ...this.blank(user, "channel"), name, nameKey: keyOf(name), isPrivate, topic }, [
-      { type: "member", user, change: "join", role: "owner" },
-    ]);
-    return toChannel(room, "owner");
+    const nameKey = keyOf(name);
+    const made = { ...this.blank(user, "channel"), name, nameKey, isPrivate, topic };
+    const joins: RoomChange[] = [{ type: "member", user, change: "join", role: "owner" }];
+    return toChannel(await this.names.run(nameKey, () => this.insert(made, joins)), "owner");
   }
 
   async get(user: string, id: string): Promise<Channel | Conversation> {

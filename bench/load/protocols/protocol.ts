@@ -10,7 +10,7 @@ export interface Speaker {
 
 /** How a subject is spoken to. Sends are answered by the event itself, so a protocol need not understand answers. */
 export interface Protocol {
-  readonly path: string;
+  readonly path: string | ((speaker: Speaker) => string);
   readonly subprotocol?: string;
   /** Between the events of one frame; empty: a frame is an event. */
   readonly separator: "" | "\n" | "\x1e";

@@ -16,6 +16,7 @@ describe("the table of routes", () => {
   it("asks for a token everywhere but at the doors the contract leaves open", () => {
     const open = ROUTES.filter(({ auth }) => auth !== "user").map(({ method, path }) => `${method} ${path}`);
     expect(open.sort()).toEqual([
+      "GET /asyncapi.json",
       "GET /config",
       "GET /docs",
       "GET /docs/{file}",
