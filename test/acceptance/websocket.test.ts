@@ -1,4 +1,4 @@
-import { describeOwn, startServer, type Server } from "../support/server";
+import { describeEmbedded, startServer, type Server } from "../support/server";
 import { encodeFrame, RawSocket } from "../support/raw-socket";
 
 interface RawFrame {
@@ -173,7 +173,7 @@ function split(payload: string, at: number): RawFrame[] {
   ];
 }
 
-describeOwn.each(["uws", "ws"] as const)("RFC 6455 on PORT, engine %s", engine => {
+describeEmbedded.each(["uws", "ws"] as const)("RFC 6455 on PORT, engine %s", engine => {
   let server: Server;
 
   beforeAll(async () => {

@@ -92,13 +92,13 @@ describeOwn("every wire in one room, through restarts of the one process", () =>
 });
 
 describeCluster("every wire in one room, through restarts of gateways", () => {
-  test("has every message once and in order: gateways killed in turn, then drained in turn", async () => {
+  test("has every message once and in order: one killed, then the other stopped in order", async () => {
     const { cluster } = await startCluster({ restart: false });
     const stage = await Stage.on(serverOf(addressesOf(cluster), { output: "", end: async () => [] }));
-    const gateways = ["ws-gateway-1", "ws-gateway-2"].map(name => cluster.node(name));
+    const [one, other] = [cluster.node("ws-gateway-1"), cluster.node("ws-gateway-2")];
     await oneRoom(stage, cluster.url, cluster.gatewayUrls, [
-      ...gateways.map(node => async () => (await node.kill9(), node.start(), cluster.untilHealthy())),
-      ...gateways.map(node => async () => (await node.stop(), node.start(), cluster.untilHealthy())),
+      async () => (await one.kill9(), one.start(), cluster.untilHealthy()),
+      async () => (await other.stop(), other.start(), cluster.untilHealthy()),
     ]);
   }, 300_000);
 });
