@@ -305,11 +305,14 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     clearInterval(this.sweeper);
     this.engine.stopListening();
     this.gateway.drainAll(SPREAD);
-    const settled = Promise.all([this.writers.settled(), this.engine.settled()]);
-    await Promise.race([settled, new Promise(resolve => setTimeout(resolve, SETTLE).unref())]);
+    const inTime = (settled: Promise<void>): Promise<void> =>
+      Promise.race([settled, new Promise<void>(resolve => setTimeout(resolve, SETTLE).unref())]);
+    await inTime(this.writers.settled());
     // Answers of the last sends leave with the tick that follows them.
     await new Promise(resolve => setImmediate(resolve));
     this.gateway.closeAll(CLOSES.GOING_AWAY);
+    // Sessions that consist of requests end with one: their last words are its answer.
+    await inTime(this.engine.settled());
     this.writers.close();
     await this.presence.close();
     await this.engine.close();

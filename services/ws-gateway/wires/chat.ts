@@ -1,3 +1,4 @@
+import { CLOSES } from "../../core/closes";
 import type { CallName } from "../../core/calls";
 import type { Conversation, UserNotes } from "../../core/model";
 import type { ClientFrame } from "../../core/protocol";
@@ -11,8 +12,10 @@ const PAGE = 100;
 /** People whose presence is told of, and direct rooms that are read without being joined; a socket's limits are not below. */
 const CONTACTS = 400;
 /** Pages of history fetched for one who joins from far behind; one page more is a client that should use REST. */
-const PAGES = 1_000;
+const PAGES = 4_000;
 
+/** Messages of a page of history: few enough that no page alone is more than may wait for a client. */
+const HISTORY = 25;
 /** Bytes that may wait for a client before it gets another page, and milliseconds until that is looked at again. */
 const AHEAD = 128 * 1024;
 const BREATH = 20;
@@ -32,12 +35,12 @@ export class Chat {
     port.heard = frame => this.heard(frame);
   }
 
-  /** Signs in; then reads the direct rooms. `done` is told first. */
+  /** Signs in, and reads the direct rooms; `done` is told when both is done. */
   hello(token: string, done: Done): void {
     this.port.ask({ t: "hello", token }, answer => {
       if (answer.t === "welcome") this.port.own((this.user = (answer["user"] as { id: string }).id));
-      done(outcomeOf(answer));
-      if (answer.t === "welcome") this.readDirects(1);
+      if (answer.t !== "welcome") return done(outcomeOf(answer));
+      this.readDirects(null, () => done(outcomeOf(answer)));
     });
   }
 
@@ -108,44 +111,57 @@ export class Chat {
       const state = (answer["rooms"] as Record<string, State>)[room] as State;
       if (state.state === "denied")
         return done({ ok: false, error: { code: state.code, status: 403, title: "" } as never });
-      if (state.state === "reset" && afterSeq !== undefined) return this.fetch(room, afterSeq, done, pages);
+      // More than is replayed; or what he has was the last when we looked, and is not any more.
+      const behind = state.state === "reset" || (from === null && afterSeq !== undefined && state.seq > afterSeq);
+      if (behind && afterSeq !== undefined) return this.fetch(room, afterSeq, state.offset, done, pages);
       done({ ok: true, result: { offset: state.offset, lastSeq: state.seq } });
     });
   }
 
   /** Too far behind for a replay: what was missed comes page by page, and the rest as a replay. */
-  private fetch(room: string, after: number, done: Done, pages: number): void {
+  private fetch(room: string, after: number, head: number, done: Done, pages: number): void {
     // What is said meanwhile comes with a later page, and not before it.
     this.port.hold(room, true);
     this.port.ask({ t: "unsub", rooms: [room] }, () => this.port.hold(room, false));
-    this.page(room, after, done, pages);
+    this.page(room, after, head, done, pages);
   }
 
-  private page(room: string, after: number, done: Done, pages: number): void {
+  /** @param head where the log was: if there is no page, everything that follows comes after it */
+  private page(room: string, after: number, head: number, done: Done, pages: number): void {
     if (this.port.closed) return;
-    if (this.port.buffered > AHEAD) return void setTimeout(() => this.page(room, after, done, pages), BREATH);
-    this.port.ask({ t: "history", room, after, limit: PAGE }, answer => {
+    if (this.port.buffered > AHEAD) return void setTimeout(() => this.page(room, after, head, done, pages), BREATH);
+    this.port.ask({ t: "history", room, after, limit: HISTORY }, answer => {
       if (answer.t !== "ok") return done(failed(answer));
       const items = answer["items"] as Numbered[];
       for (const item of items) this.port.missed(room, item);
       const last = items.at(-1);
-      if (!last) return this.read(room, null, done);
-      if (answer["hasAfter"] === true && pages < PAGES) return this.page(room, last.seq, done, pages + 1);
+      if (!last) return this.read(room, head, done, after, pages + 1);
+      if (answer["hasAfter"] === true && pages < PAGES) return this.page(room, last.seq, head, done, pages + 1);
       this.read(room, last.offset, done, last.seq, pages + 1);
     });
   }
 
-  /** Everybody's direct rooms are read without being joined, and the other of each is a contact. */
-  private readDirects(page: number): void {
-    this.call("rooms.conversations", { page, pageSize: PAGE }, outcome => {
-      if (!outcome.ok) return;
+  /**
+   * Everybody's direct rooms are read without being joined, the newest first, and the other of each is a contact. Without
+   * them he would miss what is said to him, so who cannot be told of them is to come again.
+   * @param page null: the last
+   */
+  private readDirects(page: number | null, done: () => void): void {
+    const pageSize = page === null ? 1 : PAGE;
+    this.call("rooms.conversations", { page: page ?? 1, pageSize }, outcome => {
+      if (!outcome.ok) return this.port.end(CLOSES.BUSY);
       const { items, total } = outcome.result["result"] as { items: Conversation[]; total: number };
+      if (page === null) return total === 0 ? done() : this.readDirects(Math.ceil(total / PAGE), done);
       const found = items.filter(({ type, id }) => type === "direct" && !this.directs.has(id));
       for (const conversation of found) this.know(conversation);
+      const next = (): void => {
+        if (page > 1 && this.directs.size < CONTACTS) return this.readDirects(page - 1, done);
+        this.watch();
+        done();
+      };
       const rooms = found.map(({ id }) => id);
-      if (rooms.length > 0) this.port.ask({ t: "sub", rooms }, none);
-      if (page * PAGE < total && this.directs.size < CONTACTS) return this.readDirects(page + 1);
-      this.watch();
+      if (rooms.length === 0) return next();
+      this.port.ask({ t: "sub", rooms }, answer => (answer.t === "ok" ? next() : this.port.end(CLOSES.BUSY)));
     });
   }
 
@@ -161,6 +177,8 @@ export class Chat {
   }
 
   private heard(frame: Heard): void {
+    // What was skipped he cannot ask for on this wire; coming again he says what he has, and gets what follows.
+    if (frame.t === "reset" || (frame.t === "user" && frame["kind"] === "reset")) return this.port.end(CLOSES.BUSY);
     if (frame.t !== "user" || frame["kind"] !== "member") return;
     const { change, room } = frame["data"] as UserNotes["member"];
     if (change !== "join" || !room || !("type" in room) || room.type !== "direct" || this.directs.has(room.id)) return;

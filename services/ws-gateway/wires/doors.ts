@@ -15,8 +15,8 @@ import { WireSocket } from "./wire-socket";
 
 /** A wire, where its clients come in, and what they ask over plain HTTP. */
 export interface Door extends HttpDoor {
-  /** Whether a WebSocket there begins with its token; else it comes later. */
-  tokenAtUpgrade: boolean;
+  /** What a WebSocket there begins with: its token, or nothing, since that comes later. `none`: there are none. */
+  webSockets: "token" | "open" | "none";
   /** For a WebSocket that goes on with a session over HTTP: what listens until it has moved; undefined for any other. */
   resume?(socket: Socket, query: URLSearchParams, sessions: HttpSessions): Listener | undefined;
 }
@@ -34,6 +34,8 @@ class Entering {
     readonly door: Door,
     readonly query: URLSearchParams,
     readonly token: string,
+    /** Empty where that is not known yet. */
+    readonly user: string,
   ) {}
 }
 
@@ -48,6 +50,8 @@ class Waiting {
 
 /** Milliseconds in which a WebSocket that was opened to go on with a session does so. */
 const MOVING = 20_000;
+/** WebSockets that may be doing so. */
+const WAITING = 2_000;
 
 /** All doors of the engine: the native one is the gateway itself, the rest translate for it. */
 export class Doors implements EngineHandlers {
@@ -68,23 +72,27 @@ export class Doors implements EngineHandlers {
   upgrade(request: UpgradeRequest): Accept | Reply {
     const door = this.doors.find(({ path }) => request.path === path || request.path === `${path}/`);
     if (!door) return this.gateway.upgrade(request);
+    if (door.webSockets === "none") return problem("NOT_FOUND");
     const refusal = this.gateway.refusal(request);
     if (refusal) return refusal;
+    if (this.waiting.size >= WAITING) return problem("UNAVAILABLE");
     const query = new URLSearchParams(request.query);
     const token = tokenOf(query, request.header("authorization"));
-    if (door.tokenAtUpgrade)
-      try {
-        this.gateway.verify(token);
-      } catch (error) {
-        return problem(hasCode(error, "UNAVAILABLE") ? "UNAVAILABLE" : "UNAUTHENTICATED");
-      }
-    return { data: new Entering(door, query, token) };
+    if (door.webSockets === "open") return { data: new Entering(door, query, token, "") };
+    try {
+      const { identity } = this.gateway.verify(token);
+      return { data: new Entering(door, query, token, identity.id) };
+    } catch (error) {
+      return problem(hasCode(error, "UNAVAILABLE") ? "UNAVAILABLE" : "UNAUTHENTICATED");
+    }
   }
 
   open(socket: Socket): void {
     const entering = socket.data;
     if (!(entering instanceof Entering)) return this.gateway.open(socket);
-    const { door, query, token } = entering;
+    const { door, query, token, user } = entering;
+    // Who negotiated and then takes a WebSocket has no use for the place that was kept for him.
+    this.sessions.release(query.get("id") ?? "", user);
     const listener = door.resume?.(socket, query, this.sessions);
     if (listener) {
       socket.data = new Waiting(listener);
@@ -99,7 +107,7 @@ export class Doors implements EngineHandlers {
 
   message(socket: Socket, text: string): void {
     const inside = socket.data;
-    if (inside instanceof WireSocket) inside.session.text(text);
+    if (inside instanceof WireSocket) inside.hear(text);
     else if (inside instanceof Waiting) inside.listener.text(text);
     else this.gateway.message(socket, text);
   }

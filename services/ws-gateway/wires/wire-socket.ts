@@ -1,4 +1,4 @@
-import type { Close } from "../../core/closes";
+import { CLOSES, type Close } from "../../core/closes";
 import type { PresenceStatus } from "../../core/model";
 import type { ClientFrame, RawFrame } from "../../core/protocol";
 import type { Socket } from "../engine";
@@ -28,6 +28,8 @@ export class WireSocket implements Socket, Port {
   private pinged = false;
   private user: string | null = null;
   private readonly statuses = new Map<string, PresenceStatus>();
+  /** Of the first transport: by it the gateway counts. */
+  readonly address: string;
 
   constructor(
     private readonly spoken: Wire,
@@ -37,6 +39,7 @@ export class WireSocket implements Socket, Port {
     private readonly topics: Topics,
     private readonly inside: Inside,
   ) {
+    this.address = transport.address;
     this.session = spoken.session(this);
   }
 
@@ -56,10 +59,6 @@ export class WireSocket implements Socket, Port {
     return this.transport.id;
   }
 
-  get address(): string {
-    return this.transport.address;
-  }
-
   get closed(): boolean {
     return this.transport.closed;
   }
@@ -69,7 +68,7 @@ export class WireSocket implements Socket, Port {
   }
 
   ask(frame: ClientFrame, answered: (answer: Answer) => void): void {
-    if (this.asked.size >= ASKED) return this.end({ code: 4500, reason: "too many calls" });
+    if (this.asked.size >= ASKED) return this.end(CLOSES.BAD_FRAME);
     const i = ++this.lastAsked;
     this.asked.set(i, answered);
     this.inside.frames(this, [{ ...frame, i }]);
@@ -77,7 +76,6 @@ export class WireSocket implements Socket, Port {
 
   direct(room: string, members: readonly string[]): void {
     this.directs.set(room, members);
-    this.topics.direct(room, members);
   }
 
   own(user: string): void {
@@ -102,6 +100,15 @@ export class WireSocket implements Socket, Port {
     this.transport.subscribe(this.spoken.name);
   }
 
+  /** What the client says. What nobody foresaw in it ends him, and nobody else. */
+  hear(text: string): void {
+    try {
+      this.session.text(text);
+    } catch {
+      this.end(CLOSES.BAD_FRAME);
+    }
+  }
+
   /** Native frames: answers go to who asked, the rest is told; what comes together is told together. */
   send(text: string | Uint8Array): void {
     let told: Heard[] = [];
@@ -123,7 +130,7 @@ export class WireSocket implements Socket, Port {
   private tell(frames: readonly Heard[]): void {
     if (frames.length === 0) return;
     const events = frames
-      .flatMap(frame => happenedIn([frame], this.topics.directOf(frame["room"] as string)))
+      .flatMap(frame => happenedIn([frame], this.directs.get(frame["room"] as string)))
       .flatMap(event => this.news(event));
     const text = frames.map(frame => JSON.stringify(frame)).join("\n");
     for (const message of this.spoken.encode({ text, events })) this.transport.send(message);
@@ -190,6 +197,9 @@ export class WireSocket implements Socket, Port {
     if (this.user !== null) this.topics.unlisten(this.user, this);
     for (const room of this.rooms) this.topics.leave(this.spoken, room);
     this.rooms.clear();
+    // Who waits for an answer of his own, as a request of HTTP, gets one.
+    const asked = [...this.asked.values()];
     this.asked.clear();
+    for (const answered of asked) answered({ t: "err", code: "UNKNOWN_OUTCOME", status: 504 });
   }
 }

@@ -35,10 +35,10 @@ describe("a connection that consists of requests", () => {
     await one.take(0);
     const first = one.take(LONG);
     const second = one.take(LONG);
-    expect(await first).toEqual([]);
+    expect(await first).toBeNull();
     one.send("a");
     const third = one.take(LONG);
-    expect([...(await second), ...(await third)]).toEqual(["a"]);
+    expect([...((await second) ?? []), ...((await third) ?? [])]).toEqual(["a"]);
   });
 
   it("ends who does not fetch what waits, and still gives him the last words", async () => {
@@ -47,7 +47,7 @@ describe("a connection that consists of requests", () => {
     for (let n = 0; n < 6; n++) topics.publish("room", "x".repeat(100_000));
     expect(closed).toEqual([4008]);
     topics.publish("room", "after the end");
-    expect((await one.take(0)).length).toBe(6);
+    expect((await one.take(0))?.length).toBe(6);
     expect(one.closed).toBe(true);
   });
 });

@@ -58,7 +58,7 @@ export function httpServer(doors: readonly HttpDoor[], with_: HttpDoorsDependenc
     if (req.method === "OPTIONS") return with_.cors.preflight(res);
     answer(doors, with_, req, res).catch((error: unknown) => {
       if (res.headersSent) return void res.destroy();
-      write(res, refusalOf(error));
+      write(res, refusalOf(error, req.method));
     });
   });
 }
@@ -113,10 +113,19 @@ async function stream(
     const texts = await next();
     if (texts === null) break;
     // What is not read waits in the session, which has a bound, and not here.
-    if (texts.length > 0 && !res.write(texts.join("")))
-      await new Promise(resolve => res.once("drain", resolve).once("close", resolve));
+    if (texts.length > 0 && !res.write(texts.join(""))) await drained(res);
   }
   res.end();
+}
+
+function drained(res: ServerResponse): Promise<void> {
+  return new Promise(resolve => {
+    const done = (): void => {
+      res.off("drain", done).off("close", done);
+      resolve();
+    };
+    res.on("drain", done).on("close", done);
+  });
 }
 
 async function bodyOf(req: IncomingMessage, longest: number): Promise<string> {
@@ -130,8 +139,9 @@ async function bodyOf(req: IncomingMessage, longest: number): Promise<string> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-function refusalOf(error: unknown): Reply {
-  if (hasCode(error, "UNKNOWN_OUTCOME")) return problem("UNAVAILABLE");
+function refusalOf(error: unknown, method = "GET"): Reply {
+  // What only reads has no outcome that could be unknown.
+  if (method === "GET" && hasCode(error, "UNKNOWN_OUTCOME")) return problem("UNAVAILABLE");
   const { code, detail } = publicError(error);
   return problem(code, detail);
 }

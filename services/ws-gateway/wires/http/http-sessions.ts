@@ -13,7 +13,9 @@ const LONELY = 30_000;
 const LAST_WORDS = 5_000;
 /** Close code of who takes his leave. */
 const NORMAL = 1_000;
-/** Sessions of one gateway, and of one user those that nobody has asked for yet. */
+/** Sessions of one gateway that are open: each has a request that waits, of which an engine takes so many. */
+const OPEN = 2_000;
+/** Places that are kept, and of those for one user. */
 const MOST = 50_000;
 const RESERVED = 100;
 
@@ -66,12 +68,13 @@ export class HttpSessions {
   private readonly held = new Map<string, Held>();
   /** Of each user the sessions that are not open yet. */
   private readonly reserved = new Map<string, number>();
+  private openCount = 0;
 
   constructor(private readonly with_: HttpSessionsDependencies) {}
 
   /** Keeps a place for a session, which opens when it is first asked for. Returns its id. Throws RATE_LIMITED or UNAVAILABLE. */
   reserve(opening: Opening): string {
-    if (this.held.size >= MOST) throw new RookeryError("UNAVAILABLE");
+    if (this.held.size >= MOST || this.openCount >= OPEN) throw new RookeryError("UNAVAILABLE");
     const { user } = opening;
     const reserved = this.reserved.get(user) ?? 0;
     if (user !== ANYBODY && reserved >= RESERVED) throw new RookeryError("RATE_LIMITED", "Too many connections.");
@@ -88,7 +91,8 @@ export class HttpSessions {
     const live = this.mine(session, user);
     if (!live) return null;
     const texts = await live.transport.take(wait);
-    return { texts, open: !live.transport.closed };
+    // Another asks in his place: for him it is over.
+    return texts ? { texts, open: !live.transport.closed } : { texts: [], open: false };
   }
 
   async put(session: string, user: string, text: string): Promise<HttpPut | null> {
@@ -98,7 +102,7 @@ export class HttpSessions {
     if (!live || live.transport.closed) return null;
     const { session: client } = live.socket;
     if (client.single) return { answer: await client.single(text) };
-    client.text(text);
+    live.socket.hear(text);
     return { answer: null };
   }
 
@@ -115,12 +119,19 @@ export class HttpSessions {
   /** Opens a session of this node that begins with what its client is taken to have said. */
   begin(session: string, text: string): void {
     const held = this.held.get(session);
-    if (held) this.mine(session, held.opening.user)?.socket.session.text(text);
+    if (held) this.mine(session, held.opening.user)?.socket.hear(text);
+  }
+
+  /** Gives up a place that was kept and that nobody asked for yet. */
+  release(session: string, user: string): void {
+    const held = this.held.get(session);
+    if (held && !held.live && held.opening.user === user) this.forget(session);
   }
 
   /** Goes on over a WebSocket of this node; what waits goes first. False if there is no such session here. */
-  moveTo(session: string, socket: Socket): boolean {
-    const live = this.held.get(session)?.live;
+  moveTo(session: string, user: string, socket: Socket): boolean {
+    const held = this.held.get(session);
+    const live = held?.opening.user === user ? held.live : null;
     if (!live || live.transport.closed) return false;
     socket.data = live.socket;
     live.socket.moveTo(socket);
@@ -147,7 +158,8 @@ export class HttpSessions {
     const held = this.held.get(id);
     if (!held) return;
     this.held.delete(id);
-    if (!held.live) this.unreserve(held.opening);
+    if (held.live) this.openCount--;
+    else this.unreserve(held.opening);
   }
 
   private unreserve({ user }: Opening): void {
@@ -158,6 +170,7 @@ export class HttpSessions {
 
   private open(id: string, held: Held): Live {
     this.unreserve(held.opening);
+    this.openCount++;
     const transport = new HttpTransport(held.opening.address, this.with_.topics, this.with_.now, {
       closed: code => {
         held.endedAt = this.with_.now();

@@ -74,14 +74,14 @@ export class HttpTransport implements Socket {
 
   /**
    * All that waits, else what comes within `wait` milliseconds; the first who asks does not wait: he learns that it is there.
-   * Who asks while another waits takes his place. What was sent before the end can still be taken.
+   * Who asks while another waits takes his place: to the other it is null. What was sent before the end can still be taken.
    */
-  async take(wait: number): Promise<string[]> {
+  async take(wait: number): Promise<string[] | null> {
     this.taker?.();
     this.taker = null;
     const first = !this.asked;
     this.asked = true;
-    if (!first && this.texts.length === 0 && !this.closed && wait > 0 && !(await this.something(wait))) return [];
+    if (!first && this.texts.length === 0 && !this.closed && wait > 0 && !(await this.something(wait))) return null;
     this.idleSince = this.now();
     const texts = this.texts;
     this.texts = [];

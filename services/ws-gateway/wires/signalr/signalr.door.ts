@@ -5,5 +5,5 @@ import { signalrWire, type SignalrSettings } from "./signalr.wire";
 /** @param longest characters of one message */
 export function signalrDoor(settings: SignalrSettings, longest: number): Door {
   const wire = signalrWire(settings, longest);
-  return { path: "/hubs/chat", wire, tokenAtUpgrade: true, http: signalrHttp(wire) };
+  return { path: "/hubs/chat", wire, webSockets: "token", http: signalrHttp(wire) };
 }

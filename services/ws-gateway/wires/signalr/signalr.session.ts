@@ -76,15 +76,15 @@ export class SignalrSession implements Session {
     this.port.transmit(WELCOME);
     this.port.ready();
     this.chat.hello(this.port.token, outcome => {
-      // Who could not be let in is told so by the gateway, which closes him.
-      if (!outcome.ok) return outcome.error.code === "UNAVAILABLE" ? this.port.end(CLOSES.BUSY) : undefined;
+      // Whose token is not good the gateway closes itself, with the code that says so.
+      if (!outcome.ok) return outcome.error.code === "UNAUTHENTICATED" ? undefined : this.port.end(CLOSES.BUSY);
       this.state = "ready";
       for (const message of this.early.splice(0)) this.invoke(message);
     });
   }
 
   private invoke(message: ClientMessage): void {
-    const name = NAMES.get(String(message.target));
+    const name = typeof message.target === "string" ? NAMES.get(message.target) : undefined;
     try {
       if (!name) throw new RookeryError("NOT_FOUND", "There is no such method.");
       const args = argumentsAt(message.arguments, CALLS[name].args);

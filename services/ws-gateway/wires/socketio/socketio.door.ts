@@ -10,7 +10,7 @@ export function socketioDoor(longest: number): Door {
     path: "/socket.io",
     wire,
     // It comes with the first packet inside.
-    tokenAtUpgrade: false,
+    webSockets: "open",
     http: socketioHttp(wire),
     resume(socket, query, sessions) {
       const id = query.get("sid");

@@ -18,7 +18,7 @@ const CONNECT_ERROR = "4";
 /** What a client says inside. */
 export type Packet =
   | { kind: "connect"; namespace: string; auth: unknown }
-  | { kind: "disconnect" }
+  | { kind: "disconnect"; namespace: string }
   | { kind: "event"; namespace: string; id: number | undefined; event: string; args: unknown[] }
   | { kind: "ack" };
 
@@ -30,7 +30,7 @@ export function parsePacket(text: string): Packet | null {
   const rest = text.slice(head.length);
   try {
     if (kind === CONNECT) return { kind: "connect", namespace, auth: rest === "" ? undefined : JSON.parse(rest) };
-    if (kind === DISCONNECT) return { kind: "disconnect" };
+    if (kind === DISCONNECT) return { kind: "disconnect", namespace };
     if (kind === ACK) return { kind: "ack" };
     if (kind !== EVENT) return null;
     const [event, ...args] = JSON.parse(rest) as unknown[];

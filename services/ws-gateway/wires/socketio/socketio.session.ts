@@ -24,6 +24,9 @@ export interface SocketioSettings {
   maxPayload: number;
 }
 
+/** Refusals of a sign-in that would be the same the next time. */
+const FINAL: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED", "INVALID"]);
+
 /** What is told of an outcome; nothing else of an answer is this wire's. */
 const SHOWN = ["offset", "lastSeq", "message", "duplicate"];
 
@@ -80,9 +83,11 @@ export class SocketioSession implements Session {
           return this.port.transmit(refused(packet.namespace, { message: "Invalid namespace" }));
         return this.signIn(packet.auth);
       case "disconnect":
-        return this.port.end(CLOSES.GOING_AWAY);
+        if (packet.namespace === "/") this.port.end(CLOSES.GOING_AWAY);
+        return;
       case "event":
-        return this.invoke(packet);
+        if (packet.namespace === "/") this.invoke(packet);
+        return;
       case "ack":
         return;
     }
@@ -98,6 +103,8 @@ export class SocketioSession implements Session {
         return this.port.transmit(connected(randomUUID()));
       }
       const { code, detail } = outcome.error;
+      // Its clients take a refusal for the last word: who is to come again finds the door closed instead.
+      if (!FINAL.has(code)) return this.port.end(CLOSES.BUSY);
       this.state = "open";
       this.port.transmit(refused("/", { message: detail ?? code, data: { code, detail } }));
     });

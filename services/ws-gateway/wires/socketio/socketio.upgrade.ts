@@ -6,6 +6,8 @@ import { ENGINE } from "./socketio.packets";
 const PROBE = `${ENGINE.ping}probe`;
 /** Milliseconds after which it is asked again what a session elsewhere has. */
 const TAKE = 20_000;
+/** Milliseconds between what ends a poll while the client moves. */
+const FLUSH = 100;
 /** Packets on their way to a session elsewhere. */
 const UNDER_WAY = 1_000;
 
@@ -15,6 +17,8 @@ const UNDER_WAY = 1_000;
  */
 export class Upgrading {
   relaying = false;
+  private probed = false;
+  private flushing: NodeJS.Timeout | undefined;
   private underWay = 0;
   private sent: Promise<unknown> = Promise.resolve();
 
@@ -26,15 +30,21 @@ export class Upgrading {
 
   text(text: string): void {
     if (this.relaying) return this.pass(text);
-    if (text === PROBE) return void this.probe().catch(() => this.socket.close());
-    if (text !== ENGINE.upgrade) return this.socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
-    if (this.sessions.moveTo(this.id, this.socket)) return;
+    if (text === PROBE && !this.probed) {
+      this.probed = true;
+      return void this.probe().catch(() => this.socket.close());
+    }
+    clearInterval(this.flushing);
+    if (text !== ENGINE.upgrade || !this.flushing)
+      return this.socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
+    if (this.sessions.moveTo(this.id, ANYBODY, this.socket)) return;
     this.relaying = true;
     void this.relay();
   }
 
   /** Nobody is left who could hear what the session has. */
   closed(): void {
+    clearInterval(this.flushing);
     if (this.relaying) void this.sessions.end(this.id, ANYBODY).catch(() => undefined);
   }
 
@@ -42,6 +52,10 @@ export class Upgrading {
   private async probe(): Promise<void> {
     if (!(await this.sessions.put(this.id, ANYBODY, PROBE))) return this.socket.close();
     this.socket.send(`${ENGINE.pong}probe`);
+    // It may have polled again before this arrived there.
+    this.flushing = setInterval(() => {
+      this.sessions.put(this.id, ANYBODY, PROBE).catch(() => undefined);
+    }, FLUSH);
   }
 
   private pass(text: string): void {

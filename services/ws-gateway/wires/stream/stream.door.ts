@@ -3,5 +3,5 @@ import { streamHttp } from "./stream.http";
 import { streamWire } from "./stream.wire";
 
 export function streamDoor(): Door {
-  return { path: "/stream", wire: streamWire, tokenAtUpgrade: true, http: streamHttp(streamWire) };
+  return { path: "/stream", wire: streamWire, webSockets: "none", http: streamHttp(streamWire) };
 }
