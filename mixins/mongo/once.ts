@@ -1,13 +1,21 @@
-import { DuplicateKeyError } from "../storage-errors";
+import { DuplicateKeyError, StorageError } from "../storage-errors";
 import type { MongoConnection } from "./connection";
 
-/** Two upserts of a new document at once: one may be refused, and finds the other's the second time. */
+/** Times a group of upserts is tried: each time it gets past one at least that another was faster with. */
+const TRIES = 10;
+
+/**
+ * Two upserts of a new document at once: one may be refused, and finds the other's the next time. Rejects with StorageError
+ * `unknown` where others are faster every time.
+ */
 export async function upserted(write: () => Promise<void>): Promise<void> {
-  try {
-    await write();
-  } catch (error) {
-    if (!(error instanceof DuplicateKeyError)) throw error;
-    await write();
+  for (let tries = 1; ; tries++) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!(error instanceof DuplicateKeyError)) throw error;
+      if (tries >= TRIES) throw new StorageError("unknown", "busy", error);
+    }
   }
 }
 
