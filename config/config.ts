@@ -184,11 +184,15 @@ const LIMIT_MEANINGS: Record<LimitName, string> = {
   sendBurst: "messages a user may send at once",
   framesPerSecond: "frames of one socket a second that are not sends",
   frameBurst: "such frames at once",
-  socketsPerUser: "open sockets of one user",
-  socketsPerAddress: "open sockets of one address",
+  socketsPerUser: "open sockets of one user at one gateway",
+  socketsPerAddress: "open sockets of one address at one gateway",
   sockets: "open sockets of one gateway",
-  strangersPerAddress: "sockets of one address that have not said hello",
+  floodPerSecond: "whatever one socket says, a second; who says more is closed",
+  floodBurst: "the same at once",
+  strangersPerAddress: "sockets of one address at one gateway that have not said hello",
   hellos: "hellos that one gateway answers at a time",
+  waiting: "MiB that wait in one gateway for clients who read slowly; beyond it the slowest are closed",
+  memory: "MiB of a process, at most 80 % of its container's, beyond which its gateway takes no more sockets",
 };
 const limitVariables = Object.fromEntries(
   (Object.keys(LIMITS) as LimitName[]).map(name => [

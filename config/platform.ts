@@ -26,6 +26,8 @@ export class Platform {
   readonly origin = new Origin();
   /** Work that needs every service of this process started, and ends before the process says it is ready. */
   readonly afterStart: (() => Promise<void>)[] = [];
+  /** Work at the very beginning of the node's stop, before it waits for anything. */
+  readonly beforeStop: (() => void)[] = [];
   private adminPassword: string | null = null;
   private showAdminPassword: ((password: string) => void) | null = null;
   private roomBus: RoomBus = new MemoryRoomBus();

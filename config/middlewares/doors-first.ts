@@ -1,9 +1,10 @@
 import type { Middleware, Service, ServiceBroker } from "moleculer";
+import { platformOf } from "../platform";
 
 /** The services through which clients come in. */
 const DOORS: readonly string[] = ["ws-gateway", "api-gateway"];
 /** Milliseconds the others wait at most; a door that hangs must not keep the store from closing in order. */
-const PATIENCE = 8_000;
+const PATIENCE = 12_600;
 
 /**
  * A node stops all services at once; here the doors go first, so that nothing is asked of a service that has stopped and
@@ -18,6 +19,11 @@ export function doorsFirst(patience = PATIENCE): Middleware {
 
     serviceCreated(service: Service) {
       if (DOORS.includes(service.name)) closing.set(service, new Promise(resolve => closed.set(service, resolve)));
+    },
+
+    // The last middleware's hook is the first to be called: others wait for calls to end.
+    stopping(broker: ServiceBroker) {
+      for (const task of platformOf(broker).beforeStop) task();
     },
 
     async serviceStopping(service: Service) {

@@ -1,10 +1,36 @@
+import { SEND_BODY } from "./frames";
+import {
+  ERROR,
+  FLAG,
+  ID,
+  MESSAGE,
+  optional,
+  REACTION,
+  said,
+  STATUS,
+  TEXT,
+  WHOLE,
+  type Rule,
+  type Rules,
+} from "./shapes";
+
 /**
- * What clients of SignalR and Socket.IO may ask for and what they are told, on one page: it checks their calls and makes the
- * AsyncAPI document. A hub takes arguments by their place, Socket.IO an object with their names.
+ * What clients of SignalR and Socket.IO may ask for, what that is answered with and what they are told, on one page: it
+ * checks their calls and makes the AsyncAPI document. A hub takes arguments by their place, Socket.IO an object with their
+ * names.
  */
 
-/** `message`: of a hub a text or the body of a send; of Socket.IO the fields of that body beside the others. */
-export type Kind = "id" | "text" | "flag" | "seq" | "message";
+/** What an argument must look like, and what is said of one that does not. */
+export const KINDS = {
+  id: { rule: ID, complaint: "Give an id." },
+  text: { rule: TEXT, complaint: "Give a text." },
+  flag: { rule: FLAG, complaint: "Give true or false." },
+  seq: { rule: { ...WHOLE, max: Number.MAX_SAFE_INTEGER }, complaint: "Give a whole number." },
+  /** Of a hub a text or these fields in an object; of Socket.IO these fields beside the other arguments. */
+  message: { rule: { type: "object", props: SEND_BODY }, complaint: "Give a text or a message." },
+} as const satisfies Record<string, { rule: Rule; complaint: string }>;
+
+export type Kind = keyof typeof KINDS;
 
 export interface Argument {
   name: string;
@@ -12,12 +38,37 @@ export interface Argument {
   optional?: true;
 }
 
+/** What calls complete with. Socket.IO acknowledges all of it beside `ok`, the hub gives `hub` alone if it is named. */
+export const ANSWERS = {
+  nothing: { fields: {} },
+  position: {
+    fields: {
+      offset: { ...WHOLE, description: "Of the room's last entry." },
+      lastSeq: { ...WHOLE, description: "Of its last message." },
+    },
+  },
+  message: { fields: { message: MESSAGE }, hub: "message" },
+  sent: {
+    fields: { message: MESSAGE, duplicate: optional(said([true]), "It was sent before with this clientId.") },
+    hub: "message",
+  },
+} as const satisfies Record<string, { fields: Rules; hub?: string }>;
+
+export type AnswerName = keyof typeof ANSWERS;
+
+/** What Socket.IO acknowledges a refused call with, beside `ok`; the hub says `CODE: detail`. */
+export const REFUSAL = {
+  code: ERROR.code,
+  status: ERROR.status,
+  detail: ERROR.detail,
+  retryAfterMs: ERROR.retryAfterMs,
+} satisfies Rules;
+
 export interface Call {
   /** Its name at the hub. */
   hub: string;
   args: readonly Argument[];
-  /** What it completes with, besides that it was done. */
-  answer?: "position" | "message";
+  answer: AnswerName;
   summary: string;
 }
 
@@ -34,16 +85,22 @@ export const CALLS = {
     summary:
       "Becomes a member of a public channel if need be, and reads it; with afterSeq what follows that message comes first.",
   },
-  leave: { hub: "LeaveChannel", args: [channelId], summary: "Reads it no more; who is a member stays one." },
+  leave: {
+    hub: "LeaveChannel",
+    args: [channelId],
+    answer: "nothing",
+    summary: "Reads it no more; who is a member stays one.",
+  },
   message: {
     hub: "SendMessage",
     args: [channelId, arg("payload", "message")],
-    answer: "message",
+    answer: "sent",
     summary: "Sends; under a clientId as often as one likes, it is stored once.",
   },
   typing: {
     hub: "Typing",
     args: [channelId, arg("isTyping", "flag")],
+    answer: "nothing",
     summary: "Tells the others; ends by itself after 6 s.",
   },
   edit: {
@@ -59,38 +116,57 @@ export const CALLS = {
     answer: "message",
     summary: "Adds or takes away a reaction.",
   },
-  read: { hub: "MarkRead", args: [channelId, arg("seq", "seq")], summary: "Moves the read mark, never back." },
+  read: {
+    hub: "MarkRead",
+    args: [channelId, arg("seq", "seq")],
+    answer: "nothing",
+    summary: "Moves the read mark, never back.",
+  },
   delivered: {
     hub: "MarkDelivered",
     args: [channelId, arg("seq", "seq")],
+    answer: "nothing",
     summary: "Moves the mark of what has arrived.",
   },
 } as const satisfies Record<string, Call>;
 
 export type CallName = keyof typeof CALLS;
 
-/** What the hub calls at its clients, with the names of the arguments. */
+interface Event {
+  summary: string;
+  args: Rules;
+}
+
+const sent = "A message of a room one reads.";
+const sentPrivately = "A message of a direct room; those need no join. targetUserId: who it is for.";
+const changed = "Its text has changed.";
+const deleted = "It is a tombstone now.";
+const reacted = "Somebody reacted, or took it back.";
+const types = "Somebody else types, or does not any more.";
+const present = "How somebody is whom one has a direct room with.";
+
+/** What the hub calls at its clients, with its arguments in their order. */
 export const HUB_EVENTS = {
-  ReceiveMessage: ["channelId", "message"],
-  ReceivePrivateMessage: ["targetUserId", "message"],
-  MessageUpdated: ["channelId", "message"],
-  MessageDeleted: ["channelId", "message"],
-  ReactionChanged: ["channelId", "reaction"],
-  UserTyping: ["channelId", "userId", "isTyping"],
-  UserPresenceUpdate: ["userId", "status"],
-  UserConnected: ["userId"],
-  UserDisconnected: ["userId"],
-} as const satisfies Record<string, readonly string[]>;
+  ReceiveMessage: { summary: sent, args: { channelId: ID, message: MESSAGE } },
+  ReceivePrivateMessage: { summary: sentPrivately, args: { targetUserId: ID, message: MESSAGE } },
+  MessageUpdated: { summary: changed, args: { channelId: ID, message: MESSAGE } },
+  MessageDeleted: { summary: deleted, args: { channelId: ID, message: MESSAGE } },
+  ReactionChanged: { summary: reacted, args: { channelId: ID, reaction: { type: "object", props: REACTION } } },
+  UserTyping: { summary: types, args: { channelId: ID, userId: ID, isTyping: FLAG } },
+  UserPresenceUpdate: { summary: present, args: { userId: ID, status: STATUS } },
+  UserConnected: { summary: "He was not there before.", args: { userId: ID } },
+  UserDisconnected: { summary: "His last connection has ended.", args: { userId: ID } },
+} as const satisfies Record<string, Event>;
 
 export type HubEvent = keyof typeof HUB_EVENTS;
 
 /** What Socket.IO's clients are told: one object each. */
 export const SOCKETIO_EVENTS = {
-  message: ["channelId", "message"],
-  "private-message": ["targetUserId", "message"],
-  "message-updated": ["channelId", "message"],
-  "message-deleted": ["channelId", "message"],
-  reaction: ["channelId", "messageId", "userId", "emoji", "on"],
-  typing: ["channelId", "userId", "isTyping"],
-  presence: ["userId", "status"],
-} as const satisfies Record<string, readonly string[]>;
+  message: { summary: sent, args: { channelId: ID, message: MESSAGE } },
+  "private-message": { summary: sentPrivately, args: { targetUserId: ID, message: MESSAGE } },
+  "message-updated": { summary: changed, args: { channelId: ID, message: MESSAGE } },
+  "message-deleted": { summary: deleted, args: { channelId: ID, message: MESSAGE } },
+  reaction: { summary: reacted, args: { channelId: ID, ...REACTION } },
+  typing: { summary: types, args: { channelId: ID, userId: ID, isTyping: FLAG } },
+  presence: { summary: present, args: { userId: ID, status: STATUS } },
+} as const satisfies Record<string, Event>;

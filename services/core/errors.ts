@@ -14,11 +14,17 @@ export const ERRORS = {
   INVALID: { status: 422, title: "Not valid" },
   RATE_LIMITED: { status: 429, title: "Too many requests" },
   INTERNAL: { status: 500, title: "Something went wrong here" },
-  /** Refused before anything was sent on: surely not done, try again. */
-  UNAVAILABLE: { status: 503, title: "Not available right now" },
-  /** Sent on, no answer: it may have been done. Repeat with the same clientId. */
-  UNKNOWN_OUTCOME: { status: 504, title: "Outcome unknown" },
-} as const satisfies Record<string, { status: number; title: string }>;
+  UNAVAILABLE: {
+    status: 503,
+    title: "Not available right now",
+    advice: "Refused before anything was sent on: surely not done, try again.",
+  },
+  UNKNOWN_OUTCOME: {
+    status: 504,
+    title: "Outcome unknown",
+    advice: "Sent on, no answer: it may have been done. Repeat with the same clientId.",
+  },
+} as const satisfies Record<string, { status: number; title: string; advice?: string }>;
 
 export type ErrorCode = keyof typeof ERRORS;
 

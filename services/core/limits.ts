@@ -30,7 +30,10 @@ export const LIMITS = {
   sendBurst: 60,
   /** Frames of one socket that are not sends, a second, and at once. */
   framesPerSecond: 100,
-  frameBurst: 400,
+  frameBurst: 1_000,
+  /** The same of whatever a socket says; who says more is closed. */
+  floodPerSecond: 500,
+  floodBurst: 5_000,
   /** Open sockets of one user, one address, and one gateway. */
   socketsPerUser: 100,
   socketsPerAddress: 20_000,
@@ -39,6 +42,10 @@ export const LIMITS = {
   strangersPerAddress: 1_000,
   /** Hellos that one gateway answers at a time; who comes beyond them is told when to come back. */
   hellos: 2_000,
+  /** MiB that wait in one gateway for clients who read slowly: beyond it the slowest are closed. */
+  waiting: 256,
+  /** MiB of a process beyond which its gateway takes no more sockets. */
+  memory: 4_096,
 } as const;
 
 export type LimitName = keyof typeof LIMITS;

@@ -15,7 +15,8 @@ export interface PublicUser {
   createdAt: string;
 }
 
-export type PresenceStatus = "online" | "offline";
+export const PRESENCE_STATUSES = ["online", "offline"] as const;
+export type PresenceStatus = (typeof PRESENCE_STATUSES)[number];
 
 /** Who is calling, as a verified access token says it. Rides in `ctx.meta.user`, frozen by the gateway. */
 export interface Identity {

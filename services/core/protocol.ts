@@ -1,6 +1,7 @@
 import Validator, { type ValidationError } from "fastest-validator";
 import type { PublicError } from "./errors";
 import { fieldErrors, RookeryError } from "./errors";
+import { FRAMES } from "./frames";
 import { checkTree } from "./json";
 import type { Identity, PresenceStatus, UserNotes } from "./model";
 import type { SendBody } from "./send";
@@ -8,8 +9,9 @@ import type { PresenceChange } from "./contract";
 import type { RoomEvent } from "./room-bus";
 
 /**
- * The native wire: every frame on one page. A text frame holds one JSON object, or several joined by newlines, both ways.
- * Unknown fields are ignored; fields are only ever added. The subprotocol names the major version.
+ * The native wire: the types of its frames; their fields are in `frames.ts`. A text frame holds one JSON object, or several
+ * joined by newlines, both ways. Unknown fields are ignored; fields are only ever added. The subprotocol names the major
+ * version.
  */
 export const SUBPROTOCOL = "rookery.v1";
 
@@ -35,63 +37,16 @@ export type ClientFrame = Numbered &
   );
 
 export type FrameType = ClientFrame["t"];
+/** What only a connection begins with. Over `/stream` opening it says so. */
+export const OPENING = "hello" satisfies FrameType;
 export type FrameOf<T extends FrameType> = Extract<ClientFrame, { t: T }> & Numbered;
-
-const id = "string|min:1|max:200";
-const seq = { type: "number", integer: true, min: 0, optional: true } as const;
-const offsets = {
-  type: "record",
-  key: id,
-  value: { type: "number", integer: true, min: 0, nullable: true },
-  optional: true,
-};
-const rooms = { type: "array", items: id };
-const token = "string";
-
-/** What each frame must look like. Bounds that are configuration are checked where they are used. */
-export const FRAMES: Record<FrameType, Record<string, unknown>> = {
-  hello: { token, rooms: offsets, epoch: "string|max:100|optional", n: { ...seq, nullable: true } },
-  sub: {
-    rooms: { ...rooms, min: 1 },
-    from: offsets,
-    mode: { type: "enum", values: ["active", "passive"], optional: true },
-  },
-  unsub: { rooms },
-  send: {
-    room: id,
-    text: "string|optional",
-    clientId: { type: "string", optional: true, nullable: true },
-    attachments: {
-      type: "array",
-      optional: true,
-      nullable: true,
-      items: [
-        { type: "string", min: 1, max: 200 },
-        { type: "object", props: { id } },
-      ],
-    },
-    replyTo: { type: "string", max: 200, optional: true, nullable: true },
-    metadata: { type: "object", optional: true, nullable: true },
-  },
-  history: { room: id, before: seq, after: seq, around: seq, limit: { ...seq, min: 1 } },
-  edit: { room: id, id, text: "string" },
-  delete: { room: id, id },
-  react: { room: id, id, emoji: "string|min:1|max:64", on: "boolean|optional" },
-  read: { room: id, seq: { ...seq, optional: false } },
-  delivered: { room: id, seq: { ...seq, optional: false } },
-  typing: { room: id, on: "boolean|optional" },
-  watch: { users: { type: "array", items: id } },
-  auth: { token },
-  call: { method: "string|min:1|max:100", params: { type: "object", optional: true } },
-  ping: {},
-};
 
 const validator = new Validator({ useNewCustomCheckerFunction: true });
 type Check = (frame: unknown) => true | ValidationError[];
 const checks = new Map(
-  Object.entries(FRAMES).map(([type, props]) => [
+  Object.entries(FRAMES).map(([type, { fields }]) => [
     type,
-    validator.compile({ i: { type: "number", integer: true, optional: true }, ...props } as never) as Check,
+    validator.compile({ i: { type: "number", integer: true, optional: true }, ...fields } as never) as Check,
   ]),
 );
 
@@ -153,24 +108,6 @@ export type ServerFrame =
   | { t: "presence"; changes: PresenceChange[] }
   | { t: "expiring"; inMs: number }
   | { t: "reconnect"; afterMs: number };
-
-/** Fields of everything the server sends, its answers too; `i` is that of the client's frame. */
-export const SERVER_FIELDS: Record<ServerFrame["t"] | "welcome" | "ok" | "err" | "pong", readonly string[]> = {
-  welcome: ["i", "user", "session", "epoch", "n", "feed", "limits", "rooms"],
-  ok: ["i", "rooms", "message", "duplicate", "items", "hasBefore", "hasAfter", "result"],
-  err: ["i", "code", "status", "detail", "errors", "retryAfterMs"],
-  pong: ["i"],
-  event: ["room", "offset", "kind", "data"],
-  reset: ["room", "offset"],
-  user: ["n", "kind", "data"],
-  unsub: ["room", "code"],
-  read: ["room", "user", "seq"],
-  delivered: ["room", "user", "seq"],
-  typing: ["room", "user", "on"],
-  presence: ["changes"],
-  expiring: ["inMs"],
-  reconnect: ["afterMs"],
-};
 
 export const encode = (frame: ServerFrame): string => JSON.stringify(frame);
 

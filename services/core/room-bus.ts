@@ -23,7 +23,8 @@ export interface RoomEvent {
   member?: { user: string; change: MemberChange; role?: string };
 }
 
-export type MemberChange = "join" | "leave" | "remove" | "ban" | "role";
+export const MEMBER_CHANGES = ["join", "leave", "remove", "ban", "role"] as const;
+export type MemberChange = (typeof MEMBER_CHANGES)[number];
 
 /** True for changes after which the user may no longer read a room that is not public. */
 export const endsMembership = (change: MemberChange): boolean =>

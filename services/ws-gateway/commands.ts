@@ -150,11 +150,15 @@ export class Commands {
     if (pending >= PENDING && this.with_.overLimit("pending"))
       throw new RookeryError("RATE_LIMITED", "Too many messages on their way.", { retryAfterMs: 100 });
     this.pending.set(user.id, pending + 1);
+    connection.begun();
     this.with_.writers.add(request, result => {
       this.settled(user.id);
       this.with_.sent(connection.wire, result.ok ? "ok" : result.error.code);
-      if (i === undefined || connection.closed) return;
-      connection.reply(result.ok ? sentFrame(i, result.data, result.duplicate === true) : errorAnswer(i, result.error));
+      if (i !== undefined && !connection.closed)
+        connection.reply(
+          result.ok ? sentFrame(i, result.data, result.duplicate === true) : errorAnswer(i, result.error),
+        );
+      connection.answered();
     });
   }
 
@@ -189,11 +193,18 @@ export class Commands {
   }
 
   private later(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
-    work().catch((error: unknown) => this.refuse(connection, i, publicError(error)));
+    this.work(connection, work, error => this.refuse(connection, i, publicError(error)));
   }
 
   private read(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
-    work().catch((error: unknown) => this.refuse(connection, i, readError(error)));
+    this.work(connection, work, error => this.refuse(connection, i, readError(error)));
+  }
+
+  private work(connection: Connection, work: () => Promise<void>, failed: (error: unknown) => void): void {
+    connection.begun();
+    void work()
+      .catch(failed)
+      .then(() => connection.answered());
   }
 
   private refuse(connection: Connection, i: number | undefined, error: PublicError): void {

@@ -72,8 +72,14 @@ export class Connection {
   putOff = false;
   /** Monotonic milliseconds at which a gateway that is drained closes it; else null. */
   leaveAt: number | null = null;
+  /** What it asked for and is not answered yet, subscriptions left out. */
+  private underWay = 0;
+  /** It is to be closed when that is answered; null: it goes on. */
+  private leaving: Close | null = null;
   /** Its bucket of frames, see `untilToken`. */
   framesFullAt = 0;
+  /** The same of all it says. */
+  saidFullAt = 0;
   private outbox: string[] | null = null;
 
   constructor(
@@ -126,6 +132,27 @@ export class Connection {
     const text = this.outbox.length === 1 ? (this.outbox[0] as string) : this.outbox.join("\n");
     this.outbox = null;
     this.socket.send(text);
+  }
+
+  /** Takes nothing more, and ends when what is under way is answered. */
+  leave(close: Close): void {
+    this.leaving = close;
+    if (this.underWay === 0) this.end(close);
+  }
+
+  get left(): boolean {
+    return this.leaving !== null;
+  }
+
+  /** Something begins that is to be answered before a leave. */
+  begun(): void {
+    this.underWay++;
+  }
+
+  /** It was answered. */
+  answered(): void {
+    this.underWay--;
+    if (this.leaving && this.underWay === 0) this.end(this.leaving);
   }
 
   end({ code, reason }: Close): void {

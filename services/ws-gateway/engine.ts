@@ -1,5 +1,6 @@
 import type { Server } from "node:http";
 import type { Wire } from "../../config/metrics";
+import type { Framed } from "./ring";
 import { loadNative } from "./engine.uws.native";
 import { UwsEngine } from "./engine.uws";
 import { WsEngine } from "./engine.ws";
@@ -22,6 +23,10 @@ export interface Socket {
   readonly protocol: string;
   /** Absent: the native one. */
   readonly wire?: Wire;
+  /** It consists of requests of HTTP. */
+  readonly requests?: boolean;
+  /** Rooms that its wire reads on its own account, beside those the client asks for. */
+  readonly ownRooms?: number;
   /** Milliseconds until hello, where its wire has a time of its own. */
   readonly helloWithin?: number;
   /** The gateway's state, from {@link Accept.data}. */
@@ -31,6 +36,8 @@ export interface Socket {
   readonly buffered: number;
   /** Sends one text frame; bytes must be UTF-8. */
   send(text: string | Uint8Array): void;
+  /** Sends entries of a room, where its wire has a form of its own for them; else they are sent as frames. */
+  entries?(room: string, entries: readonly Framed[]): void;
   /** Runs `write`; all it sends leaves in one system call. Synchronous. */
   cork(write: () => void): void;
   subscribe(topic: string): void;
@@ -101,6 +108,8 @@ export interface EngineOptions {
    * {@link PAYLOAD_ROOM} times that is not even read, and drops the connection.
    */
   readonly maxPayload: number;
+  /** Paths where a message may have more bytes than that, and how many; one above it drops the connection. */
+  readonly largerAt?: Readonly<Record<string, number>>;
   /** Bytes a socket may have waiting; above it the socket is closed as too slow. One frame may exceed it. */
   readonly maxBackpressure: number;
   /** Seconds without a sign of life, protocol pings unanswered, after which a socket is closed; 8 to 960. */

@@ -5,10 +5,17 @@ import { PAYLOAD_ROOM, type Engine, type EngineHandlers, type EngineOptions, typ
 import { cutReason, readHandshake } from "./engine.handshake";
 import { problem, replyHeaders, statusLine, STOPPING } from "./engine.http";
 import { UwsExchange } from "./engine.uws.http";
-import type { Native, NativeApp, NativeRequest, NativeResponse, NativeSocket } from "./engine.uws.native";
+import type {
+  Native,
+  NativeApp,
+  NativeBehavior,
+  NativeRequest,
+  NativeResponse,
+  NativeSocket,
+} from "./engine.uws.native";
 
 /** HTTP requests under way at a time; above it the answer is 503. */
-const MAX_REQUESTS = 4_096;
+const MAX_REQUESTS = 8_192;
 /** The sweep visits a tenth of the sockets each time. */
 const SWEEP_INTERVAL = 100;
 /** SO_REUSEPORT off: a taken port is an error, not a port shared with a stranger. */
@@ -105,8 +112,19 @@ export class UwsEngine implements Engine {
   ) {
     this.#proxies = new TrustedProxies(options.trustProxies);
     this.#app = native.App();
-    this.#app.ws("/*", {
-      maxPayloadLength: PAYLOAD_ROOM * options.maxPayload,
+    this.#app.ws("/*", this.#behavior(options.maxPayload, PAYLOAD_ROOM * options.maxPayload));
+    for (const [path, most] of Object.entries(options.largerAt ?? {}))
+      for (const pattern of [path, `${path}/`]) this.#app.ws(pattern, this.#behavior(most, most));
+    this.#app.any("/*", (res, req) => this.#request(res, req));
+    // A publish does not tell who is slow.
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref();
+  }
+
+  /** @param most bytes of a message, of which `read` are read */
+  #behavior(most: number, read: number): NativeBehavior {
+    const { options, handlers } = this;
+    return {
+      maxPayloadLength: read,
       maxBackpressure: options.maxBackpressure,
       // Without it a slow socket misses frames and lives on.
       closeOnBackpressureLimit: true,
@@ -123,7 +141,7 @@ export class UwsEngine implements Engine {
       },
       message: (ws, message, isBinary) => {
         const socket = socketOf(ws);
-        if (message.byteLength > options.maxPayload) socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
+        if (message.byteLength > most) socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
         // Both views end with this call.
         else if (isBinary) handlers.binary(socket, new Uint8Array(message));
         else handlers.message(socket, Buffer.from(message).toString("utf8"));
@@ -135,10 +153,7 @@ export class UwsEngine implements Engine {
         this.#sockets.delete(socket);
         handlers.close(socket, code, Buffer.from(reason).toString("utf8"));
       },
-    });
-    this.#app.any("/*", (res, req) => this.#request(res, req));
-    // A publish does not tell who is slow.
-    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_INTERVAL).unref();
+    };
   }
 
   get connections(): number {

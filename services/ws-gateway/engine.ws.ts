@@ -131,6 +131,8 @@ export class WsEngine implements Engine {
   /** One a port; all with the same handlers. */
   readonly #servers: Server[] = [];
   readonly #wss: WebSocketServer;
+  /** Of paths where messages may be larger: what takes them, and how large. */
+  readonly #larger: ReadonlyMap<string, { wss: WebSocketServer; most: number }>;
   readonly #proxies: TrustedProxies;
   readonly #sockets = new Set<WsSocket>();
   readonly #topics = new Map<string, Set<WsSocket>>();
@@ -150,20 +152,28 @@ export class WsEngine implements Engine {
   ) {
     this.maxBackpressure = options.maxBackpressure;
     this.#proxies = new TrustedProxies(options.trustProxies);
+    this.#wss = this.#accepting(PAYLOAD_ROOM * options.maxPayload);
+    this.#larger = new Map(
+      Object.entries(options.largerAt ?? {}).map(([path, most]) => [path, { wss: this.#accepting(most), most }]),
+    );
+    this.#sweeper = setInterval(() => this.#sweep(), (options.idleTimeout * 1000) / 4).unref();
+  }
+
+  /** @param read bytes of a message that are read */
+  #accepting(read: number): WebSocketServer {
     // `closeTimeout` and `maxFragments` are younger than the published types.
-    const wsOptions: ServerOptions & { closeTimeout: number; maxFragments: number } = {
+    const options: ServerOptions & { closeTimeout: number; maxFragments: number } = {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: PAYLOAD_ROOM * options.maxPayload,
+      maxPayload: read,
       maxFragments: MAX_FRAGMENTS,
       closeTimeout: CLOSE_TIMEOUT,
       // Its pongs would count against no bound.
       autoPong: false,
       handleProtocols: () => this.#protocol ?? false,
     };
-    this.#wss = new WebSocketServer(wsOptions);
-    this.#sweeper = setInterval(() => this.#sweep(), (options.idleTimeout * 1000) / 4).unref();
+    return new WebSocketServer(options);
   }
 
   get connections(): number {
@@ -280,17 +290,20 @@ export class WsEngine implements Engine {
       return;
     }
     this.#protocol = answer.protocol;
-    this.#wss.handleUpgrade(req, tcp, head, ws => this.#open(ws, tcp, address, answer));
+    const path = "path" in request ? request.path.replace(/\/$/, "") : "";
+    const { wss, most } = this.#larger.get(path) ?? { wss: this.#wss, most: this.options.maxPayload };
+    wss.handleUpgrade(req, tcp, head, ws => this.#open(ws, tcp, address, answer, most));
   }
 
-  #open(ws: WebSocket, tcp: TcpSocket, address: string, accept: Accept): void {
+  /** @param most bytes of a message */
+  #open(ws: WebSocket, tcp: TcpSocket, address: string, accept: Accept, most: number): void {
     const { handlers } = this;
     const socket = new WsSocket(this, ws, tcp, address, accept.data);
     this.#sockets.add(socket);
     ws.on("message", (data, isBinary) => {
       if (socket.closed) return;
       const bytes = data as Buffer;
-      if (bytes.length > this.options.maxPayload) socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
+      if (bytes.length > most) socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
       else if (isBinary) handlers.binary(socket, bytes);
       else handlers.message(socket, bytes.toString("utf8"));
     });

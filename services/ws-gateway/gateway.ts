@@ -2,18 +2,23 @@ import type { Clock } from "../core/clock";
 import type { Wire } from "../../config/metrics";
 import { CLOSES, type Close } from "../core/closes";
 import type { Revocation } from "../core/contract";
-import { ERRORS, hasCode, publicError, RookeryError } from "../core/errors";
-import type { Limits, Rate, RateLimitMode } from "../core/limits";
+import { hasCode, publicError, RookeryError } from "../core/errors";
+import type { Limits, RateLimitMode } from "../core/limits";
+import { jittered } from "../core/jitter";
 import { answer, checkFrame, encode, errorAnswer, splitFrames, SUBPROTOCOL, type RawFrame } from "../core/protocol";
 import { Few } from "../core/few";
-import { afterToken, untilToken } from "../core/token-bucket";
+import { PATHS } from "../core/paths";
 import type { AccessTokens, VerifiedToken } from "../core/tokens";
 import type { RevocationFeed } from "../core/revocation-feed";
-import { Addresses } from "./addresses";
+import type { Addresses } from "./addresses";
+import { Admission } from "./admission";
 import type { Commands } from "./commands";
 import { Connection, Outboxes } from "./connection";
 import type { Accept, EngineHandlers, HttpExchange, Reply, Socket, UpgradeRequest } from "./engine";
+import { problem } from "./engine.http";
 import type { Hub } from "./hub";
+import { Manners } from "./manners";
+import type { MemoryBudget } from "./memory-budget";
 import { StandStill } from "./stand-still";
 
 /** What the gateway counts; called on the hot path, so each must be a plain addition. */
@@ -40,6 +45,7 @@ export interface GatewayDependencies {
   request(exchange: HttpExchange): void;
   /** First and last connection of a user on this gateway. */
   present(user: string, online: boolean): void;
+  memory: MemoryBudget;
   metrics: GatewayMetrics;
 }
 
@@ -53,25 +59,31 @@ const PUT_OFF = 30_000;
 const RETRY = 1_000;
 /** Milliseconds before its end at which a token's holder is told. */
 const WARN = 60_000;
+/** Milliseconds a socket that is to go waits for its last answer. */
+const LAST_ANSWER = 5_000;
 /** Milliseconds a socket outlives its token, for the new one to arrive. */
 const GRACE = 5_000;
-const PATH = "/ws";
 
 /** The native door: sockets from upgrade to close, and who they are. What frames mean is in `Commands`. */
 export class Gateway implements EngineHandlers {
   /** Open sockets, the oldest first. */
   readonly connections = new Set<Connection>();
-  private readonly addresses = new Addresses();
-  private readonly frameRate: Rate;
+  private readonly admission: Admission;
+  private readonly manners: Manners;
   private readonly standStill: StandStill;
   private readonly outboxes = new Outboxes();
   private phase: "starting" | "open" | "draining" = "starting";
   /** Out of reach of the other nodes: a revocation would not be heard of here. */
   private cutOff = false;
+  /** Who waits until the last socket is gone. */
+  private emptied: (() => void) | null = null;
 
   constructor(private readonly with_: GatewayDependencies) {
-    this.standStill = new StandStill(() => with_.clock.monotonic(), STOOD_STILL);
-    this.frameRate = { burst: with_.limits.frameBurst, perSecond: with_.limits.framesPerSecond };
+    const { clock, metrics } = with_;
+    const rateLimited = (limit: string, refused: boolean): void => metrics.rateLimited(limit, refused);
+    this.standStill = new StandStill(() => clock.monotonic(), STOOD_STILL);
+    this.admission = new Admission({ ...with_, accepting: () => this.accepting, rateLimited });
+    this.manners = new Manners({ ...with_, rateLimited });
   }
 
   /** Sends clients elsewhere: it is drained, or cut off. */
@@ -95,7 +107,7 @@ export class Gateway implements EngineHandlers {
   }
 
   upgrade(request: UpgradeRequest): Accept | Reply {
-    if (request.path !== PATH) return refused("NOT_FOUND");
+    if (request.path !== PATHS.websocket) return problem("NOT_FOUND");
     const refusal = this.refusal(request);
     if (refusal) return refusal;
     // Another version is taken and told at once by its close code: a refused upgrade says nothing to a browser.
@@ -105,16 +117,12 @@ export class Gateway implements EngineHandlers {
 
   /** Why nobody is let in who comes from there, whatever his wire; undefined if he is. */
   refusal(request: Pick<UpgradeRequest, "address" | "header">): Reply | undefined {
-    const { limits, rateLimit } = this.with_;
-    const origin = request.header("origin");
-    if (origin !== undefined && !this.with_.allowsOrigin(origin, request.header("host"))) return refused("FORBIDDEN");
-    if (!this.accepting) return refused("UNAVAILABLE");
-    const { sockets, strangers } = this.addresses.of(request.address);
-    const full =
-      this.connections.size >= limits.sockets ||
-      sockets >= limits.socketsPerAddress ||
-      strangers >= limits.strangersPerAddress;
-    return full && rateLimit === "on" ? refused("RATE_LIMITED") : undefined;
+    return this.admission.refusal(request, this.connections.size);
+  }
+
+  /** How many are open from each address, also of those that are not yet anybody's. */
+  get addresses(): Addresses {
+    return this.admission.addresses;
   }
 
   open(socket: Socket): void {
@@ -133,15 +141,29 @@ export class Gateway implements EngineHandlers {
     if (!connection) return;
     const frames = splitFrames(text);
     if (!frames) return connection.end(CLOSES.BAD_FRAME);
-    this.frames(socket, frames);
+    this.with_.metrics.framesIn(connection.wire, frames.length);
+    for (const frame of frames)
+      if (!connection.closed && this.manners.heeds(connection)) this.frame(connection, frame, true);
   }
 
-  /** What a socket says, taken apart. */
-  frames(socket: Socket, frames: readonly RawFrame[]): void {
+  /** A frame that a socket of another wire makes of what it heard, which alone is counted. */
+  ask(socket: Socket, frame: RawFrame): void {
     const connection = socket.data as Connection | undefined;
-    if (!connection) return;
-    this.with_.metrics.framesIn(connection.wire, frames.length);
-    for (const frame of frames) if (!connection.closed) this.frame(connection, frame);
+    if (connection && !connection.closed) this.frame(connection, frame, false);
+  }
+
+  /** Counts a call of a client of another wire. Throws RATE_LIMITED. */
+  throttle(socket: Socket): void {
+    const connection = socket.data as Connection | undefined;
+    if (connection) this.manners.throttle(connection);
+  }
+
+  /** Counts what a socket of another wire heard. False: it is too much, and the socket is closed. */
+  heeds(socket: Socket): boolean {
+    const connection = socket.data as Connection | undefined;
+    if (!connection || connection.closed) return false;
+    this.with_.metrics.framesIn(connection.wire, 1);
+    return this.manners.heeds(connection);
   }
 
   binary(socket: Socket): void {
@@ -161,6 +183,7 @@ export class Gateway implements EngineHandlers {
     this.with_.hub.close(connection);
     this.addresses.closed(socket.address, !connection.token);
     if (connection.user !== undefined) this.drop(connection, connection.user);
+    if (this.connections.size === 0) this.emptied?.();
   }
 
   request(exchange: HttpExchange): void {
@@ -189,7 +212,7 @@ export class Gateway implements EngineHandlers {
     const warn = Math.min(WARN, (this.with_.tokens.ttl * 1000) / 2);
     for (const connection of this.connections) {
       const { token } = connection;
-      if (connection.leaveAt !== null && connection.leaveAt <= monotonic) connection.end(CLOSES.GOING_AWAY);
+      if (connection.leaveAt !== null && connection.leaveAt <= monotonic) this.leave(connection, monotonic);
       else if (!token) {
         if (stoodStill) continue;
         const silent = monotonic - connection.openedAt;
@@ -201,6 +224,7 @@ export class Gateway implements EngineHandlers {
         connection.reply(encode({ t: "expiring", inMs: Math.max(0, token.expiresAt - now) }));
       }
     }
+    for (const slow of this.with_.memory.look(this.connections)) slow.end(CLOSES.TOO_SLOW);
     this.with_.hub.sweep();
     this.with_.commands.sweep();
   }
@@ -217,6 +241,22 @@ export class Gateway implements EngineHandlers {
     return this.connections.size;
   }
 
+  /** Has those leave that consist of requests, which nobody takes any more. */
+  leaveRequests(): void {
+    for (const connection of this.connections) if (connection.socket.requests) connection.leave(CLOSES.GOING_AWAY);
+  }
+
+  /** Has everybody leave as soon as he is answered. */
+  leaveAll(): void {
+    for (const connection of [...this.connections]) connection.leave(CLOSES.GOING_AWAY);
+  }
+
+  /** Resolves when the last socket is gone. */
+  left(): Promise<void> {
+    if (this.connections.size === 0) return Promise.resolve();
+    return new Promise(resolve => (this.emptied = resolve));
+  }
+
   closeAll(reason: Close): void {
     for (const connection of [...this.connections]) connection.end(reason);
   }
@@ -224,7 +264,7 @@ export class Gateway implements EngineHandlers {
   /** Throws UNAUTHENTICATED or UNAVAILABLE. */
   verify(text: string): VerifiedToken {
     const token = this.with_.tokens.verify(text);
-    if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE", undefined, { retryAfterMs: spread(RETRY) });
+    if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE", undefined, { retryAfterMs: jittered(RETRY) });
     if (this.with_.revocations.refuses(token)) throw new RookeryError("UNAUTHENTICATED", "The token was revoked.");
     return token;
   }
@@ -248,6 +288,12 @@ export class Gateway implements EngineHandlers {
     return token;
   }
 
+  /** It is his turn; who is not answered in time goes without. */
+  private leave(connection: Connection, now: number): void {
+    if (!connection.left) connection.leave(CLOSES.GOING_AWAY);
+    else if (now - (connection.leaveAt ?? now) > LAST_ANSWER) connection.end(CLOSES.GOING_AWAY);
+  }
+
   private drop(connection: Connection, user: string): void {
     const own = this.with_.hub.users.get(user);
     own?.delete(connection);
@@ -256,12 +302,13 @@ export class Gateway implements EngineHandlers {
     this.with_.present(user, false);
   }
 
-  private frame(connection: Connection, raw: RawFrame): void {
+  private frame(connection: Connection, raw: RawFrame, throttled: boolean): void {
     const i = Number.isInteger(raw.i) ? raw.i : undefined;
     try {
+      if (connection.left) throw new RookeryError("UNAVAILABLE");
       if (!connection.token && raw.t !== "hello") throw new RookeryError("UNAUTHENTICATED", "Say hello first.");
       const frame = checkFrame(raw);
-      if (frame.t !== "send") this.throttle(connection);
+      if (throttled && frame.t !== "send") this.manners.throttle(connection);
       // The protocol's own form of ping has no number, and its pong none.
       if (frame.t === "ping") return connection.reply(answer("pong", i));
       if (frame.t === "hello") return this.hello(connection, frame, i);
@@ -291,33 +338,10 @@ export class Gateway implements EngineHandlers {
     this.with_.commands.hello(connection, frame, i);
     connection.greeted = true;
   }
-
-  private throttle(connection: Connection): void {
-    const { rateLimit, metrics, clock } = this.with_;
-    if (rateLimit === "off") return;
-    const now = clock.monotonic();
-    const retryAfterMs = untilToken(this.frameRate, connection.framesFullAt, now);
-    if (retryAfterMs === 0)
-      return void (connection.framesFullAt = afterToken(this.frameRate, connection.framesFullAt, now));
-    metrics.rateLimited("frame", rateLimit === "on");
-    if (rateLimit === "on") throw new RookeryError("RATE_LIMITED", "Too many frames.", { retryAfterMs });
-  }
 }
-
-/** Half to one and a half of it, so that not all come back in one moment. */
-const spread = (ms: number): number => Math.round(ms * (0.5 + Math.random()));
 
 class TooManyError extends RookeryError {
   constructor() {
     super("RATE_LIMITED", "Too many connections.");
   }
-}
-
-function refused(code: "NOT_FOUND" | "FORBIDDEN" | "UNAVAILABLE" | "RATE_LIMITED"): Reply {
-  const { status, title } = ERRORS[code];
-  return {
-    status,
-    headers: { "content-type": "application/problem+json" },
-    body: JSON.stringify({ type: "about:blank", title, status, code }),
-  };
 }

@@ -56,7 +56,7 @@ export class Replayer {
     const subscription = connection.own(room);
     const { ending } = subscription;
     const offset = ending?.at ?? feed.head.offset;
-    const sent = send(connection.socket, cursor, offset, entries ?? [], ending?.changed);
+    const sent = send(connection.socket, room, cursor, offset, entries ?? [], ending?.changed);
     subscription.replayed += sent.bytes;
     const cause = entries === null ? "log" : whyNot(sent, cursor, offset, subscription.replayed);
     if (cause) {
@@ -106,27 +106,35 @@ const showsChanged = ({ offset, kind, target }: RoomEvent, changed: ReadonlySet<
 /** Sends entries after a cursor up to a head, as many as the socket may be ahead by, at least one if it has taken all. */
 function send(
   socket: Socket,
+  room: string,
   after: number,
   head: number,
   entries: readonly Framed[],
   changed: ReadonlySet<number> = NOTHING,
 ): Sent {
   const most = AHEAD - socket.buffered;
-  const parts: Buffer[] = [];
+  const ready: Framed[] = [];
   const sent = { cursor: after, bytes: 0, hole: false, hidden: false };
   for (const entry of entries) {
     // The log may be ahead of the bus: what the feed has yet to pass on, everybody gets from there, once.
     if (entry.event.offset > head) break;
     sent.hole = entry.event.offset !== sent.cursor + 1;
     sent.hidden = showsChanged(entry.event, changed);
-    if (sent.hole || sent.hidden || (parts.length > 0 && sent.bytes + entry.bytes.length > most)) break;
-    if (parts.length > 0) parts.push(NEWLINE);
-    parts.push(entry.bytes);
+    if (sent.hole || sent.hidden || (ready.length > 0 && sent.bytes + entry.bytes.length > most)) break;
+    ready.push(entry);
     sent.bytes += entry.bytes.length + 1;
     sent.cursor = entry.event.offset;
   }
-  if (parts.length > 0) socket.send(parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts));
+  if (ready.length === 0) return sent;
+  if (socket.entries) socket.entries(room, ready);
+  else socket.send(joined(ready));
   return sent;
+}
+
+function joined(entries: readonly Framed[]): Buffer {
+  const [first, ...more] = entries.map(({ bytes }) => bytes);
+  if (!first || more.length === 0) return first ?? Buffer.alloc(0);
+  return Buffer.concat([first, ...more.flatMap(bytes => [NEWLINE, bytes])]);
 }
 
 /** Why a replay cannot go on; null if it can. */

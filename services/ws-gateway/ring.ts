@@ -8,9 +8,11 @@ const SIZE = 256 * 1024;
 /** Makes the frame of an entry. */
 export type Encode = (event: RoomEvent) => string;
 
-/** An entry and its bytes on the wire: made when somebody first is behind, then kept for all others who are. */
+/** An entry and its bytes on the wires: made when somebody first is behind, then kept for all others who are. */
 export class Framed {
   private made: Buffer | undefined;
+  /** The same as messages of other wires. */
+  private forms: Map<string, readonly string[]> | undefined;
 
   constructor(
     readonly event: RoomEvent,
@@ -18,7 +20,15 @@ export class Framed {
   ) {}
 
   get bytes(): Buffer {
-    return (this.made ??= Buffer.from(this.encode(this.event)));
+    return (this.made ??= ownBytes(this.encode(this.event)));
+  }
+
+  /** Its messages on another wire: made of its frame's text when somebody there is first behind. */
+  form(name: string, make: (text: string) => readonly string[]): readonly string[] {
+    this.forms ??= new Map();
+    const messages = this.forms.get(name) ?? make(this.encode(this.event));
+    this.forms.set(name, messages);
+    return messages;
   }
 
   /** The same entry after a change. */
@@ -26,6 +36,13 @@ export class Framed {
     const now = shownAfter(this.event, target);
     return now === this.event ? this : new Framed(now, this.encode);
   }
+}
+
+/** In memory of its own: a small part of Node's pool, kept for long, would keep all 8 KiB around it. */
+function ownBytes(text: string): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text));
+  bytes.write(text);
+  return bytes;
 }
 
 export type Target = NonNullable<RoomEvent["target"]>;

@@ -2,6 +2,7 @@ import { CLOSES } from "../core/closes";
 import type { Clock } from "../core/clock";
 import { Deadlines } from "../core/deadline";
 import { invalidField, publicError, readError, RookeryError } from "../core/errors";
+import { jittered } from "../core/jitter";
 import type { Limits } from "../core/limits";
 import { answer, encode, errorAnswer, welcomeFrame, type FrameOf } from "../core/protocol";
 import type { VerifiedToken } from "../core/tokens";
@@ -34,7 +35,7 @@ type OwnFeed = ReturnType<Hub["admitFeed"]>;
 type Answered = (rooms: object, feed: OwnFeed | undefined) => string | null;
 
 /** Changes of subscriptions of one connection that may wait. */
-const TURNS = 100;
+const TURNS = 1_000;
 /** Milliseconds, on the average, until one comes back who came when too many did. */
 const PUT_OFF = 3_000;
 /** Milliseconds within which a change of subscriptions is answered, its turn included. */
@@ -79,7 +80,7 @@ export class Subscriptions {
 
   /** More at a time would only all be late: who comes beyond them does so again when these are through. */
   private putOff(connection: Connection, i: number | undefined): void {
-    const retryAfterMs = Math.round(PUT_OFF * (0.5 + Math.random()));
+    const retryAfterMs = jittered(PUT_OFF);
     if (i !== undefined)
       connection.reply(errorAnswer(i, publicError(new RookeryError("UNAVAILABLE", undefined, { retryAfterMs }))));
     connection.reply(encode({ t: "reconnect", afterMs: retryAfterMs }));
@@ -147,12 +148,12 @@ export class Subscriptions {
     });
   }
 
-  private checkCount({ rooms }: Connection, wanted: readonly string[], user: string): void {
-    const limit = this.with_.limits.rooms;
+  private checkCount({ rooms, socket }: Connection, wanted: readonly string[], user: string): void {
+    const limit = this.with_.limits.rooms + (socket.ownRooms ?? 0);
     if (rooms.size + wanted.length <= limit) return;
     const all = new Set([...rooms.keys(), ...wanted]);
     all.delete(user);
-    if (all.size > limit) throw invalidField("rooms", `At most ${limit}.`);
+    if (all.size > limit) throw invalidField("rooms", `At most ${this.with_.limits.rooms}.`);
   }
 
   /**

@@ -3,7 +3,6 @@ import { RoomWriters } from "../../mixins/writers";
 import { metricsOf, type Outcome } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { nodesWith } from "../../mixins/nodes";
-import { CLOSES } from "../core/closes";
 import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
@@ -11,12 +10,14 @@ import { RevocationFeed } from "../core/revocation-feed";
 import * as rules from "../core/rules";
 import { AccessReader } from "./access-reader";
 import { Commands, type Services } from "./commands";
+import { Departure } from "./departure";
 import { createEngine, type Engine } from "./engine";
 import { Gateway } from "./gateway";
 import { HttpHandover } from "./handover";
 import { HeadReader } from "./head-reader";
 import { HeadWatch } from "./head-watch";
 import { Hub } from "./hub";
+import { MemoryBudget } from "./memory-budget";
 import { Operators } from "./operators";
 import { PresenceReport } from "./presence-report";
 import { Watchers } from "./watchers";
@@ -27,6 +28,7 @@ interface GatewayService extends Service {
   engine: Engine;
   gateway: Gateway;
   entrance: Entrance;
+  departure: Departure;
   operators: Operators;
   watchers: Watchers;
   writers: RoomWriters;
@@ -41,10 +43,6 @@ interface GatewayService extends Service {
 const SWEEP = 1_000;
 /** Milliseconds without NATS after which a gateway counts as cut off: revocations must reach open sockets or close them. */
 const CUT_OFF = 10_000;
-/** Milliseconds given to sends and requests under way when the gateway stops. */
-const SETTLE = 5_000;
-/** Milliseconds over which clients are told to come back after a stop. */
-const SPREAD = 10_000;
 /** Seconds over which a drain is spread unless the operator says otherwise, and at most. */
 const DRAIN = 30;
 const DRAIN_MOST = 3_600;
@@ -226,6 +224,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       clock,
       limits,
       rateLimit: config.rateLimit,
+      memory: new MemoryBudget(limits, () => process.memoryUsage.rss(), process.constrainedMemory()),
       allowsOrigin: (from, host) => config.allowedOrigins.includes(from) || isOwnOrigin(from, host),
       request: exchange => handover.handle(exchange),
       present: (user, online) => this.presence.set(user, online),
@@ -248,6 +247,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     });
     this.engine = await createEngine(config.engine, this.entrance.doors, {
       maxPayload: limits.frame,
+      largerAt: this.entrance.largerAt,
       maxBackpressure: BACKPRESSURE,
       idleTimeout: IDLE,
       trustProxies: config.trustedProxies,
@@ -255,6 +255,10 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     const { name, fallback } = this.engine;
     this.logger.info(`engine ${name}${fallback ? ` (${fallback})` : ""}`);
     await listen(this.engine, platform);
+    const { engine, gateway, entrance } = this;
+    const others = (): boolean => nodesWith(via, "ws-gateway").some(node => node !== via.nodeID);
+    this.departure = new Departure({ engine, gateway, entrance, others });
+    platform.beforeStop.push(() => this.departure.begin());
     this.operators = new Operators({ connections: this.gateway.connections, hub, clock });
     const watch =
       link &&
@@ -299,20 +303,10 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     });
   },
 
-  /** No new sockets, sends and requests under way answered, everybody told when to come back, then closed with a code that resumes. */
   async stopped(this: GatewayService) {
-    if (!this.engine) return;
+    if (!this.departure) return;
+    await this.departure.finish();
     clearInterval(this.sweeper);
-    this.engine.stopListening();
-    this.gateway.drainAll(SPREAD);
-    const inTime = (settled: Promise<void>): Promise<void> =>
-      Promise.race([settled, new Promise<void>(resolve => setTimeout(resolve, SETTLE).unref())]);
-    await inTime(this.writers.settled());
-    // Answers of the last sends leave with the tick that follows them.
-    await new Promise(resolve => setImmediate(resolve));
-    this.gateway.closeAll(CLOSES.GOING_AWAY);
-    // Sessions that consist of requests end with one: their last words are its answer.
-    await inTime(this.engine.settled());
     this.writers.close();
     await this.presence.close();
     await this.engine.close();
@@ -344,8 +338,10 @@ function isOwnOrigin(origin: string, host: string | undefined): boolean {
 
 /** Sessions over HTTP that other gateways hold. Who is not there holds none. */
 function remoteSessions(via: GatewayService["broker"]): EntranceDependencies["remote"] {
-  const there = (nodeID: string): boolean => nodesWith(via, "ws-gateway").includes(nodeID);
+  const nodes = (): string[] => nodesWith(via, "ws-gateway");
+  const there = (nodeID: string): boolean => nodes().includes(nodeID);
   return {
+    nodes,
     take: async (nodeID, params) =>
       there(nodeID) ? call(via, "ws-gateway.httpTake", params, { nodeID, timeout: params.wait + HTTP_TIMEOUT }) : null,
     put: async (nodeID, params) =>

@@ -1,5 +1,7 @@
-import type { Argument, Kind } from "../../core/calls";
+import Validator from "fastest-validator";
+import { KINDS, type Argument, type Kind } from "../../core/calls";
 import { invalidField } from "../../core/errors";
+import { SEND_BODY } from "../../core/frames";
 import type { SendBody } from "../../core/send";
 
 /** Checked arguments of a call by their names. */
@@ -16,7 +18,7 @@ export interface Arguments {
   payload: SendBody;
 }
 
-const BODY: ReadonlySet<string> = new Set(["text", "clientId", "attachments", "replyTo", "metadata"]);
+const BODY: ReadonlySet<string> = new Set(Object.keys(SEND_BODY));
 
 /** Of a list, by place. Throws INVALID where one is not what is asked for. */
 export function argumentsAt(list: unknown, wanted: readonly Argument[]): Arguments {
@@ -50,14 +52,22 @@ function taken(
   return all as Arguments;
 }
 
+const validator = new Validator({ useNewCustomCheckerFunction: true });
+
+function checkOf(kind: Kind): (value: unknown) => string | null {
+  const { rule, complaint } = KINDS[kind];
+  const check = validator.compile({ value: rule } as never) as (given: object) => unknown;
+  return value => (check({ value }) === true ? null : complaint);
+}
+
 /** What is wrong with a value; null if nothing is. What a text or a message may be is checked where it is used. */
 const CHECKS: Record<Kind, (value: unknown) => string | null> = {
-  id: value => (typeof value === "string" && value !== "" && value.length <= 200 ? null : "Give an id."),
-  text: value => (typeof value === "string" ? null : "Give a text."),
-  flag: value => (typeof value === "boolean" ? null : "Give true or false."),
-  seq: value => (Number.isSafeInteger(value) && (value as number) >= 0 ? null : "Give a whole number."),
+  id: checkOf("id"),
+  text: checkOf("text"),
+  flag: checkOf("flag"),
+  seq: checkOf("seq"),
   message(value) {
-    if (!isObject(value)) return "Give a text or a message.";
+    if (!isObject(value)) return KINDS.message.complaint;
     const strange = Object.keys(value).find(key => !BODY.has(key));
     return strange === undefined ? null : `There is no field ${strange.slice(0, 64)}.`;
   },

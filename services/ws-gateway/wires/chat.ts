@@ -1,21 +1,25 @@
 import { CLOSES } from "../../core/closes";
 import type { CallName } from "../../core/calls";
-import type { Conversation, UserNotes } from "../../core/model";
-import type { ClientFrame } from "../../core/protocol";
+import { RookeryError, type ErrorCode } from "../../core/errors";
+import type { Conversation, Message, UserNotes } from "../../core/model";
+import type { ClientFrame, RoomState } from "../../core/protocol";
 import type { Arguments } from "./arguments";
-import { failed, type Answer, type Heard, type Outcome, type Port } from "./wire";
+import { outcomeOf, refusedWith, type Answer, type Heard, type Outcome, type Port } from "./wire";
 
 type Done = (outcome: Outcome) => void;
 
 /** Conversations read by one call, the most a page may have. */
 const PAGE = 100;
-/** People whose presence is told of, and direct rooms that are read without being joined; a socket's limits are not below. */
-const CONTACTS = 400;
+/** Direct rooms that are read without being joined, the newest first. */
+const DIRECTS = 5_000;
 /** Pages of history fetched for one who joins from far behind; one page more is a client that should use REST. */
 const PAGES = 4_000;
 
 /** Messages of a page of history: few enough that no page alone is more than may wait for a client. */
 const HISTORY = 25;
+/** Joins and leaves of one room that may wait for each other. */
+const TURNS = 20;
+
 /** Bytes that may wait for a client before it gets another page, and milliseconds until that is looked at again. */
 const AHEAD = 128 * 1024;
 const BREATH = 20;
@@ -28,8 +32,14 @@ const none = (): void => undefined;
  */
 export class Chat {
   private user = "";
+  /** People whose presence is told of at most. */
+  private watched = 0;
   private readonly directs = new Set<string>();
   private readonly contacts = new Set<string>();
+  /** Joins and leaves of a room that wait for the one under way. */
+  private readonly turns = new Map<string, (() => void)[]>();
+  /** Rooms of which what was missed is on its way, and who waits for it to be there: what has this offset is the last. */
+  private readonly arriving = new Map<string, { offset: number; arrived: (outcome?: Outcome) => void }>();
 
   constructor(private readonly port: Port) {
     port.heard = frame => this.heard(frame);
@@ -38,15 +48,16 @@ export class Chat {
   /** Signs in, and reads the direct rooms; `done` is told when both is done. */
   hello(token: string, done: Done): void {
     this.port.ask({ t: "hello", token }, answer => {
-      if (answer.t === "welcome") this.port.own((this.user = (answer["user"] as { id: string }).id));
       if (answer.t !== "welcome") return done(outcomeOf(answer));
+      this.watched = (answer["limits"] as { watch: number }).watch;
+      this.port.own((this.user = (answer["user"] as { id: string }).id));
       this.readDirects(null, () => done(outcomeOf(answer)));
     });
   }
 
   /**
-   * Becomes a member if need be and reads the room, from behind the message `afterSeq` on, if one is given.
-   * Result: `offset`, `lastSeq`.
+   * Becomes a member if need be and reads the room, from behind the message `afterSeq` on, if one is given: done when what
+   * was missed has been told. Result: `offset`, `lastSeq`.
    */
   private join(channelId: string, afterSeq: number | undefined, done: Done): void {
     this.call("rooms.join", { id: channelId }, joined => {
@@ -54,8 +65,8 @@ export class Chat {
       if (afterSeq === undefined) return this.read(channelId, null, done);
       if (afterSeq === 0) return this.read(channelId, 0, done, afterSeq);
       this.port.ask({ t: "history", room: channelId, after: afterSeq - 1, limit: 1 }, answer => {
-        if (answer.t !== "ok") return done(failed(answer));
-        const [next] = answer["items"] as Numbered[];
+        if (answer.t !== "ok") return done(outcomeOf(answer));
+        const [next] = answer["items"] as Placed[];
         // Behind all there is, or where the message has left the log: from what is left of it.
         const from = !next ? null : next.seq === afterSeq ? next.offset : next.offset - 1;
         this.read(channelId, from, done, afterSeq);
@@ -69,11 +80,15 @@ export class Chat {
     { channelId, id, text, emoji, on, isTyping, seq, afterSeq, payload }: Arguments,
     done: Done,
   ): void {
+    // How much may be sent is a matter of the user, not of the socket.
+    if (name !== "message") this.port.throttle();
     switch (name) {
       case "join":
-        return this.join(channelId, afterSeq, done);
+        return this.inTurn(channelId, ended => this.join(channelId, afterSeq, ended), done);
       case "leave":
-        return this.ask({ t: "unsub", rooms: [channelId] }, done);
+        // What is read without being joined cannot be left.
+        if (this.directs.has(channelId)) return done({ ok: true, result: {} });
+        return this.inTurn(channelId, ended => this.ask({ t: "unsub", rooms: [channelId] }, ended), done);
       case "message":
         return this.ask({ ...payload, t: "send", room: channelId }, done);
       case "typing":
@@ -107,15 +122,41 @@ export class Chat {
   /** @param afterSeq what the client has, where it is to get what follows even if that is more than is replayed */
   private read(room: string, from: number | null, done: Done, afterSeq?: number, pages = 0): void {
     this.port.ask({ t: "sub", rooms: [room], from: { [room]: from } }, answer => {
-      if (answer.t !== "ok") return done(failed(answer));
-      const state = (answer["rooms"] as Record<string, State>)[room] as State;
-      if (state.state === "denied")
-        return done({ ok: false, error: { code: state.code, status: 403, title: "" } as never });
+      if (answer.t !== "ok") return done(outcomeOf(answer));
+      const state = (answer["rooms"] as Record<string, RoomState>)[room] as RoomState;
+      if (state.state === "denied") return done(refusedWith(new RookeryError(state.code)));
       // More than is replayed; or what he has was the last when we looked, and is not any more.
       const behind = state.state === "reset" || (from === null && afterSeq !== undefined && state.seq > afterSeq);
       if (behind && afterSeq !== undefined) return this.fetch(room, afterSeq, state.offset, done, pages);
-      done({ ok: true, result: { offset: state.offset, lastSeq: state.seq } });
+      const joined: Outcome = { ok: true, result: { offset: state.offset, lastSeq: state.seq } };
+      if (state.state !== "replayed") return done(joined);
+      this.arriving.set(room, { offset: state.offset, arrived: (outcome = joined) => done(outcome) });
     });
+  }
+
+  /** A frame that came to this client alone may be the last of what he missed; he is told after it. */
+  private arrive({ t, room, offset, code }: Heard): void {
+    const waiting = this.arriving.get(room as string);
+    if (!waiting || !(t === "unsub" || (t === "event" && (offset as number) >= waiting.offset))) return;
+    this.arriving.delete(room as string);
+    const lost = t === "unsub" ? refusedWith(new RookeryError(code as ErrorCode)) : undefined;
+    queueMicrotask(() => waiting.arrived(lost));
+  }
+
+  /** A leave that overtook a join, or a second join, would leave the room read twice or not at all. */
+  private inTurn(room: string, work: (ended: Done) => void, done: Done): void {
+    const turn = (): void =>
+      work(outcome => {
+        done(outcome);
+        const next = this.turns.get(room)?.shift();
+        if (next) next();
+        else this.turns.delete(room);
+      });
+    const waiting = this.turns.get(room);
+    if (waiting && waiting.length >= TURNS) throw new RookeryError("RATE_LIMITED", "Too much at once.");
+    if (waiting) return void waiting.push(turn);
+    this.turns.set(room, []);
+    turn();
   }
 
   /** Too far behind for a replay: what was missed comes page by page, and the rest as a replay. */
@@ -131,8 +172,8 @@ export class Chat {
     if (this.port.closed) return;
     if (this.port.buffered > AHEAD) return void setTimeout(() => this.page(room, after, head, done, pages), BREATH);
     this.port.ask({ t: "history", room, after, limit: HISTORY }, answer => {
-      if (answer.t !== "ok") return done(failed(answer));
-      const items = answer["items"] as Numbered[];
+      if (answer.t !== "ok") return done(outcomeOf(answer));
+      const items = answer["items"] as Placed[];
       for (const item of items) this.port.missed(room, item);
       const last = items.at(-1);
       if (!last) return this.read(room, head, done, after, pages + 1);
@@ -155,13 +196,13 @@ export class Chat {
       const found = items.filter(({ type, id }) => type === "direct" && !this.directs.has(id));
       for (const conversation of found) this.know(conversation);
       const next = (): void => {
-        if (page > 1 && this.directs.size < CONTACTS) return this.readDirects(page - 1, done);
+        if (page > 1 && this.directs.size < DIRECTS) return this.readDirects(page - 1, done);
         this.watch();
         done();
       };
       const rooms = found.map(({ id }) => id);
       if (rooms.length === 0) return next();
-      this.port.ask({ t: "sub", rooms }, answer => (answer.t === "ok" ? next() : this.port.end(CLOSES.BUSY)));
+      this.port.ask({ t: "sub", rooms }, answer => (isRead(answer) ? next() : this.port.end(CLOSES.BUSY)));
     });
   }
 
@@ -172,11 +213,12 @@ export class Chat {
   }
 
   private watch(): void {
-    const users = [...this.contacts].slice(0, CONTACTS);
+    const users = [...this.contacts].slice(0, this.watched);
     if (users.length > 0) this.port.ask({ t: "watch", users }, none);
   }
 
   private heard(frame: Heard): void {
+    if (this.arriving.size > 0) this.arrive(frame);
     // What was skipped he cannot ask for on this wire; coming again he says what he has, and gets what follows.
     if (frame.t === "reset" || (frame.t === "user" && frame["kind"] === "reset")) return this.port.end(CLOSES.BUSY);
     if (frame.t !== "user" || frame["kind"] !== "member") return;
@@ -184,20 +226,19 @@ export class Chat {
     if (change !== "join" || !room || !("type" in room) || room.type !== "direct" || this.directs.has(room.id)) return;
     this.know(room);
     // From its beginning: what was said first may be there before this is heard of.
-    this.port.ask({ t: "sub", rooms: [room.id], from: { [room.id]: 0 } }, none);
+    this.port.ask({ t: "sub", rooms: [room.id], from: { [room.id]: 0 } }, answer => {
+      if (!isRead(answer)) this.port.end(CLOSES.BUSY);
+    });
     this.watch();
   }
 }
 
-interface Numbered {
-  seq: number;
-  offset: number;
+/** Whether nothing was refused that would be granted another time. */
+function isRead(answer: Answer): boolean {
+  if (answer.t !== "ok") return false;
+  const states = Object.values(answer["rooms"] as Record<string, RoomState>);
+  return !states.some(state => state.state === "denied" && state.code === "UNAVAILABLE");
 }
 
-type State = { state: "live" | "replayed" | "reset"; offset: number; seq: number } | { state: "denied"; code: string };
-
-function outcomeOf(answer: Answer): Outcome {
-  if (answer.t === "err") return failed(answer);
-  const { t: _t, i: _i, ...result } = answer;
-  return { ok: true, result };
-}
+/** As far as it matters here. */
+type Placed = Pick<Message, "seq" | "offset">;

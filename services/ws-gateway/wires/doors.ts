@@ -17,6 +17,8 @@ import { WireSocket } from "./wire-socket";
 export interface Door extends HttpDoor {
   /** What a WebSocket there begins with: its token, or nothing, since that comes later. `none`: there are none. */
   webSockets: "token" | "open" | "none";
+  /** What is wrong with the query of one who wants a WebSocket; absent or undefined: nothing. */
+  fault?(query: URLSearchParams): Reply | undefined;
   /** For a WebSocket that goes on with a session over HTTP: what listens until it has moved; undefined for any other. */
   resume?(socket: Socket, query: URLSearchParams, sessions: HttpSessions): Listener | undefined;
 }
@@ -39,19 +41,22 @@ class Entering {
   ) {}
 }
 
-/** A WebSocket that is not yet anybody's. */
+/** A WebSocket that is not yet anybody's, or stands for a session of another gateway. */
 class Waiting {
-  constructor(
-    readonly listener: Listener,
-    /** Monotonic milliseconds; null before the first look. */
-    public since: number | null = null,
-  ) {}
+  /** Monotonic milliseconds; null before the first look. */
+  since: number | null = null;
+  /** Nobody knows yet whether it has a session. */
+  stranger = true;
+
+  constructor(readonly listener: Listener) {}
 }
 
 /** Milliseconds in which a WebSocket that was opened to go on with a session does so. */
 const MOVING = 20_000;
-/** WebSockets that may be doing so. */
+/** WebSockets that may be doing so; beyond it the oldest goes. */
 const WAITING = 2_000;
+/** Share of those that stand for sessions of other gateways which leave each second of a drain. */
+const LEAVING = 0.2;
 
 /** All doors of the engine: the native one is the gateway itself, the rest translate for it. */
 export class Doors implements EngineHandlers {
@@ -59,6 +64,7 @@ export class Doors implements EngineHandlers {
   private readonly pingedAt = new Map<Wire, number>();
 
   private readonly waiting = new Set<Socket>();
+  private strangers = 0;
 
   /** @param http answers what is no WebSocket's at a door */
   constructor(
@@ -75,8 +81,9 @@ export class Doors implements EngineHandlers {
     if (door.webSockets === "none") return problem("NOT_FOUND");
     const refusal = this.gateway.refusal(request);
     if (refusal) return refusal;
-    if (this.waiting.size >= WAITING) return problem("UNAVAILABLE");
     const query = new URLSearchParams(request.query);
+    const fault = door.fault?.(query);
+    if (fault) return fault;
     const token = tokenOf(query, request.header("authorization"));
     if (door.webSockets === "open") return { data: new Entering(door, query, token, "") };
     try {
@@ -97,6 +104,9 @@ export class Doors implements EngineHandlers {
     if (listener) {
       socket.data = new Waiting(listener);
       this.waiting.add(socket);
+      this.strangers++;
+      this.makeRoom();
+      this.gateway.addresses.opened(socket.address);
     } else this.enter(socket, door.wire, token, randomUUID());
   }
 
@@ -108,13 +118,13 @@ export class Doors implements EngineHandlers {
   message(socket: Socket, text: string): void {
     const inside = socket.data;
     if (inside instanceof WireSocket) inside.hear(text);
-    else if (inside instanceof Waiting) inside.listener.text(text);
+    else if (inside instanceof Waiting) this.heard(socket, inside, text);
     else this.gateway.message(socket, text);
   }
 
   binary(socket: Socket): void {
     const inside = socket.data;
-    if (inside instanceof WireSocket) inside.end(CLOSES.BAD_FRAME);
+    if (inside instanceof WireSocket) inside.hearBinary();
     else if (inside instanceof Waiting) socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
     else this.gateway.binary(socket);
   }
@@ -128,7 +138,7 @@ export class Doors implements EngineHandlers {
     const inside = socket.data;
     if (inside instanceof WireSocket) this.left(inside, code);
     else if (inside instanceof Waiting) {
-      this.waiting.delete(socket);
+      this.settled(socket, inside);
       inside.listener.closed();
     } else this.gateway.close(socket, code);
   }
@@ -154,11 +164,42 @@ export class Doors implements EngineHandlers {
     }
   }
 
+  /** Those that are nobody's here have no place in a drain, which tells each when to go. */
+  closeWaiting(): void {
+    for (const socket of this.waiting) socket.end(CLOSES.GOING_AWAY.code, CLOSES.GOING_AWAY.reason);
+  }
+
+  /** Who has had the most time to show his session goes first. */
+  private makeRoom(): void {
+    if (this.strangers <= WAITING) return;
+    for (const socket of this.waiting)
+      if ((socket.data as Waiting).stranger) return socket.end(CLOSES.NO_HELLO.code, CLOSES.NO_HELLO.reason);
+  }
+
+  private heard(socket: Socket, inside: Waiting, text: string): void {
+    inside.listener.text(text);
+    if (socket.data instanceof WireSocket) this.settled(socket, inside);
+    else if (inside.stranger && inside.listener.relaying) {
+      inside.stranger = false;
+      this.strangers--;
+      this.gateway.addresses.known(socket.address);
+    }
+  }
+
+  /** It is closed, or has become somebody's. */
+  private settled(socket: Socket, { stranger }: Waiting): void {
+    if (!this.waiting.delete(socket)) return;
+    if (stranger) this.strangers--;
+    this.gateway.addresses.closed(socket.address, stranger);
+  }
+
   private sweep(now: number): void {
+    const { shut } = this.gateway;
     for (const socket of this.waiting) {
-      const inside = socket.data;
-      if (!(inside instanceof Waiting) || inside.listener.relaying) this.waiting.delete(socket);
-      else if (now - (inside.since ??= now) > MOVING) socket.end(CLOSES.NO_HELLO.code, CLOSES.NO_HELLO.reason);
+      const inside = socket.data as Waiting;
+      if (shut && Math.random() < LEAVING) socket.end(CLOSES.GOING_AWAY.code, CLOSES.GOING_AWAY.reason);
+      else if (inside.stranger && now - (inside.since ??= now) > MOVING)
+        socket.end(CLOSES.NO_HELLO.code, CLOSES.NO_HELLO.reason);
     }
   }
 

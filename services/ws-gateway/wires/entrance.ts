@@ -25,11 +25,14 @@ const HEADERS = ["X-Requested-With", "X-SignalR-User-Agent", "Cache-Control"];
 /** All wires put together: the doors, and the HTTP they have in common. A new wire is one line here. */
 export class Entrance {
   readonly doors: Doors;
+  /** Doors where a WebSocket's message may be larger than a frame, and how large. Bytes. */
+  readonly largerAt: Readonly<Record<string, number>>;
   private readonly sessions: HttpSessions;
 
   constructor(private readonly with_: EntranceDependencies) {
     const { gateway, topics, allowedOrigins, signalr, longest } = with_;
     const all = [signalrDoor(signalr, longest), socketioDoor(longest), streamDoor()];
+    this.largerAt = Object.fromEntries(all.flatMap(({ path, longest: most }) => (most ? [[path, most]] : [])));
     this.sessions = new HttpSessions({
       ...with_,
       topics: topics.local,
@@ -58,6 +61,12 @@ export class Entrance {
 
   async end({ session, user }: HttpSession): Promise<{ ended: boolean }> {
     return { ended: await this.sessions.end(session, user) };
+  }
+
+  /** The gateway stops: ends what requests alone keep going, and what was to move here. */
+  close(): void {
+    this.doors.closeWaiting();
+    this.sessions.close();
   }
 
   /** Once a second. */

@@ -2,21 +2,17 @@ import type { Message } from "../../core/model";
 import type { PresenceChange } from "../../core/contract";
 import type { Happened, Heard } from "./wire";
 
-/**
- * What native frames mean to clients of the other wires; most mean nothing to them.
- * @param direct the two people of a direct room, else undefined
- */
-export function happenedIn(frames: readonly Heard[], direct: readonly string[] | undefined): Happened[] {
-  return frames.flatMap(frame => happened(frame, direct));
-}
-
 /** The objects of one native frame, which may be several. */
 export const framesOf = (text: string | Uint8Array): Heard[] => {
   const all = typeof text === "string" ? text : Buffer.from(text).toString("utf8");
   return all.split("\n").map(line => JSON.parse(line) as Heard);
 };
 
-function happened(frame: Heard, direct: readonly string[] | undefined): Happened[] {
+/**
+ * What a native frame means to clients of the other wires; most mean nothing to them.
+ * @param direct the two people of a direct room, else undefined
+ */
+export function happenedIn(frame: Heard, direct: readonly string[] | undefined): Happened[] {
   const channelId = frame["room"] as string;
   switch (frame.t) {
     case "event":

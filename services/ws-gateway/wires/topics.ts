@@ -52,17 +52,9 @@ export class Topics {
     return topicOf(wire, room);
   }
 
-  nameOf(wire: Wire, room: string): string {
-    return topicOf(wire, room);
-  }
-
   /** Who the two of a direct room are; to be said before it is read. */
   direct(room: string, members: readonly string[]): void {
     this.directs.set(room, members);
-  }
-
-  directOf(room: string): readonly string[] | undefined {
-    return this.directs.get(room);
   }
 
   /** To everybody who has that wire and is ready. */
@@ -76,7 +68,8 @@ export class Topics {
     for (const listener of this.listeners.get(room) ?? []) listener.send(text);
     const readers = this.rooms.get(room);
     if (!readers) return;
-    const told = { text, events: happenedIn(framesOf(text), this.directOf(room)) };
+    const direct = this.directs.get(room);
+    const told = { text: () => text, events: framesOf(text).flatMap(frame => happenedIn(frame, direct)) };
     for (const wire of readers.keys())
       for (const message of wire.encode(told)) this.toTopic(topicOf(wire, room), message);
   }
@@ -88,4 +81,4 @@ export class Topics {
 }
 
 /** No room's id has a space in it. */
-const topicOf = (wire: Wire, room: string): string => `${wire.name} ${room}`;
+export const topicOf = (wire: Wire, room: string): string => `${wire.name} ${room}`;

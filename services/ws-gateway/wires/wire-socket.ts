@@ -2,17 +2,27 @@ import { CLOSES, type Close } from "../../core/closes";
 import type { PresenceStatus } from "../../core/model";
 import type { ClientFrame, RawFrame } from "../../core/protocol";
 import type { Socket } from "../engine";
+import type { Framed } from "../ring";
 import { framesOf, happenedIn } from "./happened";
-import type { Topics } from "./topics";
+import { topicOf, type Topics } from "./topics";
 import type { Answer, Happened, Heard, Port, Session, Wire } from "./wire";
 
 /** What the gateway does for a socket whatever its wire. */
 export interface Inside {
-  frames(socket: Socket, frames: readonly RawFrame[]): void;
+  ask(socket: Socket, frame: RawFrame): void;
+  heeds(socket: Socket): boolean;
+  throttle(socket: Socket): void;
 }
 
-/** Calls of a client that are not answered yet; who has more is not listened to. */
-const ASKED = 1_000;
+/** Calls of a client that are not answered yet; more are refused. */
+const ASKED = 10_000;
+const TOO_MANY: Answer = {
+  t: "err",
+  code: "RATE_LIMITED",
+  status: 429,
+  detail: "Too much at once.",
+  retryAfterMs: 100,
+};
 
 /** A client of another wire, as the gateway sees it: a socket with native frames. Outside it is the transport's. */
 export class WireSocket implements Socket, Port {
@@ -68,10 +78,27 @@ export class WireSocket implements Socket, Port {
   }
 
   ask(frame: ClientFrame, answered: (answer: Answer) => void): void {
-    if (this.asked.size >= ASKED) return this.end(CLOSES.BAD_FRAME);
+    if (this.asked.size >= ASKED) return answered(TOO_MANY);
     const i = ++this.lastAsked;
     this.asked.set(i, answered);
-    this.inside.frames(this, [{ ...frame, i }]);
+    this.inside.ask(this, { ...frame, i });
+  }
+
+  heeds(): boolean {
+    return this.inside.heeds(this);
+  }
+
+  throttle(): void {
+    this.inside.throttle(this);
+  }
+
+  get ownRooms(): number {
+    return this.directs.size;
+  }
+
+  /** He has said who he is. */
+  get known(): boolean {
+    return this.user !== null;
   }
 
   direct(room: string, members: readonly string[]): void {
@@ -109,6 +136,11 @@ export class WireSocket implements Socket, Port {
     }
   }
 
+  hearBinary(): void {
+    if (!this.session.binary) this.end(CLOSES.BAD_FRAME);
+    else if (this.heeds()) this.session.binary();
+  }
+
   /** Native frames: answers go to who asked, the rest is told; what comes together is told together. */
   send(text: string | Uint8Array): void {
     let told: Heard[] = [];
@@ -127,12 +159,28 @@ export class WireSocket implements Socket, Port {
     this.tell(told);
   }
 
+  /** Of a replay: each is encoded once for all who have this wire. */
+  entries(room: string, entries: readonly Framed[]): void {
+    if (room === this.user) return this.send(entries.map(({ bytes }) => bytes.toString("utf8")).join("\n"));
+    const direct = this.directs.get(room);
+    this.cork(() => {
+      for (const entry of entries) {
+        const { offset, kind } = entry.event;
+        const messages = entry.form(`${this.spoken.name} ${direct ? "direct" : ""}`, text =>
+          this.spoken.encode({ text: () => text, events: happenedIn(JSON.parse(text) as Heard, direct) }),
+        );
+        this.heard({ t: "event", room, offset, kind });
+        for (const message of messages) this.transport.send(message);
+      }
+    });
+  }
+
   private tell(frames: readonly Heard[]): void {
     if (frames.length === 0) return;
     const events = frames
-      .flatMap(frame => happenedIn([frame], this.directs.get(frame["room"] as string)))
+      .flatMap(frame => happenedIn(frame, this.directs.get(frame["room"] as string)))
       .flatMap(event => this.news(event));
-    const text = frames.map(frame => JSON.stringify(frame)).join("\n");
+    const text = (): string => frames.map(frame => JSON.stringify(frame)).join("\n");
     for (const message of this.spoken.encode({ text, events })) this.transport.send(message);
   }
 
@@ -140,7 +188,7 @@ export class WireSocket implements Socket, Port {
   moveTo(transport: Socket): void {
     const old = this.transport;
     this.transport = transport;
-    const topics = [...this.topicNames()];
+    const topics = this.topicNames();
     for (const topic of topics) old.unsubscribe(topic);
     for (const topic of topics) transport.subscribe(topic);
   }
@@ -188,7 +236,7 @@ export class WireSocket implements Socket, Port {
   }
 
   private topicNames(): string[] {
-    const rooms = [...this.rooms].map(room => this.topics.nameOf(this.spoken, room));
+    const rooms = [...this.rooms].map(room => topicOf(this.spoken, room));
     return this.pinged ? [this.spoken.name, ...rooms] : rooms;
   }
 

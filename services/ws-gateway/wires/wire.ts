@@ -1,6 +1,6 @@
 import type { Wire as WireName } from "../../../config/metrics";
 import type { Close } from "../../core/closes";
-import type { PublicError } from "../../core/errors";
+import { publicError, type PublicError } from "../../core/errors";
 import type { PresenceStatus } from "../../core/model";
 import type { ClientFrame } from "../../core/protocol";
 
@@ -23,6 +23,8 @@ export interface Wire {
 export interface Session {
   /** What the client sent. */
   text(text: string): void;
+  /** A binary message came; absent: this wire has none. */
+  binary?(): void;
   /** One call over plain HTTP, where it is answered at once: resolves to the answer. */
   single?(text: string): Promise<string>;
   /** The last words before the end, if this wire has any. */
@@ -42,6 +44,10 @@ export interface Port {
   readonly requests: boolean;
   /** Says a native frame on the client's behalf; it is answered exactly once unless the connection ends before. */
   ask(frame: ClientFrame, answered: (answer: Answer) => void): void;
+  /** To be asked for each thing the client said, before it is looked into. False: he is not listened to any more. */
+  heeds(): boolean;
+  /** To be asked for each call that is no send, before anything is done for it. Throws RATE_LIMITED. */
+  throttle(): void;
   /** Told of every native frame that is no answer and comes to this client alone, and of all that its own feed has. */
   heard: (frame: Heard) => void;
   /** Whose feed its own is; to be said in the call that answers hello. */
@@ -61,7 +67,7 @@ export interface Port {
 /** What the gateway tells, but for answers. */
 export interface Told {
   /** Native frames, joined by newlines. */
-  text: string;
+  text(): string;
   /** What they mean to those who do not know them. */
   events: readonly Happened[];
 }
@@ -83,7 +89,11 @@ export type Happened =
   /** `came`: he was not there before; false: he was, and is not any more; absent: what he is has changed, or is first told. */
   | { name: "presence"; userId: string; status: PresenceStatus; came?: boolean };
 
-export const failed = (answer: Answer): Outcome => {
-  const { t: _t, i: _i, ...error } = answer;
-  return { ok: false, error: error as unknown as PublicError };
-};
+export function outcomeOf({ t, i: _i, ...rest }: Answer): Outcome {
+  return t === "err" ? { ok: false, error: rest as unknown as PublicError } : { ok: true, result: rest };
+}
+
+export const refusedWith = (error: unknown): Extract<Outcome, { ok: false }> => ({
+  ok: false,
+  error: publicError(error),
+});

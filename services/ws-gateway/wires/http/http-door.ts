@@ -37,6 +37,8 @@ export type HttpWire = (request: WireRequest) => Promise<Reply | undefined>;
 
 export interface HttpDoor {
   path: string;
+  /** Bytes of a body and of a WebSocket's message, where clients join what they say and it may be more than a frame. */
+  longest?: number;
   wire: Wire;
   http: HttpWire;
 }
@@ -44,7 +46,7 @@ export interface HttpDoor {
 export interface HttpDoorsDependencies {
   sessions: HttpSessions;
   cors: Cors;
-  /** Bytes of a request's body. */
+  /** Bytes of a body where the door says nothing. */
   longest: number;
   verify(token: string): VerifiedToken;
   refusal(request: { address: string; header(name: string): string | undefined }): Reply | undefined;
@@ -83,7 +85,7 @@ async function answer(
     address,
     token,
     identify: () => with_.verify(token),
-    body: () => bodyOf(req, with_.longest),
+    body: () => bodyOf(req, door.longest ?? with_.longest),
     sessions: with_.sessions,
     refusal: () => with_.refusal({ address, header: name => [req.headers[name]].flat()[0] }),
     stream: (headers, next, gone) => stream(res, headers, next, gone),

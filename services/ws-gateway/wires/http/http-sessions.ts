@@ -1,4 +1,5 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { CLOSES } from "../../../core/closes";
 import { RookeryError } from "../../../core/errors";
 import type { HttpPut, HttpSession, HttpTaken } from "../../../core/contract";
 import type { Socket } from "../../engine";
@@ -11,10 +12,14 @@ import type { LocalTopics } from "./local-topics";
 const LONELY = 30_000;
 /** Milliseconds after its end in which the last words can be fetched. */
 const LAST_WORDS = 5_000;
+/** Milliseconds that one call waits for what another node has. */
+const STEP = 2_000;
 /** Close code of who takes his leave. */
 const NORMAL = 1_000;
 /** Sessions of one gateway that are open: each has a request that waits, of which an engine takes so many. */
-const OPEN = 2_000;
+const OPEN = 6_000;
+/** Of those, sessions of which nobody has said whose they are: beyond it the oldest, who has had the most time, goes. */
+const STRANGERS = 2_000;
 /** Places that are kept, and of those for one user. */
 const MOST = 50_000;
 const RESERVED = 100;
@@ -54,6 +59,8 @@ export interface HttpSessionsDependencies {
   drained(socket: WireSocket): void;
   /** The same on another node. */
   remote: {
+    /** Ids of all gateways. */
+    nodes(): string[];
     take(node: string, params: HttpSession & { wait: number }): Promise<HttpTaken | null>;
     put(node: string, params: HttpSession & { text: string }): Promise<HttpPut | null>;
     end(node: string, params: HttpSession): Promise<{ ended: boolean }>;
@@ -68,18 +75,21 @@ export class HttpSessions {
   private readonly held = new Map<string, Held>();
   /** Of each user the sessions that are not open yet. */
   private readonly reserved = new Map<string, number>();
+  /** Sessions of anybody, the oldest first; some may have said by now whose they are. */
+  private readonly strangers = new Set<string>();
   private openCount = 0;
+  private closing = false;
 
   constructor(private readonly with_: HttpSessionsDependencies) {}
 
   /** Keeps a place for a session, which opens when it is first asked for. Returns its id. Throws RATE_LIMITED or UNAVAILABLE. */
   reserve(opening: Opening): string {
-    if (this.held.size >= MOST || this.openCount >= OPEN) throw new RookeryError("UNAVAILABLE");
+    if (this.held.size >= MOST) throw new RookeryError("UNAVAILABLE");
     const { user } = opening;
     const reserved = this.reserved.get(user) ?? 0;
     if (user !== ANYBODY && reserved >= RESERVED) throw new RookeryError("RATE_LIMITED", "Too many connections.");
     this.reserved.set(user, reserved + 1);
-    const id = `${Buffer.from(this.with_.nodeID).toString("base64url")}.${randomBytes(18).toString("base64url")}`;
+    const id = `${nameOf(this.with_.nodeID)}.${randomBytes(18).toString("base64url")}`;
     this.held.set(id, { opening, live: null, madeAt: this.with_.now(), endedAt: null });
     return id;
   }
@@ -87,7 +97,7 @@ export class HttpSessions {
   /** Null: there is no such session of this user. Rejects where its node does not answer. */
   async take(session: string, user: string, wait: number): Promise<HttpTaken | null> {
     const node = this.elsewhere(session);
-    if (node !== null) return this.with_.remote.take(node, { session, user, wait });
+    if (node !== null) return this.takeThere(node, { session, user, wait });
     const live = this.mine(session, user);
     if (!live) return null;
     const texts = await live.transport.take(wait);
@@ -140,6 +150,12 @@ export class HttpSessions {
     return true;
   }
 
+  /** Ends all of them, with their wire's last words; who has another gateway's address goes on there. */
+  close(): void {
+    this.closing = true;
+    for (const { live } of this.held.values()) live?.socket.end(CLOSES.GOING_AWAY);
+  }
+
   /** Once a second: who does not come back is gone. */
   tick(now: number): void {
     for (const [id, { live, madeAt, endedAt }] of this.held) {
@@ -148,16 +164,43 @@ export class HttpSessions {
     }
   }
 
+  /** Step by step: neither node can stop while one waits for the other. */
+  private async takeThere(
+    node: string,
+    { wait, ...session }: HttpSession & { wait: number },
+  ): Promise<HttpTaken | null> {
+    for (let left = wait; ; left -= STEP) {
+      const step = Math.min(STEP, left);
+      const since = this.with_.now();
+      const taken = await this.with_.remote.take(node, { ...session, wait: step });
+      // Who is answered before his time is to know it, though it be nothing.
+      const early = this.with_.now() - since < step;
+      if (!taken?.open || taken.texts.length > 0 || early || left <= step || this.closing) return taken;
+    }
+  }
+
   private mine(session: string, user: string): Live | undefined {
     const held = this.held.get(session);
     if (held?.opening.user !== user) return undefined;
+    if (!held.live && this.openCount >= OPEN) throw new RookeryError("UNAVAILABLE");
     return (held.live ??= this.open(session, held));
+  }
+
+  private admitStranger(id: string): void {
+    this.strangers.add(id);
+    for (const other of this.strangers) {
+      if (this.strangers.size <= STRANGERS) return;
+      this.strangers.delete(other);
+      const { live } = this.held.get(other) ?? {};
+      if (live && !live.socket.known) live.socket.end(CLOSES.NO_HELLO);
+    }
   }
 
   private forget(id: string): void {
     const held = this.held.get(id);
     if (!held) return;
     this.held.delete(id);
+    this.strangers.delete(id);
     if (held.live) this.openCount--;
     else this.unreserve(held.opening);
   }
@@ -171,19 +214,32 @@ export class HttpSessions {
   private open(id: string, held: Held): Live {
     this.unreserve(held.opening);
     this.openCount++;
+    if (held.opening.user === ANYBODY) this.admitStranger(id);
     const transport = new HttpTransport(held.opening.address, this.with_.topics, this.with_.now, {
       closed: code => {
         held.endedAt = this.with_.now();
         if (held.live) this.with_.closed(held.live.socket, code);
       },
+      slow: () => held.live?.socket.end(CLOSES.TOO_SLOW),
       drained: () => held.live && this.with_.drained(held.live.socket),
     });
     return { transport, socket: this.with_.admit(transport, held.opening, id) };
   }
 
-  /** The node that an id names, if it is another. */
+  /** The node that an id names, if it is another; none has the empty name. */
   private elsewhere(session: string): string | null {
-    const node = Buffer.from(session.split(".", 1)[0] ?? "", "base64url").toString("utf8");
-    return node === this.with_.nodeID ? null : node;
+    const name = session.split(".", 1)[0] ?? "";
+    if (name === nameOf(this.with_.nodeID)) return null;
+    return this.with_.remote.nodes().find(node => nameOf(node) === name) ?? "";
   }
 }
+
+/** A node as ids name it: what it is called says on which machine it runs, which is nobody's business. */
+function nameOf(nodeID: string): string {
+  const known = names.get(nodeID) ?? createHash("sha256").update(nodeID).digest("base64url").slice(0, 12);
+  names.set(nodeID, known);
+  return known;
+}
+
+/** Names by id; there are as many as gateways were started in this process's life. */
+const names = new Map<string, string>();

@@ -1,8 +1,7 @@
-import { CLOSES } from "../../../core/closes";
 import type { Socket } from "../../engine";
 import type { LocalTopics } from "./local-topics";
 
-/** Bytes that may wait for a client that does not fetch them. */
+/** Characters that may wait for a client that does not fetch them; counted as bytes, which would have to be counted for each. */
 const WAITING = 512 * 1024;
 
 let lastId = 0;
@@ -20,13 +19,15 @@ export class HttpTransport implements Socket {
   private readonly subscribed = new Set<string>();
   private texts: string[] = [];
   private asked = false;
+  /** More waited than may: it is being closed, and hears its last words. */
+  private slow = false;
   private taker: (() => void) | null = null;
 
   constructor(
     readonly address: string,
     private readonly topics: LocalTopics,
     private readonly now: () => number,
-    private readonly on: { closed(code: number): void; drained(): void },
+    private readonly on: { closed(code: number): void; drained(): void; slow(): void },
   ) {
     this.idleSince = now();
   }
@@ -35,8 +36,10 @@ export class HttpTransport implements Socket {
     if (this.closed || text.length === 0) return;
     this.texts.push(typeof text === "string" ? text : Buffer.from(text).toString("utf8"));
     this.buffered += text.length;
-    if (this.buffered > WAITING) this.end(CLOSES.TOO_SLOW.code);
-    else this.taker?.();
+    this.taker?.();
+    if (this.buffered <= WAITING || this.slow) return;
+    this.slow = true;
+    this.on.slow();
   }
 
   cork(write: () => void): void {

@@ -1,12 +1,13 @@
 import { problem } from "../../engine.http";
 import type { Reply } from "../../engine";
+import { eventStream } from "../http/event-stream";
 import type { HttpWire, WireRequest } from "../http/http-door";
 import type { Wire } from "../wire";
 
 /** Milliseconds a poll waits: below what clients and proxies wait for an answer. */
 const POLL = 25_000;
-/** Milliseconds after which an empty event shows a proxy that a stream lives. */
-const STREAM = 10_000;
+/** Characters of a body that are passed on at a time. */
+const PIECE = 64 * 1024;
 
 const TRANSPORTS = ["WebSockets", "ServerSentEvents", "LongPolling"].map(transport => ({
   transport,
@@ -26,7 +27,7 @@ export const signalrHttp = (wire: Wire): HttpWire => {
     const { id: user } = request.identify().identity;
     const id = query.get("id");
     if (id === null) return problem("BAD_REQUEST");
-    if (method === "POST") return (await request.sessions.put(id, user, await request.body())) ? text(200) : GONE;
+    if (method === "POST") return put(request, id, user);
     if (method === "DELETE") return (await request.sessions.end(id, user)) ? text(202) : GONE;
     if (method !== "GET") return problem("NOT_FOUND");
     return request.headers.accept?.includes("text/event-stream") ? events(request, id, user) : poll(request, id, user);
@@ -51,20 +52,21 @@ function negotiate(wire: Wire, { identify, address, token, query, sessions, refu
   };
 }
 
-async function events({ sessions, stream }: WireRequest, id: string, user: string): Promise<Reply | undefined> {
+/** A body may hold more than a packet between gateways. */
+async function put({ sessions, body }: WireRequest, id: string, user: string): Promise<Reply> {
+  const said = await body();
+  for (let at = 0; at < said.length; at += PIECE)
+    if (!(await sessions.put(id, user, said.slice(at, at + PIECE)))) return GONE;
+  return text(200);
+}
+
+async function events(request: WireRequest, id: string, user: string): Promise<Reply | undefined> {
   // The first look, which waits for nothing, tells whether there is such a connection.
-  let taken = await sessions.take(id, user, 0);
-  if (!taken) return GONE;
-  const gone = (): void => void sessions.end(id, user).catch(() => undefined);
-  let first = true;
-  const next = async (): Promise<string[] | null> => {
-    if (!first) taken = await sessions.take(id, user, STREAM).catch(() => null);
-    first = false;
-    if (!taken || (!taken.open && taken.texts.length === 0)) return null;
-    return taken.texts.length > 0 ? taken.texts.map(one => `data: ${one}\r\n\r\n`) : [":\r\n\r\n"];
-  };
-  await stream({ "Content-Type": "text/event-stream" }, next, gone);
-  return undefined;
+  const begun = await request.sessions.take(id, user, 0);
+  if (!begun) return GONE;
+  const encode = (texts: string[]): string[] =>
+    texts.length > 0 ? texts.map(one => `data: ${one}\r\n\r\n`) : [":\r\n\r\n"];
+  return eventStream(request, id, user, encode, begun);
 }
 
 async function poll({ sessions }: WireRequest, id: string, user: string): Promise<Reply> {

@@ -1,15 +1,23 @@
-import { CALLS, type Call, type CallName } from "../../../core/calls";
-import { CLOSES, type Close } from "../../../core/closes";
-import { ERRORS, publicError, RookeryError, type PublicError } from "../../../core/errors";
+import { ANSWERS, CALLS, type CallName } from "../../../core/calls";
+import { CLOSES, isFinal, type Close } from "../../../core/closes";
+import { ERRORS, RookeryError, type PublicError } from "../../../core/errors";
 import { Chat } from "../chat";
 import { argumentsAt } from "../arguments";
-import type { Outcome, Port, Session } from "../wire";
-import { closing, completion, Records, record, refusal, TYPES, WELCOME, type ClientMessage } from "./signalr.frames";
+import { refusedWith, type Outcome, type Port, type Session } from "../wire";
+import {
+  closing,
+  completion,
+  JOINED,
+  Records,
+  record,
+  refusal,
+  TYPES,
+  WELCOME,
+  type ClientMessage,
+} from "./signalr.frames";
 
-/** Calls that may wait until the client is signed in. */
-const EARLY = 100;
-/** Sessions that end for good: who was sent away does not come back by himself. */
-const isFinal = ({ code }: Close): boolean => code === CLOSES.SESSION_REVOKED.code || code >= 4500;
+/** Refusals of a sign-in after which the gateway itself closes, with the code that says why. */
+const CLOSED: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED"]);
 
 const NAMES = new Map(Object.entries(CALLS).map(([name, { hub }]) => [hub as string, name as CallName]));
 
@@ -17,44 +25,48 @@ const NAMES = new Map(Object.entries(CALLS).map(([name, { hub }]) => [hub as str
 export class SignalrSession implements Session {
   private readonly chat: Chat;
   private readonly records: Records;
-  private state: "handshake" | "signing in" | "ready" = "handshake";
+  private state: "handshake" | "refused" | "signing in" | "ready" = "handshake";
+  /** Calls that wait until the client is signed in: he makes them as soon as the handshake is answered. */
   private early: ClientMessage[] = [];
+  /** Characters of them. */
+  private earlySize = 0;
 
   constructor(
     private readonly port: Port,
-    longest: number,
+    /** Characters of one message. */
+    private readonly longest: number,
   ) {
     this.chat = new Chat(port);
-    this.records = new Records(longest);
+    this.records = new Records(JOINED);
   }
 
+  /** What is no JSON, or has no end, throws, and ends the connection. */
   text(text: string): void {
-    let messages: unknown[];
-    try {
-      messages = this.records.take(text);
-    } catch {
-      return this.port.end(CLOSES.BAD_FRAME);
-    }
-    for (const message of messages) {
+    for (const one of this.records.take(text)) {
+      if (!this.port.heeds()) return;
+      const message = JSON.parse(one) as ClientMessage | null;
       if (typeof message !== "object" || message === null) return this.port.end(CLOSES.BAD_FRAME);
-      this.message(message);
+      if (one.length > this.longest) this.answer(message, refusedWith(new RookeryError("TOO_LARGE")));
+      else this.message(message, one.length);
     }
   }
 
   closing(close: Close): string | null {
+    if (this.state === "refused") return null;
     if (this.state === "handshake") return record({ error: close.reason });
     return closing(close.code === CLOSES.GOING_AWAY.code ? undefined : close.reason, !isFinal(close));
   }
 
-  private message(message: ClientMessage): void {
+  private message(message: ClientMessage, size: number): void {
     if (this.state === "handshake") return this.handshake(message as { protocol?: unknown; version?: unknown });
     switch (message.type) {
       case TYPES.invocation:
         if (this.state === "ready") return this.invoke(message);
-        if (this.early.length >= EARLY) return this.port.end(CLOSES.BAD_FRAME);
-        return void this.early.push(message);
+        this.earlySize += size;
+        if (this.earlySize <= JOINED) return void this.early.push(message);
+        return this.answer(message, refusedWith(new RookeryError("RATE_LIMITED", "Too much at once.")));
       case TYPES.stream:
-        return this.answer(message, refused(new RookeryError("NOT_FOUND", "There is no such stream.")));
+        return this.answer(message, refusedWith(new RookeryError("NOT_FOUND", "There is no such stream.")));
       case TYPES.close:
         return this.port.end(CLOSES.GOING_AWAY);
       case TYPES.cancel:
@@ -69,6 +81,7 @@ export class SignalrSession implements Session {
 
   private handshake({ protocol, version }: { protocol?: unknown; version?: unknown }): void {
     if (protocol !== "json" || version !== 1) {
+      this.state = "refused";
       this.port.transmit(record({ error: "Only version 1 of the protocol 'json' is spoken here." }));
       return this.port.end(CLOSES.VERSION);
     }
@@ -76,8 +89,7 @@ export class SignalrSession implements Session {
     this.port.transmit(WELCOME);
     this.port.ready();
     this.chat.hello(this.port.token, outcome => {
-      // Whose token is not good the gateway closes itself, with the code that says so.
-      if (!outcome.ok) return outcome.error.code === "UNAUTHENTICATED" ? undefined : this.port.end(CLOSES.BUSY);
+      if (!outcome.ok) return CLOSED.has(outcome.error.code) ? undefined : this.port.end(CLOSES.BUSY);
       this.state = "ready";
       for (const message of this.early.splice(0)) this.invoke(message);
     });
@@ -90,20 +102,23 @@ export class SignalrSession implements Session {
       const args = argumentsAt(message.arguments, CALLS[name].args);
       this.chat.run(name, args, outcome => this.answer(message, outcome, name));
     } catch (error) {
-      this.answer(message, refused(error));
+      this.answer(message, refusedWith(error));
     }
   }
 
   private answer({ invocationId }: ClientMessage, outcome: Outcome, name?: CallName): void {
     if (typeof invocationId !== "string") return;
     if (!outcome.ok) return this.port.transmit(refusal(invocationId, textOf(outcome.error)));
-    const { message, offset, lastSeq } = outcome.result;
-    const call: Call | undefined = name && CALLS[name];
-    const results = { message, position: { offset, lastSeq } };
-    this.port.transmit(completion(invocationId, call?.answer ? results[call.answer] : null));
+    this.port.transmit(completion(invocationId, name ? resultOf(name, outcome.result) : null));
   }
 }
 
-const refused = (error: unknown): Outcome => ({ ok: false, error: publicError(error) });
+/** What is answered to a call: all its fields or the one that stands for them; null where there are none. */
+function resultOf(name: CallName, result: Record<string, unknown>): unknown {
+  const answer: { fields: object; hub?: string } = ANSWERS[CALLS[name].answer];
+  if (answer.hub !== undefined) return result[answer.hub];
+  const fields = Object.keys(answer.fields);
+  return fields.length > 0 ? Object.fromEntries(fields.map(field => [field, result[field]])) : null;
+}
 
 const textOf = ({ code, detail }: PublicError): string => `${code}: ${detail ?? ERRORS[code].title}`;

@@ -1,5 +1,6 @@
+import { PATHS } from "../../../core/paths";
 import type { Door } from "../doors";
-import { socketioHttp } from "./socketio.http";
+import { socketioHttp, versionFault } from "./socketio.http";
 import { Upgrading } from "./socketio.upgrade";
 import { socketioWire } from "./socketio.wire";
 
@@ -7,11 +8,12 @@ import { socketioWire } from "./socketio.wire";
 export function socketioDoor(longest: number): Door {
   const wire = socketioWire(longest);
   return {
-    path: "/socket.io",
+    path: PATHS.socketio,
     wire,
     // It comes with the first packet inside.
     webSockets: "open",
     http: socketioHttp(wire),
+    fault: versionFault,
     resume(socket, query, sessions) {
       const id = query.get("sid");
       return id === null ? undefined : new Upgrading(socket, id, sessions);

@@ -20,7 +20,8 @@ export const socketioHttp =
   (wire: Wire): HttpWire =>
   async ({ method, path, query, token, address, sessions, refusal, body }) => {
     if (path !== "" || query.get("transport") !== "polling") return BAD;
-    if (query.get("EIO") !== "4") return VERSION;
+    const fault = versionFault(query);
+    if (fault) return fault;
     let id = query.get("sid");
     if (id === null) {
       if (method !== "GET") return BAD;
@@ -34,6 +35,10 @@ export const socketioHttp =
     if (!taken || (!taken.open && taken.texts.length === 0)) return UNKNOWN;
     return plain(taken.texts.length > 0 ? taken.texts.join(SEPARATOR) : NOTHING);
   };
+
+/** Version 4 of Engine.IO is spoken, whatever the transport. */
+export const versionFault = (query: URLSearchParams): Reply | undefined =>
+  query.get("EIO") === "4" ? undefined : VERSION;
 
 /** A packet that says nothing: an empty body would be an error. */
 const NOTHING = "6";

@@ -14,28 +14,33 @@ const DISCONNECT = "1";
 const EVENT = "2";
 const ACK = "3";
 const CONNECT_ERROR = "4";
+const BINARY_EVENT = "5";
+const BINARY_ACK = "6";
+/** What a binary message begins with in a body of HTTP. */
+export const BINARY = "b";
 
 /** What a client says inside. */
 export type Packet =
   | { kind: "connect"; namespace: string; auth: unknown }
   | { kind: "disconnect"; namespace: string }
-  | { kind: "event"; namespace: string; id: number | undefined; event: string; args: unknown[] }
-  | { kind: "ack" };
+  /** `parts`: binary messages that follow and belong to it. */
+  | { kind: "event"; namespace: string; id: number | undefined; event: string; args: unknown[]; parts: number }
+  | { kind: "ack"; parts: number };
 
-const SHAPE = /^(\d)(?:(\/[^,]*),?)?(\d{0,15})/;
+const SHAPE = /^(\d)(?:(\d{1,3})-)?(?:(\/[^,]*),?)?(\d{0,15})/;
 
 /** The packet of a message, without the outer digit; null if it is none that we know. */
 export function parsePacket(text: string): Packet | null {
-  const [head = "", kind, namespace = "/", id = ""] = SHAPE.exec(text) ?? [];
+  const [head = "", kind, parts = "0", namespace = "/", id = ""] = SHAPE.exec(text) ?? [];
   const rest = text.slice(head.length);
   try {
     if (kind === CONNECT) return { kind: "connect", namespace, auth: rest === "" ? undefined : JSON.parse(rest) };
     if (kind === DISCONNECT) return { kind: "disconnect", namespace };
-    if (kind === ACK) return { kind: "ack" };
-    if (kind !== EVENT) return null;
+    if (kind === ACK || kind === BINARY_ACK) return { kind: "ack", parts: Number(parts) };
+    if (kind !== EVENT && kind !== BINARY_EVENT) return null;
     const [event, ...args] = JSON.parse(rest) as unknown[];
     if (typeof event !== "string") return null;
-    return { kind: "event", namespace, id: id === "" ? undefined : Number(id), event, args };
+    return { kind: "event", namespace, id: id === "" ? undefined : Number(id), event, args, parts: Number(parts) };
   } catch {
     return null;
   }

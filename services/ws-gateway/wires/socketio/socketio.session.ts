@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { CALLS, type CallName } from "../../../core/calls";
-import { CLOSES, type Close } from "../../../core/closes";
-import { publicError, RookeryError, type PublicError } from "../../../core/errors";
+import { ANSWERS, CALLS, REFUSAL, type CallName } from "../../../core/calls";
+import { CLOSES, isFinal, type Close } from "../../../core/closes";
+import { publicError, RookeryError } from "../../../core/errors";
 import { Chat } from "../chat";
 import { argumentsIn } from "../arguments";
-import type { Outcome, Port, Session } from "../wire";
+import type { Port, Session } from "../wire";
 import {
   acknowledgement,
+  BINARY,
   connected,
   DISCONNECTED,
   ENGINE,
@@ -27,13 +28,13 @@ export interface SocketioSettings {
 /** Refusals of a sign-in that would be the same the next time. */
 const FINAL: ReadonlySet<string> = new Set(["UNAUTHENTICATED", "FORBIDDEN", "RATE_LIMITED", "INVALID"]);
 
-/** What is told of an outcome; nothing else of an answer is this wire's. */
-const SHOWN = ["offset", "lastSeq", "message", "duplicate"];
-
 /** One client of Socket.IO, from the opening of its transport on. */
 export class SocketioSession implements Session {
   private readonly chat: Chat;
-  private state: "open" | "signing in" | "ready" = "open";
+  /** The client has said who he is, and was not refused. */
+  private signedIn = false;
+  /** Binary messages that are still to come, and are not looked at. */
+  private parts = 0;
 
   constructor(
     private readonly port: Port,
@@ -49,16 +50,22 @@ export class SocketioSession implements Session {
 
   /** A body of HTTP may have several packets. */
   text(text: string): void {
-    for (const packet of this.port.requests ? text.split(SEPARATOR) : [text]) this.outer(packet);
+    for (const packet of this.port.requests ? text.split(SEPARATOR) : [text]) if (this.port.heeds()) this.outer(packet);
   }
 
-  closing({ code }: Close): string | null {
-    return code === CLOSES.SESSION_REVOKED.code || code >= 4500 ? DISCONNECTED : ENGINE.close;
+  closing(close: Close): string | null {
+    return isFinal(close) ? DISCONNECTED : ENGINE.close;
+  }
+
+  binary(): void {
+    if (this.parts > 0) this.parts--;
+    else this.port.end(CLOSES.BAD_FRAME);
   }
 
   private outer(text: string): void {
-    const rest = text.slice(1);
     switch (text[0]) {
+      case BINARY:
+        return this.binary();
       case ENGINE.pong:
       case ENGINE.noop:
         return;
@@ -68,7 +75,7 @@ export class SocketioSession implements Session {
       case ENGINE.close:
         return this.port.end(CLOSES.GOING_AWAY);
       case ENGINE.message: {
-        const packet = parsePacket(rest);
+        const packet = parsePacket(text.slice(1));
         return packet ? this.packet(packet) : this.port.end(CLOSES.BAD_FRAME);
       }
       default:
@@ -86,47 +93,48 @@ export class SocketioSession implements Session {
         if (packet.namespace === "/") this.port.end(CLOSES.GOING_AWAY);
         return;
       case "event":
+        this.parts += packet.parts;
         if (packet.namespace === "/") this.invoke(packet);
         return;
       case "ack":
+        this.parts += packet.parts;
         return;
     }
   }
 
   private signIn(auth: unknown): void {
-    if (this.state !== "open") return;
-    this.state = "signing in";
+    if (this.signedIn) return;
+    this.signedIn = true;
     const given = (auth as { token?: unknown } | null | undefined)?.token;
     this.chat.hello(typeof given === "string" ? given : this.port.token, outcome => {
-      if (outcome.ok) {
-        this.state = "ready";
-        return this.port.transmit(connected(randomUUID()));
-      }
+      if (outcome.ok) return this.port.transmit(connected(randomUUID()));
       const { code, detail } = outcome.error;
       // Its clients take a refusal for the last word: who is to come again finds the door closed instead.
       if (!FINAL.has(code)) return this.port.end(CLOSES.BUSY);
-      this.state = "open";
+      this.signedIn = false;
       this.port.transmit(refused("/", { message: detail ?? code, data: { code, detail } }));
     });
   }
 
-  private invoke({ event, id, args }: Extract<Packet, { kind: "event" }>): void {
-    const done = (outcome: Outcome): void => {
-      if (id !== undefined) this.port.transmit(acknowledgement(id, shown(outcome)));
+  private invoke({ event, id, args, parts }: Extract<Packet, { kind: "event" }>): void {
+    const acknowledge = (ok: boolean, from: object, fields: object): void => {
+      if (id !== undefined) this.port.transmit(acknowledgement(id, { ok, ...picked(from, fields) }));
     };
     try {
       if (!Object.hasOwn(CALLS, event)) throw new RookeryError("NOT_FOUND", "There is no such event.");
-      const name = event as CallName;
-      this.chat.run(name, argumentsIn(args[0], CALLS[name].args), done);
+      if (parts > 0) throw new RookeryError("INVALID", "Binary data is not taken here; upload a file.");
+      const { args: wanted, answer } = CALLS[event as CallName];
+      this.chat.run(event as CallName, argumentsIn(args[0], wanted), outcome =>
+        outcome.ok
+          ? acknowledge(true, outcome.result, ANSWERS[answer].fields)
+          : acknowledge(false, outcome.error, REFUSAL),
+      );
     } catch (error) {
-      done({ ok: false, error: publicError(error) });
+      acknowledge(false, publicError(error), REFUSAL);
     }
   }
 }
 
-function shown(outcome: Outcome): object {
-  if (outcome.ok)
-    return { ok: true, ...Object.fromEntries(Object.entries(outcome.result).filter(([key]) => SHOWN.includes(key))) };
-  const { code, status, detail, retryAfterMs }: PublicError = outcome.error;
-  return { ok: false, code, status, detail, retryAfterMs };
-}
+/** Those of an answer that this wire's clients are told of. */
+const picked = (from: object, fields: object): object =>
+  Object.fromEntries(Object.entries(from).filter(([name]) => Object.hasOwn(fields, name)));

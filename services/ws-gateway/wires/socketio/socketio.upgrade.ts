@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { CLOSES } from "../../../core/closes";
 import type { Socket } from "../../engine";
 import { ANYBODY, type HttpSessions } from "../http/http-sessions";
@@ -17,8 +18,7 @@ const UNDER_WAY = 1_000;
  */
 export class Upgrading {
   relaying = false;
-  private probed = false;
-  private flushing: NodeJS.Timeout | undefined;
+  private stage: "new" | "probing" | "probed" | "moved" = "new";
   private underWay = 0;
   private sent: Promise<unknown> = Promise.resolve();
 
@@ -30,13 +30,13 @@ export class Upgrading {
 
   text(text: string): void {
     if (this.relaying) return this.pass(text);
-    if (text === PROBE && !this.probed) {
-      this.probed = true;
-      return void this.probe().catch(() => this.socket.close());
+    if (text === PROBE && this.stage === "new") {
+      this.stage = "probing";
+      return void this.probe().catch(() => this.stage !== "moved" && this.socket.close());
     }
-    clearInterval(this.flushing);
-    if (text !== ENGINE.upgrade || !this.flushing)
+    if (text !== ENGINE.upgrade || this.stage !== "probed")
       return this.socket.end(CLOSES.BAD_FRAME.code, CLOSES.BAD_FRAME.reason);
+    this.stage = "moved";
     if (this.sessions.moveTo(this.id, ANYBODY, this.socket)) return;
     this.relaying = true;
     void this.relay();
@@ -44,18 +44,20 @@ export class Upgrading {
 
   /** Nobody is left who could hear what the session has. */
   closed(): void {
-    clearInterval(this.flushing);
     if (this.relaying) void this.sessions.end(this.id, ANYBODY).catch(() => undefined);
   }
 
   /** The client moves only between polls: its session hears of the probe too, and ends the one that waits. */
   private async probe(): Promise<void> {
     if (!(await this.sessions.put(this.id, ANYBODY, PROBE))) return this.socket.close();
+    this.stage = "probed";
     this.socket.send(`${ENGINE.pong}probe`);
     // It may have polled again before this arrived there.
-    this.flushing = setInterval(() => {
-      this.sessions.put(this.id, ANYBODY, PROBE).catch(() => undefined);
-    }, FLUSH);
+    for (;;) {
+      await pause(FLUSH);
+      if (this.stage !== "probed" || this.socket.closed) return;
+      await this.sessions.put(this.id, ANYBODY, PROBE);
+    }
   }
 
   private pass(text: string): void {

@@ -6,10 +6,13 @@ import { SocketioSession } from "./socketio.session";
 const PING_INTERVAL = 25_000;
 const PING_TIMEOUT = 20_000;
 
+/** Milliseconds until the client says who it is: it does so as soon as it is connected, on a slow network by two requests. */
+const HELLO = 10_000;
+
 /** @param longest bytes of a packet, and of a body of HTTP */
 export const socketioWire = (longest: number): Wire => ({
   name: "socketio",
-  helloWithin: PING_TIMEOUT,
+  helloWithin: HELLO,
   ping: { every: PING_INTERVAL, text: ENGINE.ping },
   // One packet is one message of a WebSocket.
   encode: ({ events }) => events.map(eventPacket),

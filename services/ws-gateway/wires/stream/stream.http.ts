@@ -1,16 +1,15 @@
 import { invalidField } from "../../../core/errors";
 import type { Reply } from "../../engine";
 import { problem } from "../../engine.http";
+import { eventStream } from "../http/event-stream";
 import type { HttpWire } from "../http/http-door";
 import type { Wire } from "../wire";
-
-/** Milliseconds after which a comment shows a proxy that a stream lives. */
-const ALIVE = 10_000;
 
 /** GET: a stream of events from the rooms of the query. POST: one frame, answered by its ok or err. */
 export const streamHttp =
   (wire: Wire): HttpWire =>
-  async ({ method, path, query, token, address, sessions, identify, refusal, body, stream }) => {
+  async request => {
+    const { method, path, query, token, address, sessions, identify, refusal, body } = request;
     if (path !== "") return problem("NOT_FOUND");
     const { id: user } = identify().identity;
     if (method === "POST") {
@@ -23,14 +22,9 @@ export const streamHttp =
     if (refused) return refused;
     const id = sessions.reserve({ wire, user, token, address });
     sessions.begin(id, JSON.stringify(rooms));
-    const next = async (): Promise<string[] | null> => {
-      const taken = await sessions.take(id, user, ALIVE);
-      if (!taken || (!taken.open && taken.texts.length === 0)) return null;
-      const frames = taken.texts.flatMap(text => text.split("\n"));
-      return frames.length > 0 ? frames.map(frame => `data: ${frame}\n\n`) : [":\n\n"];
-    };
-    await stream({ "Content-Type": "text/event-stream" }, next, () => void sessions.end(id, user));
-    return undefined;
+    return eventStream(request, id, user, texts =>
+      texts.length > 0 ? texts.flatMap(text => text.split("\n")).map(frame => `data: ${frame}\n\n`) : [":\n\n"],
+    );
   };
 
 /** `ROOM:OFFSET,ROOM,...`; without an offset from the head. Throws INVALID. */

@@ -1,17 +1,14 @@
 import { CLOSES } from "../../../core/closes";
 import { publicError, RookeryError } from "../../../core/errors";
-import { checkFrame, errorAnswer, splitFrames, type ClientFrame } from "../../../core/protocol";
+import { checkFrame, errorAnswer, OPENING, splitFrames } from "../../../core/protocol";
 import type { Answer, Port, Session, Wire } from "../wire";
 
 /** Native frames over plain HTTP: what the server says is a stream of events, what the client says a request each. */
 export const streamWire: Wire = {
   name: "stream",
-  encode: ({ text }) => [text],
+  encode: ({ text }) => [text()],
   session: port => new StreamSession(port),
 };
-
-/** What a stream begins with; hello is said by opening it. */
-const OPENING: ReadonlySet<string> = new Set(["hello"]);
 
 class StreamSession implements Session {
   constructor(private readonly port: Port) {}
@@ -31,13 +28,13 @@ class StreamSession implements Session {
     const [frame, ...more] = splitFrames(text) ?? [];
     const i = Number.isInteger(frame?.i) ? frame?.i : undefined;
     try {
+      if (!this.port.heeds()) throw new RookeryError("RATE_LIMITED", "Too many frames.");
       if (!frame || more.length > 0) throw new RookeryError("BAD_REQUEST", "Give one frame.");
-      if (OPENING.has(frame.t)) throw new RookeryError("CONFLICT", "The stream said hello.");
+      if (frame.t === OPENING) throw new RookeryError("CONFLICT", "The stream said hello.");
       const checked = checkFrame(frame);
+      if (checked.t !== "send") this.port.throttle();
       return new Promise(resolve =>
-        this.port.ask(checked as ClientFrame, answer =>
-          resolve(JSON.stringify({ ...bare(answer), ...(i !== undefined && { i }) })),
-        ),
+        this.port.ask(checked, answer => resolve(JSON.stringify({ ...bare(answer), ...(i !== undefined && { i }) }))),
       );
     } catch (error) {
       return Promise.resolve(errorAnswer(i, publicError(error)));
