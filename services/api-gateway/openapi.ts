@@ -15,7 +15,9 @@ export function openApiDocument(limits: Limits): Schema {
     info: {
       title: "Rookery",
       version,
-      description: "Chat backend. Errors are problem documents (RFC 9457) whose `code` is the contract.",
+      description:
+        "Chat backend. Errors are problem documents (RFC 9457) whose `code` is the contract. " +
+        "What goes over the sockets: [/api/docs/sockets](/api/docs/sockets).",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "/" }],
@@ -109,5 +111,6 @@ const OWN_CONTENT: Partial<Record<Route["to"], Schema>> = {
   openapi: { "application/json": { schema: { type: "object" } } },
   asyncapi: { "application/json": { schema: { type: "object" } } },
   docs: { "text/html": {} },
+  "socket-docs": { "text/html": {} },
   "docs-asset": bytes,
 };

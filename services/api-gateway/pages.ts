@@ -4,7 +4,9 @@ import { serveStatic } from "moleculer-web";
 import type { Health } from "../../config/health";
 import { projectRoot, version } from "../../config/root";
 import type { Limits } from "../core/limits";
-import { asyncApiDocument } from "./asyncapi";
+import { PATHS } from "../core/paths";
+import { asyncApiDocument } from "./asyncapi/document";
+import { asyncApiPage } from "./asyncapi/page";
 import { docsAsset, docsPage } from "./docs";
 import { openApiDocument } from "./openapi";
 import { RookeryError } from "../core/errors";
@@ -12,16 +14,16 @@ import type { OwnPage } from "./routes";
 
 type Page = (params: Readonly<Record<string, unknown>>, res: ServerResponse) => Promise<void> | void;
 
-/** Paths of the sockets, of the same origin. */
-const REALTIME = { websocket: "/ws", signalr: "/hubs/chat", socketio: "/socket.io", stream: "/stream" };
 /** Seconds a browser may keep the parts of the documentation page. */
 const DOCS_AGE = 3_600;
 
 /** What the gateway answers without calling anybody. */
 export function ownPages(limits: Limits, health: Health): Record<OwnPage, Page> {
-  const config = JSON.stringify({ version, limits, realtime: REALTIME });
+  const config = JSON.stringify({ version, limits, realtime: PATHS });
   const document = JSON.stringify(openApiDocument(limits));
-  const sockets = JSON.stringify(asyncApiDocument(limits));
+  const asyncApi = asyncApiDocument(limits);
+  const sockets = JSON.stringify(asyncApi);
+  const socketPage = asyncApiPage(asyncApi);
   return {
     async health(_params, res) {
       const report = await health.report();
@@ -34,6 +36,7 @@ export function ownPages(limits: Limits, health: Health): Record<OwnPage, Page> 
       const { type, content } = docsPage();
       send(res, type, content);
     },
+    "socket-docs": (_params, res) => send(res, "text/html; charset=utf-8", socketPage),
     async "docs-asset"({ file }, res) {
       const asset = await docsAsset(file);
       if (!asset) throw new RookeryError("NOT_FOUND");

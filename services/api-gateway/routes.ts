@@ -38,7 +38,7 @@ export interface Route {
 export type RestAction = MethodName | "auth.register" | "auth.login" | "auth.refresh" | "files.save" | "files.open";
 
 /** What the gateway answers itself. */
-export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "docs-asset"] as const;
+export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "socket-docs", "docs-asset"] as const;
 export type OwnPage = (typeof OWN_PAGES)[number];
 
 export const TAGS = ["auth", "users", "channels", "conversations", "messages", "files", "service"] as const;
@@ -503,6 +503,15 @@ const service: Route[] = [
     path: "/docs",
     to: "docs",
     summary: "This document, to read and try",
+    tag: "service",
+    auth: "none",
+    status: 200,
+  },
+  {
+    method: "GET",
+    path: "/docs/sockets",
+    to: "socket-docs",
+    summary: "The sockets, to read",
     tag: "service",
     auth: "none",
     status: 200,

@@ -1,9 +1,12 @@
+import type { Rule, Rules } from "../core/shapes";
 import type { Schema } from "./schemas";
 
-type Rule = Record<string, unknown> & { type: string; optional?: boolean; nullable?: boolean };
+type Parsed = Record<string, unknown> & { type: string; optional?: boolean; nullable?: boolean; description?: string };
 
-/** Rules of fastest-validator, as frames have them, as JSON Schema. Throws for a rule it does not know, at the start. */
-export function ruleSchema(fields: Record<string, unknown>): {
+/** An object by rules of fastest-validator, as JSON Schema. Throws for a rule it does not know, at the start. */
+export const objectSchema = (fields: Rules): Schema => ({ type: "object", ...ruleSchema(fields) });
+
+export function ruleSchema(fields: Rules): {
   properties: Record<string, Schema>;
   required: string[];
 } {
@@ -15,8 +18,8 @@ export function ruleSchema(fields: Record<string, unknown>): {
 }
 
 /** `string|min:1|optional` says the same as an object. */
-function parsed(rule: unknown): Rule {
-  if (typeof rule !== "string") return rule as Rule;
+function parsed(rule: Rule): Parsed {
+  if (typeof rule !== "string") return rule;
   const [type = "", ...more] = rule.split("|");
   const options = more.map(option => {
     const [name = "", value] = option.split(":");
@@ -25,14 +28,18 @@ function parsed(rule: unknown): Rule {
   return { type, ...(Object.fromEntries(options) as object) };
 }
 
-function schemaOf(given: unknown): Schema {
-  if (Array.isArray(given)) return { anyOf: given.map(schemaOf) };
+export function schemaOf(given: Rule | readonly Rule[]): Schema {
+  if (isList(given)) return { anyOf: given.map(schemaOf) };
   const rule = parsed(given);
-  const schema = bare(rule);
-  return rule.nullable ? { anyOf: [schema, { type: "null" }] } : schema;
+  const schema = rule.nullable ? { anyOf: [bare(rule), { type: "null" }] } : bare(rule);
+  if (rule.description === undefined) return schema;
+  // What stands beside a reference is not read.
+  return { ...("$ref" in schema ? { allOf: [schema] } : schema), description: rule.description };
 }
 
-function bare({ type, min, max, integer, items, values, value, props }: Rule): Schema {
+const isList = (given: Rule | readonly Rule[]): given is readonly Rule[] => Array.isArray(given);
+
+function bare({ type, min, max, integer, items, values, value, props, rules, name }: Parsed): Schema {
   const bounds = (least: string, most: string) => ({
     ...(min !== undefined && { [least]: min }),
     ...(max !== undefined && { [most]: max }),
@@ -45,13 +52,19 @@ function bare({ type, min, max, integer, items, values, value, props }: Rule): S
     case "boolean":
       return { type };
     case "array":
-      return { type, ...bounds("minItems", "maxItems"), items: schemaOf(items) };
+      return { type, ...bounds("minItems", "maxItems"), items: schemaOf(items as Rule) };
     case "enum":
       return { enum: values };
     case "record":
-      return { type: "object", additionalProperties: schemaOf(value) };
+      return { type: "object", additionalProperties: schemaOf(value as Rule) };
     case "object":
-      return props ? { type, ...ruleSchema(props as Record<string, unknown>) } : { type };
+      return props ? objectSchema(props as Rules) : { type };
+    case "multi":
+      return schemaOf(rules as Rule[]);
+    case "shape":
+      return { $ref: `#/components/schemas/${String(name)}` };
+    case "any":
+      return {};
     default:
       throw new TypeError(`there is no schema for the rule ${type}`);
   }

@@ -1,6 +1,7 @@
 import { ROLES, ROOM_ROLES } from "../core/permissions";
 import { ERRORS } from "../core/errors";
 import type { Limits } from "../core/limits";
+import { PRESENCE_STATUSES } from "../core/model";
 
 /** JSON Schemas (2020-12, as OpenAPI 3.1 has them) of everything REST takes and gives. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -38,6 +39,16 @@ const password = string({ minLength: 8, description: "At most 72 bytes of UTF-8.
 /** The components of the OpenAPI document by name. */
 export function schemasOf(limits: Limits) {
   const text = string({ minLength: 1, maxLength: limits.text });
+  const channel = {
+    id,
+    name: string(),
+    isPrivate: boolean,
+    "topic?": string(),
+    createdBy: id,
+    createdAt: time,
+    memberCount: integer(0),
+  };
+  const deletedAt = { ...time, description: "Only in the event that ends it." };
   const metadata: Schema = { type: "object", description: `At most ${limits.metadata} bytes of JSON.` };
   return {
     Register: body({ username, email: string({ format: "email", maxLength: 254 }), password }),
@@ -58,7 +69,7 @@ export function schemasOf(limits: Limits) {
       "avatarUrl?": string(),
       "email?": string({ description: "Only of oneself and for administrators." }),
       roles: list(string({ enum: ROLES })),
-      status: string({ enum: ["online", "offline"] }),
+      status: string({ enum: PRESENCE_STATUSES }),
       createdAt: time,
     }),
     UserPage: page("User"),
@@ -70,16 +81,11 @@ export function schemasOf(limits: Limits) {
     }),
 
     Channel: shape({
-      id,
-      name: string(),
-      isPrivate: boolean,
-      "topic?": string(),
-      createdBy: id,
-      createdAt: time,
-      memberCount: integer(0),
+      ...channel,
       role: orNull(string({ enum: ROOM_ROLES, description: "The caller's role; null for those who are no members." })),
     }),
     ChannelPage: page("Channel"),
+    SharedChannel: shape({ ...channel, "deletedAt?": deletedAt }),
     Conversation: shape({
       id,
       type: string({ enum: ["direct", "group"] }),
@@ -87,6 +93,7 @@ export function schemasOf(limits: Limits) {
       members: list(id),
       createdBy: id,
       createdAt: time,
+      "deletedAt?": deletedAt,
     }),
     ConversationPage: page("Conversation"),
     Room: { anyOf: [ref("Channel"), ref("Conversation")] },
