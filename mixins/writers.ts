@@ -72,7 +72,6 @@ export class RoomWriters {
   /** All that is under way of a room goes to its writer, but for these. Empty unless the writers have just changed. */
   private readonly moves = new Map<string, Move>();
   private pending = 0;
-  private idle: (() => void)[] = [];
   private readonly listeners = new Set<WritersChanged>();
   private readonly look = (): void => this.update();
 
@@ -115,11 +114,6 @@ export class RoomWriters {
     if (this.pending >= PENDING) return answered(refused("UNAVAILABLE"));
     this.pending++;
     this.route({ request, answered });
-  }
-
-  /** Resolves when nothing is under way. */
-  settled(): Promise<void> {
-    return this.pending === 0 ? Promise.resolve() : new Promise(resolve => this.idle.push(resolve));
   }
 
   /** Listens to the broker no more. What is under way is still answered. */
@@ -219,7 +213,6 @@ export class RoomWriters {
   private settle({ answered }: Item, answer: AppendAnswer): void {
     this.pending--;
     answered(answer);
-    if (this.pending === 0) for (const resolve of this.idle.splice(0)) resolve();
   }
 
   private update(): void {

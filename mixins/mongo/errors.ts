@@ -12,6 +12,8 @@ export type Kind = "read" | "write";
  */
 export function storageError(error: unknown, kind: Kind = "write"): unknown {
   if (isBsonError(error)) return new StorageError("failed", "statement", error);
+  // Of the socket: the driver does not wrap what breaks a connection while a command waits for room in its buffers.
+  if (isSystemError(error)) return new StorageError(kind === "read" ? "failed" : "unknown", "network", error);
   if (!(error instanceof MongoError)) return error;
   if (error.code === DUPLICATE_KEY) return new DuplicateKeyError(indexIn(error));
   const { outcome, reason } = error instanceof MongoBulkWriteError ? diagnoseBulk(error) : diagnose(error);
@@ -107,3 +109,5 @@ function indexIn({ message }: MongoError): string {
 
 /** What BSON cannot hold never leaves the process. */
 const isBsonError = (error: unknown): boolean => error instanceof Error && /^BSON.*Error$/.test(error.name);
+
+const isSystemError = (error: unknown): boolean => typeof (error as NodeJS.ErrnoException | null)?.syscall === "string";

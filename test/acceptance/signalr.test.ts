@@ -79,9 +79,39 @@ describe("SignalR at /hubs/chat", () => {
       for (let n = 1; n <= 5; n++) await say(ann, room, `m${n}`);
       const client = await connect(bob, way);
       expect(await client.invoke("JoinChannel", room, 2)).toMatchObject({ lastSeq: 5 });
+      expect(seqs(client)).toEqual([3, 4, 5]);
       await say(ann, room, "m6");
       await received(client, "ReceiveMessage", 4);
       expect(seqs(client)).toEqual([3, 4, 5, 6]);
+    });
+
+    test("joins and leaves of one room take turns", async () => {
+      const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+      const room = await stage.channel([ann, bob]);
+      for (let n = 1; n <= 5; n++) await say(ann, room, `m${n}`);
+      const client = await connect(bob, way);
+      await Promise.all([
+        client.invoke("JoinChannel", room, 0),
+        client.invoke("LeaveChannel", room),
+        client.invoke("JoinChannel", room, 3),
+      ]);
+      await say(ann, room, "m6");
+      await received(client, "ReceiveMessage", 8);
+      expect(seqs(client)).toEqual([1, 2, 3, 4, 5, 4, 5, 6]);
+      await Promise.all([client.invoke("JoinChannel", room), client.invoke("LeaveChannel", room)]);
+      await say(ann, room, "m7");
+      await client.invoke("MarkRead", room, 7);
+      expect(seqs(client)).toHaveLength(8);
+    });
+
+    test("a burst of calls is done in the order they were made, however they are put together on the way", async () => {
+      const [ann] = (await stage.users("ann")) as [Client];
+      const room = await stage.channel([ann]);
+      const client = await connect(ann, way);
+      // Many, and in all more than a frame may have.
+      const texts = Array.from({ length: 1_200 }, (_, n) => `${n} ${"鴉".repeat(100)}`);
+      const sent = await Promise.all(texts.map(text => client.invoke("SendMessage", room, text)));
+      expect(sent.map(({ seq, text }) => [seq, text])).toEqual(texts.map((text, n) => [n + 1, text]));
     });
 
     test("a refused call completes with its code, and the connection stays", async () => {
@@ -92,6 +122,7 @@ describe("SignalR at /hubs/chat", () => {
       await expect(client.invoke("SendMessage", secret, "hi")).rejects.toThrow(/NOT_FOUND: /);
       await expect(client.invoke("JoinChannel", 7)).rejects.toThrow(/INVALID: /);
       await expect(client.invoke("SendMessage", secret, { text: "x", colour: "red" })).rejects.toThrow(/INVALID: /);
+      await expect(client.invoke("SendMessage", secret, "x".repeat(70_000))).rejects.toThrow(/TOO_LARGE: /);
       await expect(client.invoke("Fly")).rejects.toThrow(/NOT_FOUND: /);
       const room = await stage.channel([ann]);
       await client.invoke("JoinChannel", room);
@@ -133,6 +164,7 @@ describe("SignalR at /hubs/chat", () => {
     );
     expect(first).toBe(true);
     await clients[2]?.invoke("Typing", old, true);
+    for (const client of clients) await client.invoke("LeaveChannel", old);
     const sent = expectStatus(await bob.post(`/api/channels/${old}/messages`, { text: "to ann" }), 201).body;
     for (const client of clients) {
       await eventually("it", () => client.all("ReceivePrivateMessage").some(([, message]) => message?.id === sent.id));

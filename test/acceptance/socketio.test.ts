@@ -1,3 +1,5 @@
+import { get } from "node:http";
+import { json } from "node:stream/consumers";
 import { expectStatus, say, Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { startServer, type Server } from "../support/server";
@@ -8,6 +10,14 @@ const WAYS: [string, SocketioOptions][] = [
   ["WebSocket only", { transports: ["websocket"] }],
   ["polling only", { transports: ["polling"] }],
 ];
+
+/** With headers that fetch does not let one set. */
+const got = (url: string, headers: Record<string, string>): Promise<{ status: number | undefined; body: unknown }> =>
+  new Promise((resolve, reject) => {
+    get(url, { headers }, answer => {
+      json(answer).then(body => resolve({ status: answer.statusCode, body }), reject);
+    }).on("error", reject);
+  });
 
 /** What documents wrote against Socket.IO rely on, tried with its own unmodified client. */
 describe("Socket.IO at /socket.io", () => {
@@ -71,6 +81,7 @@ describe("Socket.IO at /socket.io", () => {
       for (let n = 1; n <= 5; n++) await say(ann, room, `m${n}`);
       const client = await connect(bob, way);
       expect(await client.ask("join", { channelId: room, afterSeq: 2 })).toMatchObject({ ok: true, lastSeq: 5 });
+      expect(client.all("message").map(({ message }) => message.seq)).toEqual([3, 4, 5]);
       await say(ann, room, "m6");
       await told(client, "message", 4);
       expect(client.all("message").map(({ message }) => message.seq)).toEqual([3, 4, 5, 6]);
@@ -90,6 +101,28 @@ describe("Socket.IO at /socket.io", () => {
       });
       expect(await client.ask("message", { channelId: room, text: "x" })).toMatchObject({ ok: true });
     });
+  });
+
+  test.each(["polling", "websocket"])("binary data is refused, and the connection stays (%s)", async transport => {
+    const [ann] = (await stage.users("ann")) as [Client];
+    const client = await connect(ann, { transports: [transport] });
+    const room = await stage.channel([ann]);
+    const binary = client.ask("message", {
+      channelId: room,
+      text: "x",
+      metadata: { a: Buffer.of(1), b: Buffer.of(2) },
+    });
+    expect(await binary).toMatchObject({ ok: false, code: "INVALID", detail: expect.stringContaining("Binary") });
+    expect(await client.ask("message", { channelId: room, text: "x" })).toMatchObject({ ok: true });
+  });
+
+  test("another version of the transport is refused, whatever way it comes", async () => {
+    for (const transport of ["polling", "websocket"]) {
+      const upgrade = { Connection: "Upgrade", Upgrade: "websocket", "Sec-WebSocket-Version": "13" };
+      const headers = transport === "polling" ? {} : { ...upgrade, "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==" };
+      const answer = await got(`${server.url}/socket.io/?EIO=3&transport=${transport}`, headers);
+      expect(answer).toEqual({ status: 400, body: { code: 5, message: "Unsupported protocol version" } });
+    }
   });
 
   test("by default it begins with polling and moves to a WebSocket, losing nothing on the way", async () => {

@@ -1,4 +1,6 @@
 import WebSocket from "ws";
+import { seeded } from "../chaos/random";
+import { Mutator } from "../fuzz/mutator";
 import { Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { describeEmbedded, startServer, type Server } from "../support/server";
@@ -6,14 +8,8 @@ import { SignalrClient } from "../support/signalr";
 
 const END = "\x1e";
 const HANDSHAKE = `{"protocol":"json","version":1}${END}`;
-/** Frames of a mutation run, and a generator that is the same every time. */
+/** Frames of a mutation run. */
 const MUTANTS = 3_000;
-function* numbers(seed: number): Generator<number, never> {
-  for (let state = seed; ;) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    yield state / 2 ** 32;
-  }
-}
 
 /** What no client of theirs would send: it ends who sent it, at most, and nobody else. */
 describeEmbedded("hostile input on the wires of others", () => {
@@ -178,8 +174,7 @@ describeEmbedded("hostile input on the wires of others", () => {
     ],
     ["Socket.IO", io, ioOpening, () => `421["message",{"channelId":"${room}","text":"x"}]`],
   ] as const)("%s: thousands of mutated frames leave the server as it was", async (_, url, opening, valid) => {
-    const random = numbers(7);
-    const next = (most: number) => Math.floor(random.next().value * most);
+    const mutator = new Mutator(seeded(7));
     let socket: WebSocket | null = null;
     let ended = 0;
     for (let n = 0; n < MUTANTS; n++) {
@@ -187,14 +182,19 @@ describeEmbedded("hostile input on the wires of others", () => {
         socket = await enter(url(), opening());
         ended++;
       }
-      const bytes = Buffer.from(valid());
-      for (let changes = 1 + next(4); changes > 0; changes--) bytes[next(bytes.length)] = 32 + next(95);
-      socket.send(bytes.toString("latin1").slice(0, next(5) === 0 ? next(bytes.length) : undefined));
+      const { bytes } = mutator.mutant(valid(), valid());
+      socket.send(bytes, { binary: false });
       // Some are the end of a connection: those behind them must not be lost on one that is going.
       if (n % 5 === 4 && socket.readyState === WebSocket.OPEN) {
         const one: WebSocket = socket;
         one.ping();
-        await new Promise(resolve => one.once("pong", resolve).once("close", resolve));
+        await new Promise<void>(resolve => {
+          const done = (): void => {
+            one.off("pong", done).off("close", done);
+            resolve();
+          };
+          one.on("pong", done).on("close", done);
+        });
       }
     }
     expect(ended).toBeGreaterThan(10);

@@ -42,7 +42,7 @@ const LAYOUTS: { layout: string; each: boolean; faults: [string, Fault][] }[] = 
   {
     layout: "with every service in a process of its own",
     each: true,
-    faults: [node("messages-1", true), ...["rooms", "auth", "users", "presence", "files"].map(name => node(name))],
+    faults: [node("messages-1", true), ...["rooms", "auth", "users", "files"].map(name => node(name))],
   },
 ];
 

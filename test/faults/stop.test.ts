@@ -2,6 +2,8 @@ import { Agent, request } from "node:http";
 import { Stage, type Client } from "../support/client";
 import { describeOwn, startServer } from "../support/server";
 import { eventually } from "../support/eventually";
+import { SignalrClient, type SignalrTransport } from "../support/signalr";
+import { SocketioClient } from "../support/socketio";
 import { judge, Sender, wholeHistory } from "./traffic";
 
 describeOwn("SIGTERM in the middle of traffic", () => {
@@ -85,6 +87,76 @@ describeOwn("SIGTERM in the middle of traffic", () => {
     await server.process.start();
     await stage.end();
   }, 60_000);
+});
+
+/** A client of another wire, as one who only sends. */
+interface Speaker {
+  name: string;
+  open(url: string, token: string): Promise<{ send(room: string, body: object): Promise<unknown>; close(): unknown }>;
+}
+
+const hub = (transport: SignalrTransport): Speaker => ({
+  name: `SignalR over ${transport}`,
+  async open(url, token) {
+    const client = await SignalrClient.open(url, token, { transport });
+    return { send: (room, body) => client.invoke("SendMessage", room, body), close: () => client.close() };
+  },
+});
+
+/** Whose answers come over something that stays open; a poll that is not there just then cannot be answered. */
+const SPEAKERS: Speaker[] = [
+  hub("WebSockets"),
+  hub("ServerSentEvents"),
+  {
+    name: "Socket.IO",
+    async open(url, token) {
+      const client = await SocketioClient.open(url, token, { transports: ["websocket"], reconnection: false });
+      const gone = new Promise<never>((_, reject) => client.socket.once("disconnect", () => reject(new Error("gone"))));
+      gone.catch(() => undefined);
+      const send = async (room: string, body: object): Promise<void> => {
+        const { ok } = await Promise.race([client.ask("message", { channelId: room, ...body }), gone]);
+        if (ok !== true) throw new Error("refused");
+      };
+      return { send, close: () => client.close() };
+    },
+  },
+];
+
+describeOwn("SIGTERM while clients of other wires send", () => {
+  test.each(SPEAKERS)("$name: what was stored was acknowledged", async ({ open }) => {
+    const server = await startServer();
+    const stage = await Stage.on(server);
+    const ann = await stage.user("ann");
+    const room = await stage.channel([ann]);
+    const speaker = await open(server.url, ann.token as string);
+    const acked = new Set<string>();
+    let stopped = false;
+    const talk = Array.from({ length: 20 }, async (_, who) => {
+      for (let n = 0; !stopped; n++) {
+        const clientId = `${who}-${n}`;
+        const sent = await speaker.send(room, { text: "x", clientId }).then(
+          () => true,
+          () => false,
+        );
+        if (!sent) return;
+        acked.add(clientId);
+      }
+    });
+    await eventually(
+      "traffic",
+      () => acked.size,
+      count => count > 200,
+    );
+    expect(await server.process.stop()).toMatchObject({ code: 0 });
+    stopped = true;
+    await Promise.all(talk);
+    await speaker.close();
+    await server.process.start();
+    const stored = (await wholeHistory(ann, room)).map(({ clientId }) => clientId as string);
+    expect(stored.filter(clientId => !acked.has(clientId))).toEqual([]);
+    expect(acked.size).toBe(stored.length);
+    await stage.end();
+  });
 });
 
 describeOwn("a process that stood still", () => {

@@ -3,6 +3,7 @@ import { Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { describeOwn, startServer } from "../support/server";
 import { describeCluster } from "../support/servers";
+import { comesBack, Crowd, sentAway } from "./crowd";
 import { Follower } from "./follower";
 import { judge, Sender, wholeHistory } from "./traffic";
 import { everyWire, type WireReader } from "./wires";
@@ -11,6 +12,8 @@ import { everyWire, type WireReader } from "./wires";
 const FLOOR = 25;
 /** Milliseconds between messages of one. */
 const PACE = 60;
+/** Sockets that lose their gateway at once. */
+const MANY = 300;
 
 /** One room with a client of every wire and a native one, while the server breaks. All must have seen the same, once, in order. */
 async function oneRoom(
@@ -92,13 +95,28 @@ describeOwn("every wire in one room, through restarts of the one process", () =>
 });
 
 describeCluster("every wire in one room, through restarts of gateways", () => {
-  test("has every message once and in order: one killed, then the other stopped in order", async () => {
+  test("has every message once and in order: a gateway killed, then each process stopped in order", async () => {
     const { cluster } = await startCluster({ restart: false });
     const stage = await Stage.on(serverOf(addressesOf(cluster), { output: "", end: async () => [] }));
     const [one, other] = [cluster.node("ws-gateway-1"), cluster.node("ws-gateway-2")];
     await oneRoom(stage, cluster.url, cluster.gatewayUrls, [
-      async () => (await one.kill9(), one.start(), cluster.untilHealthy()),
-      async () => (await other.stop(), other.start(), cluster.untilHealthy()),
+      async () => {
+        const crowd = await Crowd.at(cluster.gatewayUrls[0] as string, await stage.user("crowd"), MANY);
+        await comesBack(crowd, cluster.gatewayUrls, () => one.kill9());
+        await one.start();
+        await cluster.untilHealthy();
+      },
+      async () => {
+        const crowd = await Crowd.at(cluster.gatewayUrls[1] as string, await stage.user("crowd"), 30);
+        await sentAway(crowd, () => other.stop());
+        await other.start();
+        await cluster.untilHealthy();
+      },
+      ...["services-1", "services-2", "api-gateway"].map(name => async () => {
+        expect(await cluster.node(name).stop()).toMatchObject({ code: 0 });
+        await cluster.node(name).start();
+        await cluster.untilHealthy();
+      }),
     ]);
   }, 300_000);
 });

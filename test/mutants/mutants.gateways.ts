@@ -17,8 +17,8 @@ export const ofGateways = section("Gateways", [
   [
     "a ring of ready bytes, encoded once",
     ring,
-    "return (this.made ??= Buffer.from(this.encode(this.event)));",
-    "return Buffer.from(this.encode(this.event));",
+    "return (this.made ??= ownBytes(this.encode(this.event)));",
+    "return ownBytes(this.encode(this.event));",
     design,
     "ready bytes",
   ],

@@ -3,12 +3,15 @@ import { Rest, type Answer, type Body } from "./rest";
 import { SocketClient, type SocketOptions } from "./socket";
 import type { Server } from "./server";
 
+/** What users need of a server. */
+export type Origin = Pick<Server, "url" | "wsUrl" | "adminPassword">;
+
 /** A signed-in user: the REST door and sockets of his. */
 export class Client extends Rest {
   readonly sockets: SocketClient[] = [];
 
   constructor(
-    private readonly server: Server,
+    private readonly server: Origin,
     readonly user: Body,
     token: string,
     readonly refreshToken: string,
@@ -46,14 +49,14 @@ export class Client extends Rest {
 }
 
 /** What a test file shares: the server, the admin, and everybody it made. Works against a server that others use too. */
-export class Stage {
+export class Stage<S extends Origin = Server> {
   private readonly people: Client[] = [];
   private constructor(
-    readonly server: Server,
+    readonly server: S,
     readonly admin: Client,
   ) {}
 
-  static async on(server: Server): Promise<Stage> {
+  static async on<S extends Origin>(server: S): Promise<Stage<S>> {
     const login = { username: "admin", password: server.adminPassword };
     const answer = expectStatus(await new Rest(server.url).post("/api/auth/login", login), 200);
     return new Stage(server, clientOf(server, answer, login.password));
@@ -137,6 +140,6 @@ export async function say(client: Rest, room: string, text: string, more: Record
 /** A name nobody has, also on a server that was there before. */
 export const unique = (prefix: string): string => `${prefix}-${randomBytes(5).toString("hex")}`;
 
-function clientOf(server: Server, { body }: Answer, password: string): Client {
+function clientOf(server: Origin, { body }: Answer, password: string): Client {
   return new Client(server, body.user, body.accessToken, body.refreshToken, password);
 }

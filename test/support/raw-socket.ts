@@ -14,6 +14,8 @@ export interface FrameOptions {
   masked?: boolean;
   /** The three reserved bits, as 0x70 has them. */
   reserved?: number;
+  /** Four bytes; random ones unless given. */
+  mask?: Uint8Array;
 }
 
 export const OPCODE = { CONTINUATION: 0, TEXT: 1, BINARY: 2, CLOSE: 8, PING: 9, PONG: 10 } as const;
@@ -30,7 +32,7 @@ export function encodeFrame(opcode: number, payload: string | Uint8Array, option
         ? Buffer.from([126, size >> 8, size & 255])
         : Buffer.concat([Buffer.from([127]), u64(size)]);
   if (masked) length[0] = (length[0] ?? 0) | 0x80;
-  const mask = masked ? randomBytes(4) : Buffer.alloc(0);
+  const mask = masked ? (options.mask ?? randomBytes(4)) : Buffer.alloc(0);
   if (masked) for (let i = 0; i < size; i += 1) body[i] = (body[i] ?? 0) ^ (mask[i & 3] ?? 0);
   return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | reserved | opcode]), length, mask, body]);
 }

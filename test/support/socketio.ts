@@ -17,9 +17,14 @@ export class SocketioClient {
     for (const name of EVENTS) socket.on(name, (data: Body) => void this.told.push({ name, data }));
   }
 
+  /** Connects by itself, as often as it takes. */
+  static made(url: string, token: string, options: SocketioOptions = {}): SocketioClient {
+    return new SocketioClient(io(url, { auth: { token }, forceNew: true, ...options }));
+  }
+
   /** Connected. Rejects with what the library tells of a refusal. */
   static async open(url: string, token: string, options: SocketioOptions = {}): Promise<SocketioClient> {
-    const client = new SocketioClient(io(url, { auth: { token }, forceNew: true, ...options }));
+    const client = SocketioClient.made(url, token, options);
     try {
       await within(
         10_000,

@@ -19,6 +19,7 @@ describe("the table of routes", () => {
       "GET /asyncapi.json",
       "GET /config",
       "GET /docs",
+      "GET /docs/sockets",
       "GET /docs/{file}",
       "GET /files/{id}",
       "GET /health",

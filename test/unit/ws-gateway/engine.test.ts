@@ -396,6 +396,20 @@ describe.each(["uws", "ws"] as const)("engine %s", kind => {
     const large = "x".repeat(OPTIONS.maxPayload + 1);
     const huge = encodeFrame(OPCODE.TEXT, "x".repeat(PAYLOAD_ROOM * OPTIONS.maxPayload + 1));
     const fragment = encodeFrame(OPCODE.CONTINUATION, "x".repeat(20_000), { fin: false });
+    it("takes larger messages at a path that has them, up to a bound", async () => {
+      await engine.close();
+      await start({ largerAt: { "/ws": 4 * huge.length } });
+      const text = "x".repeat(2 * huge.length);
+      const [client, socket] = await join();
+      onMessage = (from, said) => void (said !== text && from.send(said));
+      client.text(text);
+      await until(() => messages.length > 0);
+      expect(messages).toEqual([text]);
+      client.tcp.write(encodeFrame(OPCODE.TEXT, "x".repeat(5 * huge.length)).subarray(0, 100));
+      await until(() => socket.closed);
+      await expectAlive();
+    });
+
     const cases: [string, Buffer][] = [
       ["a message far too large, announced only", huge.subarray(0, 20)],
       ["a length of 2^63", Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 2, 3, 4])],

@@ -5,7 +5,7 @@ import { eventually } from "../../support/eventually";
 import { gate, ground, type Frame, type RecordingSocket } from "./ground";
 
 /** Changes that may wait for the one under way. */
-const WAITING = 100;
+const WAITING = 1_000;
 
 interface Answer extends Frame {
   i: number;

@@ -1,5 +1,9 @@
 import { HttpTransport } from "../../../services/ws-gateway/wires/http/http.transport";
 import { LocalTopics } from "../../../services/ws-gateway/wires/http/local-topics";
+import type { Socket } from "../../../services/ws-gateway/engine";
+import { eventFrame } from "../../../services/core/protocol";
+import { Ring } from "../../../services/ws-gateway/ring";
+import { WireSocket } from "../../../services/ws-gateway/wires/wire-socket";
 import { Topics } from "../../../services/ws-gateway/wires/topics";
 import type { Told, Wire } from "../../../services/ws-gateway/wires/wire";
 
@@ -14,6 +18,7 @@ describe("a connection that consists of requests", () => {
     const one = new HttpTransport("127.0.0.1", topics, () => 0, {
       closed: code => void closed.push(code),
       drained: () => void drained++,
+      slow: () => one.end(4008),
     });
     return { one, topics, closed, drained: () => drained };
   }
@@ -94,5 +99,39 @@ describe("what happens in a room", () => {
     for (let n = 0; n < 3; n++) topics.leave(signalr, "r");
     topics.publish("r", event);
     expect(encoded.length).toBe(3);
+  });
+
+  it("is encoded once for each wire also for those who were away, however many come back", () => {
+    const encoded: Told[] = [];
+    const sent: string[] = [];
+    const wire: Wire = {
+      name: "signalr",
+      encode: told => (encoded.push(told), ["text"]),
+      session: () => ({ text: () => undefined, closing: () => null }),
+    };
+    const topics = new Topics(() => undefined);
+    const inside = { ask: () => undefined, heeds: () => true, throttle: () => undefined };
+    const transport = { send: (text: string) => void sent.push(text), cork: (write: () => void) => write() };
+    const sockets = Array.from(
+      { length: 3 },
+      () => new WireSocket(wire, "", "", transport as unknown as Socket, topics, inside),
+    );
+    const ring = new Ring(({ offset, kind, data }) => eventFrame("r", offset, kind, data));
+    for (const offset of [1, 2])
+      ring.push({ offset, seq: offset, kind: "message", data: `{"seq":${offset},"senderId":"a"}` }, 0);
+    const offsets: unknown[] = [];
+    for (const socket of sockets) {
+      socket.heard = ({ offset }) => void offsets.push(offset);
+      socket.entries("r", ring.after(0) ?? []);
+    }
+    expect(sent).toEqual(Array(6).fill("text"));
+    expect(offsets).toEqual([1, 2, 1, 2, 1, 2]);
+    expect(encoded.flatMap(({ events }) => events)).toEqual(
+      [1, 2].map(seq => ({ name: "message", channelId: "r", message: { seq, senderId: "a" } })),
+    );
+    // To the two of a direct room it is something else.
+    sockets[0]?.direct("r", ["a", "b"]);
+    sockets[0]?.entries("r", ring.after(1) ?? []);
+    expect(encoded.at(-1)?.events).toMatchObject([{ name: "private-message", targetUserId: "b" }]);
   });
 });

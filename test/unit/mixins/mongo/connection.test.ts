@@ -147,6 +147,18 @@ describeMongo("the connection to MongoDB", () => {
     await warm();
   });
 
+  // The driver passes on the socket's own error where a connection breaks while a command is being sent.
+  test.each(["write", "read"] as const)("a connection that breaks in the middle of a large %s", async kind => {
+    await warm();
+    proxy.requests("cut");
+    const text = "x".repeat(15_000_000);
+    const find = () => connection.read(db => db.collection<Thing>("things").findOne({ text }));
+    const isWrite = kind === "write";
+    expect(await outcome(isWrite ? insert("torn", text) : find())).toBe(`${isWrite ? "unknown" : "failed"} network`);
+    proxy.requests("pass");
+    await warm();
+  });
+
   test("a refused command surely did nothing, a duplicate names its index", async () => {
     const update = connection.write(db => db.collection("things").updateOne({}, { $nonsense: { a: 1 } }));
     expect(await outcome(update)).toBe("failed statement");
