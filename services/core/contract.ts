@@ -363,6 +363,8 @@ export interface Actions {
    * somebody else's. What it has for its client, after at most `wait` milliseconds; `open`: there may be more.
    */
   "ws-gateway.httpTake": { params: HttpSession & { wait: number }; returns: HttpTaken | null };
+  /** The texts of that number went on their way to the client. */
+  "ws-gateway.httpReceived": { params: HttpSession & { number: number }; returns: null };
   /** What its client says. `answer`: the answer to a single call, where the wire gives it at once. */
   "ws-gateway.httpPut": { params: HttpSession & { text: string }; returns: HttpPut | null };
   "ws-gateway.httpEnd": { params: HttpSession; returns: { ended: boolean } };
@@ -430,6 +432,8 @@ export interface HttpSession {
 
 export interface HttpTaken {
   texts: string[];
+  /** By which whoever took them says that they went on their way; 0: there is nothing to say. */
+  number: number;
   open: boolean;
 }
 

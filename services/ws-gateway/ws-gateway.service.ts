@@ -112,6 +112,15 @@ const actions = {
       return this.entrance.take(ctx.params);
     },
   },
+  httpReceived: {
+    auth: "internal",
+    visibility: "public",
+    params: { ...httpSession, number: rules.whole(1) },
+    handler(this: GatewayService, ctx) {
+      this.entrance.received(ctx.params);
+      return null;
+    },
+  },
   httpPut: {
     auth: "internal",
     visibility: "public",
@@ -344,6 +353,8 @@ function remoteSessions(via: GatewayService["broker"]): EntranceDependencies["re
     nodes,
     take: async (nodeID, params) =>
       there(nodeID) ? call(via, "ws-gateway.httpTake", params, { nodeID, timeout: params.wait + HTTP_TIMEOUT }) : null,
+    received: async (nodeID, params) =>
+      there(nodeID) ? call(via, "ws-gateway.httpReceived", params, { nodeID, timeout: HTTP_TIMEOUT }) : null,
     put: async (nodeID, params) =>
       there(nodeID) ? call(via, "ws-gateway.httpPut", params, { nodeID, timeout: HTTP_TIMEOUT }) : null,
     end: async (nodeID, params) =>

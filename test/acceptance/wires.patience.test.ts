@@ -79,29 +79,39 @@ describeEmbedded("more who come back than a gateway greets at a time", () => {
   }, 60_000);
 });
 
+/** A session of SignalR over long polling that is in a room, without a client that would come back by itself. */
+async function polling(url: string, { token }: Client, room: string) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const negotiated = await fetch(`${url}/hubs/chat/negotiate?negotiateVersion=1`, { method: "POST", headers });
+  const { connectionToken } = (await negotiated.json()) as Body;
+  const at = `${url}/hubs/chat?id=${encodeURIComponent(connectionToken as string)}`;
+  const poll = async (signal?: AbortSignal): Promise<Body[]> => {
+    const answer = await fetch(at, { headers, signal: signal ?? null });
+    if (answer.status !== 200) return [{ gone: answer.status }];
+    return (await answer.text())
+      .split(END)
+      .filter(Boolean)
+      .map(text => JSON.parse(text) as Body);
+  };
+  const say = (text: string) => fetch(at, { method: "POST", headers, body: text });
+  await poll();
+  await say(HANDSHAKE);
+  await say(`{"type":1,"invocationId":"j","target":"JoinChannel","arguments":["${room}"]}${END}`);
+  await eventually(
+    "he is in the room",
+    () => poll(),
+    all => all.some(({ invocationId }) => invocationId === "j"),
+  );
+  return { poll };
+}
+
 describeEmbedded("a session over HTTP that nobody fetches from", () => {
   test("is closed with leave to come back before anything is skipped, and goes on where it was", async () => {
     const stage = await Stage.on(await startServer());
     const { url } = stage.server;
     const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
     const room = await stage.channel([ann, bob]);
-    const headers = { Authorization: `Bearer ${bob.token}` };
-    const negotiated = await fetch(`${url}/hubs/chat/negotiate?negotiateVersion=1`, { method: "POST", headers });
-    const { connectionToken } = (await negotiated.json()) as Body;
-    const at = `${url}/hubs/chat?id=${encodeURIComponent(connectionToken as string)}`;
-    const poll = async (): Promise<Body[]> => {
-      const answer = await fetch(at, { headers });
-      if (answer.status !== 200) return [{ gone: answer.status }];
-      return (await answer.text())
-        .split(END)
-        .filter(Boolean)
-        .map(text => JSON.parse(text) as Body);
-    };
-    const say = (text: string) => fetch(at, { method: "POST", headers, body: text });
-    await poll();
-    await say(HANDSHAKE);
-    await say(`{"type":1,"invocationId":"j","target":"JoinChannel","arguments":["${room}"]}${END}`);
-    await eventually("he is in the room", poll, all => all.some(({ invocationId }) => invocationId === "j"));
+    const { poll } = await polling(url, bob, room);
 
     const writer = await ann.socket();
     const text = "鴉".repeat(4_000);
@@ -123,6 +133,24 @@ describeEmbedded("a session over HTTP that nobody fetches from", () => {
     await again.close();
     await stage.end();
   }, 30_000);
+
+  test("ends with leave to come back where an answer found nobody: what follows would leave a hole", async () => {
+    const stage = await Stage.on(await startServer());
+    const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+    const room = await stage.channel([ann, bob]);
+    const { poll } = await polling(stage.server.url, bob, room);
+    const gone = new AbortController();
+    const lost = poll(gone.signal);
+    // The server has the request by then.
+    for (let n = 0; n < 3; n++) await ann.get("/api/users/me");
+    gone.abort();
+    await expect(lost).rejects.toThrow();
+    for (const text of ["lost", "next"]) await ann.post(`/api/channels/${room}/messages`, { text });
+    const heard = await poll();
+    expect(heard.filter(({ target }) => target === "ReceiveMessage")).toEqual([]);
+    expect(heard.at(-1)).toMatchObject({ type: 7, allowReconnect: true });
+    await stage.end();
+  });
 });
 
 describeEmbedded("one who is in many rooms", () => {

@@ -55,6 +55,10 @@ export class Entrance {
     return this.sessions.take(session, user, wait);
   }
 
+  received({ session, user, number }: HttpSession & { number: number }): void {
+    this.sessions.received(session, user, number);
+  }
+
   put({ session, user, text }: HttpSession & { text: string }): Promise<HttpPut | null> {
     return this.sessions.put(session, user, text);
   }

@@ -19,30 +19,63 @@ describe("a connection that consists of requests", () => {
       closed: code => void closed.push(code),
       drained: () => void drained++,
       slow: () => one.end(4008),
+      lost: () => one.end(4013),
     });
-    return { one, topics, closed, drained: () => drained };
+    /** Takes, and says that it went on its way. */
+    const take = async (wait: number): Promise<string[] | null> => {
+      const taken = await one.take(wait);
+      if (taken) one.received(taken.number);
+      return taken?.texts ?? null;
+    };
+    return { one, take, topics, closed, drained: () => drained };
   }
 
   it("answers the first at once, and the next when there is something", async () => {
-    const { one, drained } = transport();
-    expect(await one.take(LONG)).toEqual([]);
-    const waiting = one.take(LONG);
+    const { one, take, drained } = transport();
+    expect(await take(LONG)).toEqual([]);
+    const waiting = take(LONG);
     one.send("a");
     one.send("b");
     expect(await waiting).toEqual(["a", "b"]);
     expect(drained()).toBe(1);
     one.send("c");
-    expect(await one.take(LONG)).toEqual(["c"]);
+    expect(await take(LONG)).toEqual(["c"]);
+  });
+
+  it("ends with who asks for more where nobody says that the last went on its way", async () => {
+    const { one, closed } = transport();
+    await one.take(0);
+    one.send("a");
+    const lost = await one.take(0);
+    one.send("b");
+    const next = one.take(LONG);
+    one.send("c");
+    expect((await next)?.texts).toEqual([]);
+    expect(closed).toEqual([4013]);
+    expect(lost?.texts).toEqual(["a"]);
+  });
+
+  it("waits a moment for the word that the last went on its way", async () => {
+    const { one, closed } = transport();
+    await one.take(0);
+    one.send("a");
+    const last = await one.take(0);
+    one.send("b");
+    const [replaced, next] = [one.take(LONG), one.take(LONG)];
+    one.received(last?.number ?? 0);
+    expect(await replaced).toBeNull();
+    expect((await next)?.texts).toEqual(["b"]);
+    expect(closed).toEqual([]);
   });
 
   it("lets who asks later take the place of who waits, and loses nothing by it", async () => {
-    const { one } = transport();
-    await one.take(0);
-    const first = one.take(LONG);
-    const second = one.take(LONG);
+    const { one, take } = transport();
+    await take(0);
+    const first = take(LONG);
+    const second = take(LONG);
     expect(await first).toBeNull();
     one.send("a");
-    const third = one.take(LONG);
+    const third = take(LONG);
     expect([...((await second) ?? []), ...((await third) ?? [])]).toEqual(["a"]);
   });
 
@@ -52,7 +85,7 @@ describe("a connection that consists of requests", () => {
     for (let n = 0; n < 6; n++) topics.publish("room", "x".repeat(100_000));
     expect(closed).toEqual([4008]);
     topics.publish("room", "after the end");
-    expect((await one.take(0))?.length).toBe(6);
+    expect((await one.take(0))?.texts.length).toBe(6);
     expect(one.closed).toBe(true);
   });
 });

@@ -17,9 +17,13 @@ export async function eventStream(
   begun?: HttpTaken,
 ): Promise<undefined> {
   let ready = begun;
+  let last = 0;
   const next = async (): Promise<string[] | null> => {
+    // Who asks for more has written what there was.
+    sessions.received(session, user, last);
     const taken = ready ?? (await sessions.take(session, user, ALIVE).catch(() => null));
     ready = undefined;
+    last = taken?.number ?? 0;
     return !taken || (!taken.open && taken.texts.length === 0) ? null : encode(taken.texts);
   };
   const gone = (): void => void sessions.end(session, user).catch(() => undefined);

@@ -32,8 +32,11 @@ export interface WireRequest {
   stream(headers: Record<string, string>, next: () => Promise<string[] | null>, gone: () => void): Promise<void>;
 }
 
+/** `sent` is told when it went on its way to the client; not if the client was gone. */
+export type WireReply = Reply & { readonly sent?: () => void };
+
 /** Answers a request, or has answered it by `stream` and returns undefined. */
-export type HttpWire = (request: WireRequest) => Promise<Reply | undefined>;
+export type HttpWire = (request: WireRequest) => Promise<WireReply | undefined>;
 
 export interface HttpDoor {
   path: string;
@@ -93,8 +96,9 @@ async function answer(
   if (reply) write(res, reply);
 }
 
-function write(res: ServerResponse, reply: Reply): void {
+function write(res: ServerResponse, reply: WireReply): void {
   const body = reply.body ?? "";
+  if (reply.sent) res.once("finish", reply.sent);
   for (const [name, value] of replyHeaders(reply)) res.setHeader(name, value);
   res.setHeader("Cache-Control", "no-store");
   res.writeHead(reply.status, { "Content-Length": Buffer.byteLength(body) }).end(body);

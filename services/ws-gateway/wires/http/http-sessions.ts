@@ -62,6 +62,7 @@ export interface HttpSessionsDependencies {
     /** Ids of all gateways. */
     nodes(): string[];
     take(node: string, params: HttpSession & { wait: number }): Promise<HttpTaken | null>;
+    received(node: string, params: HttpSession & { number: number }): Promise<unknown>;
     put(node: string, params: HttpSession & { text: string }): Promise<HttpPut | null>;
     end(node: string, params: HttpSession): Promise<{ ended: boolean }>;
   };
@@ -94,15 +95,25 @@ export class HttpSessions {
     return id;
   }
 
-  /** Null: there is no such session of this user. Rejects where its node does not answer. */
+  /**
+   * Null: there is no such session of this user. Rejects where its node does not answer. Who takes texts says by `received`
+   * that they went on their way; else the session ends with the next who asks, and its client comes back and says what it has.
+   */
   async take(session: string, user: string, wait: number): Promise<HttpTaken | null> {
     const node = this.elsewhere(session);
     if (node !== null) return this.takeThere(node, { session, user, wait });
     const live = this.mine(session, user);
     if (!live) return null;
-    const texts = await live.transport.take(wait);
+    const taken = await live.transport.take(wait);
     // Another asks in his place: for him it is over.
-    return texts ? { texts, open: !live.transport.closed } : { texts: [], open: false };
+    return taken ? { ...taken, open: !live.transport.closed } : { texts: [], number: 0, open: false };
+  }
+
+  received(session: string, user: string, number: number): void {
+    if (number === 0) return;
+    const node = this.elsewhere(session);
+    if (node !== null) void this.with_.remote.received(node, { session, user, number }).catch(() => undefined);
+    else this.mine(session, user)?.transport.received(number);
   }
 
   async put(session: string, user: string, text: string): Promise<HttpPut | null> {
@@ -221,6 +232,7 @@ export class HttpSessions {
         if (held.live) this.with_.closed(held.live.socket, code);
       },
       slow: () => held.live?.socket.end(CLOSES.TOO_SLOW),
+      lost: () => held.live?.socket.end(CLOSES.BUSY),
       drained: () => held.live && this.with_.drained(held.live.socket),
     });
     return { transport, socket: this.with_.admit(transport, held.opening, id) };

@@ -1,6 +1,15 @@
 import type { Socket } from "../../engine";
 import type { LocalTopics } from "./local-topics";
 
+/** Milliseconds in which whoever was handed texts says that they went on their way, once somebody asks for more. */
+const RECEIVED = 2_000;
+
+/** What one request takes; `number` names it to `received`. */
+export interface Taken {
+  texts: string[];
+  number: number;
+}
+
 /** Characters that may wait for a client that does not fetch them; counted as bytes, which would have to be counted for each. */
 const WAITING = 512 * 1024;
 
@@ -22,12 +31,18 @@ export class HttpTransport implements Socket {
   /** More waited than may: it is being closed, and hears its last words. */
   private slow = false;
   private taker: (() => void) | null = null;
+  /** Requests that asked. */
+  private turns = 0;
+  /** The last texts that were handed out, and the last of which it is known that they went on their way. */
+  private handed = 0;
+  private gone = 0;
+  private informed: (() => void) | null = null;
 
   constructor(
     readonly address: string,
     private readonly topics: LocalTopics,
     private readonly now: () => number,
-    private readonly on: { closed(code: number): void; drained(): void; slow(): void },
+    private readonly on: { closed(code: number): void; drained(): void; slow(): void; lost(): void },
   ) {
     this.idleSince = now();
   }
@@ -79,9 +94,16 @@ export class HttpTransport implements Socket {
    * All that waits, else what comes within `wait` milliseconds; the first who asks does not wait: he learns that it is there.
    * Who asks while another waits takes his place: to the other it is null. What was sent before the end can still be taken.
    */
-  async take(wait: number): Promise<string[] | null> {
+  async take(wait: number): Promise<Taken | null> {
+    const turn = ++this.turns;
     this.taker?.();
     this.taker = null;
+    this.informed?.();
+    if (this.gone !== this.handed) {
+      const known = await this.knowsOfLast();
+      if (turn !== this.turns) return null;
+      if (!known) this.lose();
+    }
     const first = !this.asked;
     this.asked = true;
     if (!first && this.texts.length === 0 && !this.closed && wait > 0 && !(await this.something(wait))) return null;
@@ -89,8 +111,38 @@ export class HttpTransport implements Socket {
     const texts = this.texts;
     this.texts = [];
     this.buffered = 0;
-    if (texts.length > 0) this.on.drained();
-    return texts;
+    if (texts.length === 0) return { texts, number: 0 };
+    this.on.drained();
+    return { texts, number: ++this.handed };
+  }
+
+  /**
+   * Texts that were handed out are on their way to the client. Until that is said nobody gets what follows them: the gateway
+   * or the proxy that asked may have died with them, and a proxy asks again elsewhere for a client that saw nothing of it.
+   */
+  received(number: number): void {
+    this.gone = Math.max(this.gone, number);
+    this.informed?.();
+  }
+
+  /** What follows would leave a hole. */
+  private lose(): void {
+    this.texts = [];
+    this.buffered = 0;
+    this.gone = this.handed;
+    this.on.lost();
+  }
+
+  /** Resolves to false where it did not become known in time, or another asked meanwhile. */
+  private async knowsOfLast(): Promise<boolean> {
+    if (this.gone === this.handed) return true;
+    let timer: NodeJS.Timeout | undefined;
+    await new Promise<void>(resolve => {
+      this.informed = resolve;
+      timer = setTimeout(resolve, RECEIVED);
+    });
+    clearTimeout(timer);
+    return this.gone === this.handed;
   }
 
   /** Resolves when there may be something, or nothing in time; to false if another took the place. */

@@ -1,7 +1,7 @@
 import { problem } from "../../engine.http";
 import type { Reply } from "../../engine";
 import { eventStream } from "../http/event-stream";
-import type { HttpWire, WireRequest } from "../http/http-door";
+import type { HttpWire, WireReply, WireRequest } from "../http/http-door";
 import type { Wire } from "../wire";
 
 /** Milliseconds a poll waits: below what clients and proxies wait for an answer. */
@@ -69,9 +69,9 @@ async function events(request: WireRequest, id: string, user: string): Promise<R
   return eventStream(request, id, user, encode, begun);
 }
 
-async function poll({ sessions }: WireRequest, id: string, user: string): Promise<Reply> {
+async function poll({ sessions }: WireRequest, id: string, user: string): Promise<WireReply> {
   const taken = await sessions.take(id, user, POLL);
   if (!taken) return GONE;
   if (!taken.open && taken.texts.length === 0) return text(204);
-  return text(200, taken.texts.join(""));
+  return { ...text(200, taken.texts.join("")), sent: () => sessions.received(id, user, taken.number) };
 }

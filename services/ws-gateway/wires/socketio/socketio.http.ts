@@ -33,7 +33,10 @@ export const socketioHttp =
     if (method !== "GET") return BAD;
     const taken = await sessions.take(id, ANYBODY, POLL);
     if (!taken || (!taken.open && taken.texts.length === 0)) return UNKNOWN;
-    return plain(taken.texts.length > 0 ? taken.texts.join(SEPARATOR) : NOTHING);
+    return {
+      ...plain(taken.texts.length > 0 ? taken.texts.join(SEPARATOR) : NOTHING),
+      sent: () => sessions.received(id, ANYBODY, taken.number),
+    };
   };
 
 /** Version 4 of Engine.IO is spoken, whatever the transport. */

@@ -76,6 +76,8 @@ export class Upgrading {
     while (!this.socket.closed) {
       const taken = await this.sessions.take(this.id, ANYBODY, TAKE).catch(() => null);
       for (const text of taken?.texts ?? []) this.socket.send(text);
+      // Once this WebSocket breaks, its session is over: there is none who could ask in its place.
+      this.sessions.received(this.id, ANYBODY, taken?.number ?? 0);
       if (!taken?.open) return this.socket.end(CLOSES.GOING_AWAY.code, CLOSES.GOING_AWAY.reason);
     }
   }
