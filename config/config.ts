@@ -177,6 +177,7 @@ const LIMIT_MEANINGS: Record<LimitName, string> = {
   pageDefault: "items of a page when the request says nothing",
   watch: "users in one watch",
   emoji: "different emoji on one message",
+  pins: "pinned messages of a room",
   group: "members named when a group is made",
   signInsPerMinute: "sign-ins and registrations a minute and address",
   requestsPerMinute: "REST requests a minute and user (address, without a token)",

@@ -1,7 +1,7 @@
 import { ROLES, ROOM_ROLES } from "../core/permissions";
 import { ERRORS } from "../core/errors";
 import type { Limits } from "../core/limits";
-import { PRESENCE_STATUSES } from "../core/model";
+import { PRESENCE_STATUSES, ROOM_MODES } from "../core/model";
 
 /** JSON Schemas (2020-12, as OpenAPI 3.1 has them) of everything REST takes and gives. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -39,11 +39,22 @@ const password = string({ minLength: 8, description: "At most 72 bytes of UTF-8.
 /** The components of the OpenAPI document by name. */
 export function schemasOf(limits: Limits) {
   const text = string({ minLength: 1, maxLength: limits.text });
+  const mode = string({
+    enum: ROOM_MODES,
+    description:
+      "Who posts. announcement: owner and moderators; members read, react and reply in threads. readonly: owner and " +
+      "moderators; members read.",
+  });
+  const slowMode = integer(0, {
+    description: "Seconds between two messages of one member; owner and moderators do not wait.",
+  });
   const channel = {
     id,
     name: string(),
     isPrivate: boolean,
     "topic?": string(),
+    mode,
+    slowMode,
     createdBy: id,
     createdAt: time,
     memberCount: integer(0),
@@ -98,7 +109,13 @@ export function schemasOf(limits: Limits) {
     ConversationPage: page("Conversation"),
     Room: { anyOf: [ref("Channel"), ref("Conversation")] },
     CreateChannel: body({ name: string(), "isPrivate?": boolean, "topic?": string() }),
-    UpdateRoom: body({ "name?": string(), "isPrivate?": boolean, "topic?": orNull(string()) }),
+    UpdateRoom: body({
+      "name?": string(),
+      "isPrivate?": boolean,
+      "topic?": orNull(string()),
+      "mode?": mode,
+      "slowMode?": slowMode,
+    }),
     CreateConversation: body({
       type: string({ enum: ["direct", "group"] }),
       members: list(id, { maxItems: limits.group }),
@@ -129,12 +146,31 @@ export function schemasOf(limits: Limits) {
       "editedAt?": time,
       "deletedAt?": time,
       "replyTo?": id,
-      "threadId?": id,
+      "threadId?": string({ description: "The message its thread began with: it counts as unread there alone." }),
+      "thread?": ref("ThreadSummary"),
       "mentions?": list(id),
+      "mentionsAll?": { type: "boolean", description: "It names everybody in the room.", enum: [true] },
+      "pinned?": ref("Pinned"),
       "reactions?": list(ref("Reaction")),
       "metadata?": metadata,
     }),
+    ThreadSummary: shape({
+      replies: integer(1, { description: "With those that are deleted." }),
+      lastSeq: integer(1, { description: "Of the last reply." }),
+      lastAt: time,
+    }),
+    Pinned: shape({ by: id, at: time }),
     MessagePage: page("Message"),
+    MessageList: shape({ items: list(ref("Message")) }),
+    Thread: shape({
+      root: ref("Message"),
+      following: { type: "boolean", description: "One has part in it: began it, replied, or was named there." },
+      unread: integer(0, { description: "Replies of others after one's read mark there." }),
+      readSeq: integer(0),
+    }),
+    ThreadPage: page("Thread"),
+    Versions: shape({ items: list(ref("Version"), { description: "Oldest first, the newest 100." }) }),
+    Version: shape({ text: string(), at: time }),
     HistoryWindow: shape({
       items: list(ref("Message"), { description: "Oldest first." }),
       hasBefore: boolean,
@@ -157,6 +193,7 @@ export function schemasOf(limits: Limits) {
         ),
       ),
       "replyTo?": orNull(id),
+      "threadId?": orNull(id),
       "metadata?": orNull(metadata),
     }),
     EditMessage: body({ text }),

@@ -8,15 +8,18 @@ import type {
   Identity,
   Member,
   Message,
+  MessageVersion,
   Metadata,
   Page,
   PresenceStatus,
   PublicUser,
   Receipt,
   RoomKind,
+  RoomMode,
   Tokens,
   Unread,
   SharedChannel,
+  Thread,
   UserNote,
 } from "./model";
 import type { ErrorCode, PublicError } from "./errors";
@@ -64,6 +67,14 @@ export interface RoomAccess {
   visibleFrom: number;
 }
 
+/** What holds for all members of a room. */
+export interface RoomRules {
+  kind: RoomKind;
+  mode: RoomMode;
+  /** Seconds between two messages of one member; 0: none. */
+  slowMode: number;
+}
+
 /** What a client may ask a room's log to do. Checked by the writer of the room at the offset it gets. */
 export type UserOperation =
   | {
@@ -72,11 +83,14 @@ export type UserOperation =
       clientId?: string;
       attachments?: string[];
       replyTo?: string;
+      /** The message that the thread began with. */
+      threadId?: string;
       metadata?: Metadata;
     }
   | { op: "edit"; id: string; text: string }
   | { op: "delete"; id: string }
-  | { op: "react"; id: string; emoji: string; on: boolean };
+  | { op: "react"; id: string; emoji: string; on: boolean }
+  | { op: "pin"; id: string; on: boolean };
 
 /**
  * What services write into a log, once per `changeId`: membership and settings into a room's, notes into the log that has
@@ -289,7 +303,14 @@ export interface Actions {
   "rooms.create": { params: { name: string; isPrivate?: boolean; topic?: string }; returns: Channel };
   "rooms.get": { params: { id: string }; returns: Channel | Conversation };
   "rooms.update": {
-    params: { id: string; name?: string; isPrivate?: boolean; topic?: string | null };
+    params: {
+      id: string;
+      name?: string;
+      isPrivate?: boolean;
+      topic?: string | null;
+      mode?: RoomMode;
+      slowMode?: number;
+    };
     returns: Channel | Conversation;
   };
   "rooms.remove": { params: { id: string }; returns: null };
@@ -307,6 +328,8 @@ export interface Actions {
   "rooms.access": { params: { user: string; rooms: string[] }; returns: RoomAccess[] };
   /** The same of many users, at most 500: one answer for each ask, in order. */
   "rooms.accessMany": { params: { asks: { user: string; rooms: string[] }[] }; returns: RoomAccess[][] };
+  /** Null: there is no such room. */
+  "rooms.rules": { params: { room: string }; returns: RoomRules | null };
   "rooms.memberships": { params: { user: string }; returns: { room: string; visibleFrom: number }[] };
   "rooms.memberIds": { params: { room: string }; returns: string[] };
   /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */
@@ -334,6 +357,22 @@ export interface Actions {
   "messages.remove": { params: { id: string }; returns: Message };
   "messages.react": { params: { id: string; emoji: string }; returns: Message };
   "messages.unreact": { params: { id: string; emoji: string }; returns: Message };
+  "messages.pin": { params: { id: string }; returns: Message };
+  "messages.unpin": { params: { id: string }; returns: Message };
+  /** Pinned messages of a room, the last pinned first. */
+  "messages.pins": { params: { id: string }; returns: { items: Message[] } };
+  /** What a message said before it was edited, oldest first, the newest 100. */
+  "messages.versions": { params: { id: string }; returns: { items: MessageVersion[] } };
+  /** Takes a message out of the caller's own sight, on all his devices. */
+  "messages.hide": { params: { id: string }; returns: null };
+  /** A window of a thread's replies, by the id of the message it began with. */
+  "messages.replies": {
+    params: { id: string; before?: number; after?: number; limit?: number };
+    returns: HistoryWindow;
+  };
+  /** Threads of a room, the last replied to first. */
+  "messages.threads": { params: Paging & { id: string }; returns: Page<Thread> };
+  "messages.readThread": { params: { id: string; seq: number }; returns: null };
   "messages.read": { params: { id: string; seq: number }; returns: null };
   "messages.delivered": { params: { id: string; seq: number }; returns: null };
   "messages.receipts": { params: { id: string }; returns: { items: Receipt[] } };

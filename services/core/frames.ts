@@ -43,6 +43,10 @@ export const SEND_BODY = {
     nullable: true,
   },
   replyTo: { type: "string", max: 200, optional: true, nullable: true },
+  threadId: {
+    ...optional({ type: "string", max: 200 }, "The message whose thread it belongs to."),
+    nullable: true,
+  },
   metadata: { type: "object", optional: true, nullable: true },
 } as const satisfies Rules;
 
@@ -156,7 +160,7 @@ export const EVENTS: { readonly [Kind in Exclude<EntryKind, "user">]: { summary:
     data: oneOf(shape("SharedChannel"), shape("Conversation")),
   },
   pin: {
-    summary: "A message was pinned, or is not any more. Not sent yet.",
+    summary: "A message was pinned, or is not any more.",
     data: { type: "object", props: { messageId: ID, userId: ID, on: FLAG } },
   },
 };
@@ -183,6 +187,14 @@ export const NOTES: { readonly [Kind in keyof UserNotes]: NoteRules<Kind> } & {
   },
   read: { summary: "One's own read mark has moved, on whatever device.", data: { roomId: ID, seq: SEQ } },
   delivered: { summary: "The same of what has arrived.", data: { roomId: ID, seq: SEQ } },
+  thread: {
+    summary: "One's own read mark in a thread has moved.",
+    data: { roomId: ID, threadId: { type: "string", description: "The message it began with." }, seq: SEQ },
+  },
+  hide: {
+    summary: "One has taken a message out of one's own sight.",
+    data: { roomId: ID, messageId: ID, seq: SEQ },
+  },
   reset: { summary: "Notes up to n were skipped: ask REST how things are.", data: {} },
 };
 

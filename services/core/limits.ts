@@ -19,6 +19,8 @@ export const LIMITS = {
   watch: 500,
   /** Different emoji on one message. */
   emoji: 50,
+  /** Pinned messages of a room. */
+  pins: 100,
   /** Members named when a group is made. */
   group: 100,
   /** Sign-ins and registrations a minute and address. */

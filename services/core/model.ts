@@ -37,11 +37,21 @@ export interface Tokens {
 
 export type RoomKind = "channel" | "group" | "direct";
 
+/**
+ * Who posts. `announcement`: those who run the room; members read, react and reply in threads. `readonly`: those who run the
+ * room; members read.
+ */
+export const ROOM_MODES = ["open", "announcement", "readonly"] as const;
+export type RoomMode = (typeof ROOM_MODES)[number];
+
 export interface Channel {
   id: string;
   name: string;
   isPrivate: boolean;
   topic?: string;
+  mode: RoomMode;
+  /** Seconds between two messages of one member; those who run the room do not wait. 0: nobody does. */
+  slowMode: number;
   createdBy: string;
   createdAt: string;
   memberCount: number;
@@ -108,10 +118,44 @@ export interface Message {
   editedAt?: string;
   deletedAt?: string;
   replyTo?: string;
+  /** The message that its thread began with; it counts as unread in that thread and not in the room. */
   threadId?: string;
+  /** Of the message a thread began with. */
+  thread?: ThreadSummary;
   mentions?: string[];
+  /** It names everybody in the room. */
+  mentionsAll?: true;
+  pinned?: Pinned;
   reactions?: Reaction[];
   metadata?: Metadata;
+}
+
+/** Replies include deleted ones; `lastSeq` and `lastAt` are those of the last. */
+export interface ThreadSummary {
+  replies: number;
+  lastSeq: number;
+  lastAt: string;
+}
+
+export interface Pinned {
+  by: string;
+  at: string;
+}
+
+/** What a message said from `at` on, until it was edited. */
+export interface MessageVersion {
+  text: string;
+  at: string;
+}
+
+/** A thread as a user sees it. */
+export interface Thread {
+  root: Message;
+  /** He has part in it: he began it, replied or was named there. */
+  following: boolean;
+  /** If so, replies of others after his read mark there that are not deleted. */
+  unread: number;
+  readSeq: number;
 }
 
 export type ReceiptState = "sent" | "delivered" | "read";
@@ -139,6 +183,10 @@ export interface UserNotes {
   /** A mark of his has moved, on whatever device. Reading moves both marks and is told as `read` alone. */
   read: { roomId: string; seq: number };
   delivered: { roomId: string; seq: number };
+  /** His read mark in the thread that began with this message has moved. */
+  thread: { roomId: string; threadId: string; seq: number };
+  /** He has taken a message out of his sight. */
+  hide: { roomId: string; messageId: string; seq: number };
 }
 
 /** One entry of a user's own feed. */

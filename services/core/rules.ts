@@ -6,7 +6,8 @@ import type { Limits } from "./limits";
 /** Any text that might be an id. What is not one of ours is simply not found. */
 export const id = "string|min:1|max:200";
 
-export const username = { type: "string", pattern: /^[A-Za-z0-9_.-]{3,32}$/ } as const;
+/** Not what stands for many in a mention. */
+export const username = { type: "string", pattern: /^(?!(?:all|here)$)[A-Za-z0-9_.-]{3,32}$/i } as const;
 export const email = { type: "email", max: 254 } as const;
 export const password = {
   type: "string",

@@ -8,17 +8,19 @@ export interface SendBody {
   /** Ids, or objects with one. */
   attachments?: (string | { id: string })[] | null;
   replyTo?: string | null;
+  threadId?: string | null;
   metadata?: Metadata | null;
 }
 
 /** The body of a send as an operation: absent, null and empty are one. */
-export function sendOf({ text, clientId, attachments, replyTo, metadata }: SendBody): UserOperation {
+export function sendOf({ text, clientId, attachments, replyTo, threadId, metadata }: SendBody): UserOperation {
   return {
     op: "send",
     text: text ?? "",
     ...(clientId != null && { clientId }),
     ...(attachments?.length && { attachments: attachments.map(item => (typeof item === "string" ? item : item.id)) }),
     ...(replyTo != null && { replyTo }),
+    ...(threadId != null && { threadId }),
     ...(metadata != null && { metadata }),
   };
 }

@@ -25,6 +25,7 @@ export function checkOperation(operation: UserOperation, limits: Limits): void {
       if (!EMOJI.test(operation.emoji)) throw invalidField("emoji", "Give one emoji.");
       return;
     case "delete":
+    case "pin":
       return;
   }
 }
@@ -47,8 +48,10 @@ function checkText(text: string, limits: Limits, mayBeEmpty: boolean): void {
 }
 
 /** Digest of what was sent, by which a repeat is told from another message. Absent, null, [] and {} are equal. */
-export function contentHash({ text, attachments = [], replyTo, metadata }: Send): string {
+export function contentHash({ text, attachments = [], replyTo, threadId, metadata }: Send): string {
   const parts = [text, attachments, replyTo ?? null, metadata === undefined ? null : canonical(metadata)];
+  // Only where there is one: the digests of what was sent before there were threads stay as they are.
+  if (threadId !== undefined) parts.push(threadId);
   return hash("sha256", JSON.stringify(parts), "base64url").slice(0, 22);
 }
 

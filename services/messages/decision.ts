@@ -1,10 +1,12 @@
-import type { AppendRequest, RoomAccess } from "../core/contract";
+import type { AppendRequest, RoomAccess, RoomRules, UserOperation } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
-import type { Attachment, Identity, Message, Reaction } from "../core/model";
+import type { Attachment, Identity, Message, MessageVersion, Reaction } from "../core/model";
 import { runsRoom } from "../core/permissions";
 import { memberData } from "./member-entry";
-import type { Entry, MessageChange, StoredMessage } from "./message.store";
+import { EVERYBODY, type Entry, type MessageChange, type StoredMessage } from "./message.store";
+
+type Send = Extract<UserOperation, { op: "send" }>;
 
 /** What the writer knows of its room when it decides about one request. All of it holds at the offset the entry gets. */
 export interface Situation {
@@ -19,15 +21,23 @@ export interface Situation {
   now: string;
   /** What the user may do here; undefined for the rooms service's own entries. */
   access: RoomAccess | undefined;
+  rules: RoomRules;
   /** The message that the request names, if it is of this room. */
   target: StoredMessage | undefined;
+  /** The message that began the thread it is for, if it is of this room. */
+  root: StoredMessage | undefined;
   /** Of the target, in the order they came. */
   reactions: readonly { emoji: string; user: string }[];
   attachments: readonly Attachment[];
-  /** Members of the room whom the text names. */
+  /** Whom the text names: members of the room, or `EVERYBODY`. */
   mentions: readonly string[];
   hash: string | null;
+  /** Milliseconds until the room's slow mode lets the user send again. */
+  waits: number;
+  /** Messages that are pinned. */
+  pins: number;
   maxEmoji: number;
+  maxPins: number;
 }
 
 /** Either an entry to store, or nothing to do and the answer at once. */
@@ -47,45 +57,21 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       return { entry: { ...blank(at, "room"), sender: ROOMS, data: JSON.stringify(operation.room) } };
     case "user":
       return { entry: { ...blank(at, "user"), sender: ROOMS, data: JSON.stringify(operation.note) } };
-    case "send": {
-      const sender = member(at, user);
-      if (operation.replyTo !== undefined) replied(at);
-      const message: Message = {
-        id: newId(),
-        channelId: room,
-        senderId: sender.id,
-        text: operation.text,
-        attachments: [...at.attachments],
-        createdAt: at.now,
-        seq: at.seq + 1,
-        offset: at.offset,
-        ...(operation.clientId !== undefined && { clientId: operation.clientId }),
-        ...(operation.replyTo !== undefined && { replyTo: operation.replyTo }),
-        ...(at.mentions.length > 0 && { mentions: [...at.mentions] }),
-        ...(operation.metadata && Object.keys(operation.metadata).length > 0 && { metadata: operation.metadata }),
-      };
-      return {
-        entry: {
-          ...blank(at, "message"),
-          seq: at.seq + 1,
-          id: message.id,
-          sender: sender.id,
-          hash: at.hash,
-          mentions: at.mentions,
-          files: at.attachments.map(({ id }) => id),
-          data: JSON.stringify(message),
-        },
-      };
-    }
+    case "send":
+      return { entry: sent(room, user, operation, at) };
     case "edit": {
       const target = visible(at);
       const sender = member(at, user);
       if (target.sender !== sender.id) throw new RookeryError("FORBIDDEN", "Only the sender edits a message.");
+      if (at.rules.mode === "readonly" && !runs(at, sender)) throw new RookeryError("FORBIDDEN", READ_ONLY);
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       const message = JSON.parse(target.data) as Message;
       if (operation.text === "" && message.attachments.length === 0) throw invalidField("text", "Give a text.");
       if (message.text === operation.text) return { unchanged: target };
-      return changed(at, "edit", sender, { ...message, text: operation.text, editedAt: at.now });
+      const { mentions: _named, mentionsAll: _all, text, ...rest } = message;
+      const edited = { ...rest, text: operation.text, editedAt: at.now, ...named(at.mentions) };
+      const version = JSON.stringify({ text, at: message.editedAt ?? message.createdAt } satisfies MessageVersion);
+      return changed(at, "edit", sender, edited, { version, mentions: at.mentions });
     }
     case "delete": {
       const target = visible(at);
@@ -99,6 +85,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
     case "react": {
       const target = visible(at);
       const reactor = member(at, user);
+      if (at.rules.mode === "readonly" && !runs(at, reactor)) throw new RookeryError("FORBIDDEN", READ_ONLY);
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       const { emoji, on } = operation;
       const had = at.reactions.some(reaction => reaction.emoji === emoji && reaction.user === reactor.id);
@@ -117,7 +104,71 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       );
       return { entry: { ...decision.entry, data } };
     }
+    case "pin": {
+      const target = visible(at);
+      const pinner = member(at, user);
+      if (at.rules.kind === "channel" && !runs(at, pinner)) throw new RookeryError("FORBIDDEN");
+      if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
+      const { on } = operation;
+      const { pinned, ...message } = JSON.parse(target.data) as Message;
+      if ((pinned !== undefined) === on) return { unchanged: target };
+      if (on && at.pins >= at.maxPins) throw new RookeryError("CONFLICT", `At most ${at.maxPins} messages are pinned.`);
+      const now = { ...message, ...(on && { pinned: { by: pinner.id, at: at.now } }) };
+      const data = JSON.stringify({ messageId: target.id, userId: pinner.id, on });
+      return { entry: { ...changed(at, "pin", pinner, now, { pinned: on }).entry, data } };
+    }
   }
+}
+
+function sent(room: string, user: Identity | undefined, operation: Send, at: Situation): Entry {
+  const sender = member(at, user);
+  if (operation.replyTo !== undefined) replied(at);
+  const root = operation.threadId === undefined ? undefined : begun(at);
+  mayPost(at, sender, root !== undefined);
+  const seq = at.seq + 1;
+  const message: Message = {
+    id: newId(),
+    channelId: room,
+    senderId: sender.id,
+    text: operation.text,
+    attachments: [...at.attachments],
+    createdAt: at.now,
+    seq,
+    offset: at.offset,
+    ...(operation.clientId !== undefined && { clientId: operation.clientId }),
+    ...(operation.replyTo !== undefined && { replyTo: operation.replyTo }),
+    ...(root && { threadId: root.id }),
+    ...named(at.mentions),
+    ...(operation.metadata && Object.keys(operation.metadata).length > 0 && { metadata: operation.metadata }),
+  };
+  return {
+    ...blank(at, "message"),
+    seq,
+    id: message.id,
+    sender: sender.id,
+    hash: at.hash,
+    mentions: at.mentions,
+    files: at.attachments.map(({ id }) => id),
+    data: JSON.stringify(message),
+    ...(root && { thread: { root: root.seq, starter: root.senderId }, change: continued(root, message) }),
+  };
+}
+
+/** The message that a thread began with, once there is another reply. */
+function continued({ thread, ...root }: Message, { seq, createdAt }: Message): MessageChange {
+  const replies = (thread?.replies ?? 0) + 1;
+  return {
+    offset: root.offset,
+    data: JSON.stringify({ ...root, thread: { replies, lastSeq: seq, lastAt: createdAt } }),
+  };
+}
+
+function named(mentions: readonly string[]): Pick<Message, "mentions" | "mentionsAll"> {
+  const users = mentions.filter(user => user !== EVERYBODY);
+  return {
+    ...(users.length > 0 && { mentions: users }),
+    ...(users.length < mentions.length && { mentionsAll: true }),
+  };
 }
 
 function blank(at: Situation, kind: Entry["kind"]): Omit<Entry, "sender" | "data"> {
@@ -155,6 +206,32 @@ function visible(at: Situation): StoredMessage {
   return at.target;
 }
 
+const READ_ONLY = "This room is read-only.";
+
+/** What is said to a room's members is its owner's and moderators' matter, and that of who moderates everywhere. */
+const runs = (at: Situation, user: Identity): boolean =>
+  runsRoom(at.access?.role) || user.permissions.includes("messages.moderate");
+
+function mayPost(at: Situation, user: Identity, inThread: boolean): void {
+  if (runs(at, user)) return;
+  if (at.rules.mode === "readonly") throw new RookeryError("FORBIDDEN", READ_ONLY);
+  if (at.rules.mode === "announcement" && !inThread)
+    throw new RookeryError("FORBIDDEN", "Only those who run this room post here; replies go into threads.");
+  if (at.waits > 0)
+    throw new RookeryError("RATE_LIMITED", "This room is in slow mode.", { retryAfterMs: Math.ceil(at.waits) });
+}
+
+/** The message that a reply's thread began with. */
+function begun(at: Situation): Message {
+  const { root, access } = at;
+  if (!root || root.offset <= (access?.visibleFrom ?? 0))
+    throw invalidField("threadId", "There is no such message in this room.");
+  if (root.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
+  const message = JSON.parse(root.data) as Message;
+  if (message.threadId !== undefined) throw invalidField("threadId", "Name the message that the thread began with.");
+  return message;
+}
+
 function replied(at: Situation): void {
   if (!at.target || at.target.offset <= (at.access?.visibleFrom ?? 0))
     throw invalidField("replyTo", "There is no such message in this room.");
@@ -162,7 +239,7 @@ function replied(at: Situation): void {
 
 /** What is left of a deleted message: who, where and when, nothing of what it said. */
 function tombstone(message: Message, now: string): Message {
-  const { id, channelId, senderId, createdAt, seq, offset, clientId, replyTo } = message;
+  const { id, channelId, senderId, createdAt, seq, offset, clientId, replyTo, threadId, thread } = message;
   return {
     id,
     channelId,
@@ -174,6 +251,8 @@ function tombstone(message: Message, now: string): Message {
     offset,
     ...(clientId !== undefined && { clientId }),
     ...(replyTo !== undefined && { replyTo }),
+    ...(threadId !== undefined && { threadId }),
+    ...(thread !== undefined && { thread }),
     deletedAt: now,
   };
 }

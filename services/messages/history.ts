@@ -69,6 +69,27 @@ export async function historyWindow(
   return result(rows.slice(-limit), rows.length > limit, newer.length > 0, limit);
 }
 
+export type ReplyQuery = Pick<HistoryQuery, "before" | "after" | "limit">;
+
+/** Replies of a thread: before or after a seq (exclusive), or the newest. Throws INVALID where both are asked for. */
+export async function repliesWindow(
+  read: (window: ReplyQuery & { limit: number }) => Promise<{ seq: number; data: string }[]>,
+  { before, after, limit: asked }: ReplyQuery,
+  limits: Limits,
+): Promise<HistoryWindow> {
+  if (before !== undefined && after !== undefined) throw new RookeryError("INVALID", "Give one of before and after.");
+  const limit = Math.min(asked ?? limits.pageDefault, limits.page);
+  if (after !== undefined) {
+    const [rows, older] = await Promise.all([read({ after, limit: limit + 1 }), read({ before: after + 1, limit: 1 })]);
+    return result(rows.slice(0, limit), older.length > 0, rows.length > limit, limit);
+  }
+  const [rows, newer] = await Promise.all([
+    read({ before, limit: limit + 1 }),
+    before === undefined ? [] : read({ after: before - 1, limit: 1 }),
+  ]);
+  return result(rows.slice(-limit), rows.length > limit, newer.length > 0, limit);
+}
+
 function result(
   rows: readonly { data: string }[],
   hasBefore: boolean,

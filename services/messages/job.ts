@@ -70,11 +70,15 @@ export const keyText = ({ sender, clientId }: { sender: string; clientId: string
 export const byKey = (repeats: readonly Repeat[]): Map<string, Repeat> =>
   new Map(repeats.map(repeat => [keyText(repeat), repeat]));
 
-/** Id of the earlier message that a request names. */
+/** Id of the earlier message that a request changes or, if it is a reply, answers. */
 export function targetOf({ entry }: AppendRequest): string | undefined {
   if (entry.op === "send") return entry.replyTo;
-  return entry.op === "edit" || entry.op === "delete" || entry.op === "react" ? entry.id : undefined;
+  return "id" in entry ? entry.id : undefined;
 }
+
+/** Id of the message that began the thread it is for. */
+export const threadOf = ({ entry }: AppendRequest): string | undefined =>
+  entry.op === "send" ? entry.threadId : undefined;
 
 export const filesOf = ({ entry }: AppendRequest): string[] => (entry.op === "send" ? (entry.attachments ?? []) : []);
 

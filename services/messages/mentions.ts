@@ -1,6 +1,10 @@
 /** Names one message may mention; more are text. */
 const MENTIONED = 50;
 
+/** Names that nobody has: they stand for everybody in the room, and for those of them who are online. */
+export const ALL = "all";
+export const HERE = "here";
+
 /** A name after @, not inside another word (an e-mail address mentions nobody). */
 const MENTION = /(?<![A-Za-z0-9_.-])@([A-Za-z0-9_.-]{3,32})/g;
 

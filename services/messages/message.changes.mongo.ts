@@ -52,7 +52,7 @@ export class MongoChanges {
     const changing = entries.filter((entry): entry is Changing => entry.change !== undefined);
     if (changing.length === 0) return;
     await this.react(room, changing);
-    const messages = changing.map(({ offset, change }) => updateOf(room, offset, change));
+    const messages = changing.flatMap(entry => updatesOf(room, entry));
     const applied = changing.map(({ offset }): AnyBulkWriteOperation<EntryDocument> => ({
       updateOne: { filter: { _id: entryId(room, offset) }, update: { $unset: { pending: 1 } } },
     }));
@@ -108,14 +108,30 @@ export class MongoChanges {
 }
 
 /** Only forward: a change that is applied again, or after a later one, meets no message. */
-function updateOf(room: string, state: number, change: MessageChange): AnyBulkWriteOperation<EntryDocument> {
-  const { offset, data, deleted = false } = change;
-  return {
-    updateOne: {
-      filter: { _id: entryId(room, offset), state: { $lt: state } },
-      update: { $set: { data, state, deleted }, ...(deleted && { $unset: { mentions: 1, files: 1 } }) },
-    },
+function updatesOf(
+  room: string,
+  { offset: state, seq, thread, change }: Changing,
+): AnyBulkWriteOperation<EntryDocument>[] {
+  const { offset, data, deleted = false, pinned, mentions } = change;
+  const gone = {
+    ...(deleted && { mentions: 1 as const, files: 1 as const }),
+    ...(mentions?.length === 0 && { mentions: 1 as const }),
+    ...((deleted || pinned === false) && { pinned: 1 as const }),
   };
+  const now = {
+    ...{ data, state, deleted },
+    ...(deleted && { aside: true as const }),
+    ...(pinned && { pinned: state }),
+    ...(mentions?.length && { mentions: [...mentions] }),
+    ...(thread && { replied: seq }),
+  };
+  const filter = { _id: entryId(room, offset), state: { $lt: state } };
+  const update = { $set: now, ...(Object.keys(gone).length > 0 && { $unset: gone }) };
+  const versions = { room, target: offset, version: { $exists: true } };
+  return [
+    { updateOne: { filter, update } },
+    ...(deleted ? [{ updateMany: { filter: versions, update: { $unset: { version: 1 as const } } } }] : []),
+  ];
 }
 
 function roomsOf(documents: readonly EntryDocument[]): Map<string, EntryDocument[]> {

@@ -21,10 +21,20 @@ export interface EntryDocument {
   /** Offset of the message that the entry changes. */
   target?: number;
   /** What it changes, until that is applied: no text that was edited away or deleted may stay here. */
-  pending?: Omit<MessageChange, "offset">;
+  pending?: Omit<MessageChange, "offset" | "version">;
   /** Offset of the last change applied to the message. */
   state: number;
   deleted: boolean;
+  /** Of a message that no room counts as unread: it is deleted, or a reply in a thread. */
+  aside?: true;
+  /** Of a reply in a thread: the message it began with. */
+  thread?: { root: number; starter: string };
+  /** Of that message: seq of the last reply. */
+  replied?: number;
+  /** Of an edit: what the message said before. */
+  version?: string;
+  /** Offset of the pin. */
+  pinned?: number;
   mentions?: string[];
   files?: string[];
 }
@@ -40,7 +50,15 @@ export const ENTRY_INDEXES: IndexDescription[] = [
   { name: "id", key: { id: 1 }, unique: true, partialFilterExpression: { id: { $exists: true } } },
   { name: "files", key: { files: 1, room: 1, offset: 1 }, partialFilterExpression: { files: { $exists: true } } },
   { name: "mentions", key: { mentions: 1, room: 1, seq: 1 }, partialFilterExpression: { mentions: { $exists: true } } },
-  { name: "deleted", key: { room: 1, deleted: 1, seq: 1 }, partialFilterExpression: { deleted: true } },
+  { name: "aside", key: { room: 1, aside: 1, seq: 1 }, partialFilterExpression: { aside: true } },
+  {
+    name: "thread",
+    key: { room: 1, "thread.root": 1, seq: 1 },
+    partialFilterExpression: { "thread.root": { $exists: true } },
+  },
+  { name: "replied", key: { room: 1, replied: 1 }, partialFilterExpression: { replied: { $exists: true } } },
+  { name: "version", key: { room: 1, target: 1, offset: 1 }, partialFilterExpression: { version: { $exists: true } } },
+  { name: "pinned", key: { room: 1, pinned: 1 }, partialFilterExpression: { pinned: { $exists: true } } },
   { name: "pending", key: { target: 1 }, partialFilterExpression: { pending: { $exists: true } } },
 ];
 
@@ -57,8 +75,8 @@ export const idsAfter = (room: string, after: number) => ({ $gt: entryId(room, a
 export const idsBelow = (room: string, offset: number) => ({ $gt: `${room}:`, $lt: entryId(room, offset) });
 
 export function documentOf(room: string, entry: Entry): EntryDocument {
-  const { offset, seq, kind, batch, id, sender, hash, data, change, mentions = [], files = [] } = entry;
-  const { offset: target, ...pending } = change ?? {};
+  const { offset, seq, kind, batch, id, sender, hash, data, change, thread, mentions = [], files = [] } = entry;
+  const { offset: target, version, ...pending } = change ?? {};
   return {
     _id: entryId(room, offset),
     room,
@@ -71,9 +89,11 @@ export function documentOf(room: string, entry: Entry): EntryDocument {
     key: keyText(entry),
     ...(hash !== null && { hash }),
     data,
-    ...(change && { target: target as number, pending: pending as Omit<MessageChange, "offset"> }),
+    ...(change && { target: target as number, pending: pending as NonNullable<EntryDocument["pending"]> }),
     state: offset,
     deleted: false,
+    ...(thread && { thread, aside: true as const }),
+    ...(version !== undefined && { version }),
     ...(mentions.length > 0 && { mentions: [...mentions] }),
     ...(files.length > 0 && { files: [...files] }),
   };
@@ -82,9 +102,11 @@ export function documentOf(room: string, entry: Entry): EntryDocument {
 /** The entry as it was written; what was applied already is no longer in it. */
 export function entryOf(document: EntryDocument): Entry {
   const { offset, seq, kind, batch, id = null, sender, key, hash = null, data, target, pending } = document;
+  const { thread, mentions } = document;
   const clientId = key.slice(sender.length + 1);
   const entry: Entry = { offset, seq, kind, batch, id, sender, clientId, hash, data };
   if (target !== undefined && pending) entry.change = { offset: target, ...pending };
+  if (thread) Object.assign(entry, { thread, mentions: mentions ?? [] });
   return entry;
 }
 

@@ -77,4 +77,36 @@ export const migrations: Migration[] = [
       CREATE INDEX entries_deleted ON entries (room, seq) WHERE deleted = 1;
     `,
   },
+  {
+    // What messages have of each other: threads, by the seq each began with, and for that message the seq of the last
+    // reply; earlier versions; pins, by the offset of the pin.
+    name: "messages/005-threads",
+    up: `
+      ALTER TABLE entries ADD COLUMN thread INTEGER;
+      ALTER TABLE entries ADD COLUMN version TEXT;
+      ALTER TABLE entries ADD COLUMN pinned INTEGER;
+      ALTER TABLE entries ADD COLUMN replied INTEGER;
+      CREATE INDEX entries_thread ON entries (room, thread, seq) WHERE thread IS NOT NULL;
+      CREATE INDEX entries_version ON entries (room, target, offset) WHERE version IS NOT NULL;
+      CREATE INDEX entries_pinned ON entries (room, pinned) WHERE pinned IS NOT NULL;
+      CREATE INDEX entries_replied ON entries (room, replied) WHERE replied IS NOT NULL;
+      DROP INDEX entries_deleted;
+      CREATE INDEX entries_aside ON entries (room, seq) WHERE deleted = 1 OR thread IS NOT NULL;
+      CREATE TABLE threads (
+        user TEXT NOT NULL,
+        room TEXT NOT NULL,
+        root INTEGER NOT NULL,
+        read INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (user, room, root)
+      ) WITHOUT ROWID;
+      CREATE INDEX threads_room ON threads (room, root);
+      CREATE TABLE hidden (
+        user TEXT NOT NULL,
+        room TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (user, room, seq)
+      ) WITHOUT ROWID;
+      CREATE INDEX hidden_room ON hidden (room, seq);
+    `,
+  },
 ];

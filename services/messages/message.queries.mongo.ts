@@ -5,10 +5,21 @@ import type { RoomEvent } from "../core/room-bus";
 import { keyText } from "./job";
 import type { MongoFloors } from "./message.floors.mongo";
 import { entriesIn, entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
-import { eventOf, GONE, withinBytes, type Entry, type Repeat, type StoredMessage, type Window } from "./message.store";
+import {
+  EVERYBODY,
+  eventOf,
+  GONE,
+  withinBytes,
+  type Entry,
+  type Repeat,
+  type StoredMessage,
+  type Window,
+} from "./message.store";
 
 /** Rooms whose ends are asked for in one round trip: each is a query of its own for the server. */
 const ROOMS_AT_ONCE = 16;
+/** Single messages that are. */
+const PLACES_AT_ONCE = 100;
 /** Documents in one answer of the server while a range is read. */
 const DOCUMENTS_AT_ONCE = 100;
 
@@ -83,7 +94,8 @@ export class MongoQueries {
     const now = await this.messagesNow(room, found);
     return found.map(document => {
       const { offset, seq, sender, clientId, hash, data } = entryOf(document);
-      return { sender, clientId, offset, seq, hash, data: now.get(document.target ?? offset)?.data ?? data ?? GONE };
+      const shown = document.kind === "message" ? offset : (document.target ?? offset);
+      return { sender, clientId, offset, seq, hash, data: now.get(shown)?.data ?? data ?? GONE };
     });
   }
 
@@ -131,11 +143,11 @@ export class MongoQueries {
     return shown.length > 0;
   }
 
-  /** Of the messages after a seq: how many are deleted, and how many that are not name the user. */
+  /** Of the messages after a seq: how many no room counts as unread, and how many that are not deleted name the user. */
   async unread(
     user: string,
     rooms: readonly { room: string; seen: number }[],
-  ): Promise<Map<string, { deleted: number; mentions: number }>> {
+  ): Promise<Map<string, { aside: number; mentions: number }>> {
     const count = (filter: Filter<EntryDocument>, hint: string) =>
       inGroups(rooms, ROOMS_AT_ONCE, group => {
         const $or = group.map(({ room, seen }) => ({ ...filter, room, seq: { $gt: seen } }));
@@ -144,13 +156,32 @@ export class MongoQueries {
           hint,
         );
       });
-    const [deleted, mentions] = await Promise.all([
-      count({ deleted: true }, "deleted"),
-      count({ mentions: user, deleted: false, sender: { $ne: user } }, "mentions"),
+    const [aside, mentions] = await Promise.all([
+      count({ aside: true }, "aside"),
+      count({ mentions: { $in: [user, EVERYBODY] }, deleted: false, sender: { $ne: user } }, "mentions"),
     ]);
-    const byRoom = new Map(rooms.map(({ room }) => [room, { deleted: 0, mentions: 0 }]));
-    for (const { _id, n } of deleted) (byRoom.get(_id) as { deleted: number }).deleted = n;
+    const byRoom = new Map(rooms.map(({ room }) => [room, { aside: 0, mentions: 0 }]));
+    for (const { _id, n } of aside) (byRoom.get(_id) as { aside: number }).aside = n;
     for (const { _id, n } of mentions) (byRoom.get(_id) as { mentions: number }).mentions = n;
+    return byRoom;
+  }
+
+  /** Of these messages, by room: those that count as unread for the user, and those of them that name him. */
+  async unreadAt(
+    user: string,
+    places: readonly { room: string; seq: number }[],
+  ): Promise<Map<string, { unread: number; mentions: number }>> {
+    const found = await inGroups(places, PLACES_AT_ONCE, group =>
+      this.find({ kind: "message", deleted: false, $or: group.map(({ room, seq }) => ({ room, seq })) }),
+    );
+    const byRoom = new Map<string, { unread: number; mentions: number }>();
+    for (const { room, sender, thread, mentions = [] } of found) {
+      if (sender === user) continue;
+      const counts = byRoom.get(room) ?? { unread: 0, mentions: 0 };
+      byRoom.set(room, counts);
+      if (!thread) counts.unread++;
+      if (mentions.includes(user) || mentions.includes(EVERYBODY)) counts.mentions++;
+    }
     return byRoom;
   }
 
@@ -165,6 +196,66 @@ export class MongoQueries {
       const { floor, seq } = floors[index] ?? { floor: 1, seq: 0 };
       return visibleFrom < floor ? seq : (seqs.get(entryId(room, visibleFrom)) ?? Infinity);
     });
+  }
+
+  async pins(room: string): Promise<string[]> {
+    const found = await this.find({ room, pinned: { $exists: true } });
+    return found.sort((one, other) => (other.pinned ?? 0) - (one.pinned ?? 0)).map(({ data }) => data ?? "null");
+  }
+
+  async versions(room: string, offset: number, limit: number): Promise<string[]> {
+    const filter = { room, target: offset, version: { $exists: true } };
+    const found = await this.connection.read(db =>
+      entriesIn(db)
+        .find(filter, { sort: { offset: -1 }, limit, projection: { version: 1 } })
+        .toArray(),
+    );
+    return found.reverse().map(({ version }) => version ?? "null");
+  }
+
+  async replies(
+    room: string,
+    root: number,
+    { before, after, limit }: Omit<Window, "visibleFrom">,
+  ): Promise<{ seq: number; data: string }[]> {
+    const bounds = after !== undefined ? { $gt: after } : { $lt: before ?? Number.MAX_SAFE_INTEGER };
+    const filter = { room, "thread.root": root, seq: bounds };
+    const sort = { seq: after !== undefined ? 1 : -1 } as const;
+    const found = await this.connection.read(db => entriesIn(db).find(filter, { sort, limit }).toArray());
+    return found.sort((one, other) => one.seq - other.seq).map(({ seq, data }) => ({ seq, data: data ?? "null" }));
+  }
+
+  /** Messages that threads began with, the last replied to first. */
+  async threads(
+    room: string,
+    { skip, limit, visibleFrom }: { skip: number; limit: number; visibleFrom: number },
+  ): Promise<{ items: { seq: number; data: string }[]; total: number }> {
+    const { floor } = await this.floors.of(room);
+    const filter = { room, replied: { $exists: true }, offset: { $gt: Math.max(visibleFrom, floor - 1) } };
+    const [items, total] = await this.connection.read(db =>
+      Promise.all([
+        entriesIn(db)
+          .find(filter, { sort: { replied: -1 }, skip, limit })
+          .toArray(),
+        entriesIn(db).countDocuments(filter),
+      ]),
+    );
+    return { items: items.map(({ seq, data }) => ({ seq, data: data ?? "null" })), total };
+  }
+
+  /** Of each thread, replies of others after a mark that are not deleted. */
+  async unreadReplies(
+    room: string,
+    user: string,
+    marks: readonly { root: number; read: number }[],
+  ): Promise<Map<number, number>> {
+    if (marks.length === 0) return new Map();
+    const $or = marks.map(({ root, read }) => ({ room, "thread.root": root, seq: { $gt: read } }));
+    const found = await this.aggregate<{ _id: number; n: number }>([
+      { $match: { $or, deleted: false, sender: { $ne: user } } },
+      { $group: { _id: "$thread.root", n: { $sum: 1 } } },
+    ]);
+    return new Map(found.map(({ _id, n }) => [_id, n]));
   }
 
   async head(room: string): Promise<{ offset: number; seq: number }> {

@@ -10,6 +10,7 @@ import { MongoFloors } from "./message.floors.mongo";
 import { MongoInserts } from "./message.inserts.mongo";
 import { MongoMarks } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
+import { MongoThreads } from "./message.threads.mongo";
 import {
   MISSED,
   readMarks,
@@ -20,6 +21,7 @@ import {
   type Repeat,
   type StoredMessage,
   type Takeover,
+  type ThreadPage,
   type UnreadRow,
   type Window,
 } from "./message.store";
@@ -34,6 +36,7 @@ export class MongoMessageStore implements MessageStore {
   private readonly queries: MongoQueries;
   private readonly changes: MongoChanges;
   private readonly readers: MongoMarks;
+  private readonly own: MongoThreads;
 
   private constructor(
     private readonly connection: MongoConnection,
@@ -45,6 +48,7 @@ export class MongoMessageStore implements MessageStore {
     this.queries = new MongoQueries(connection, this.floors);
     this.changes = new MongoChanges(connection);
     this.readers = new MongoMarks(connection);
+    this.own = new MongoThreads(connection);
     this.changes.sweepAlways();
   }
 
@@ -87,7 +91,11 @@ export class MongoMessageStore implements MessageStore {
 
   /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */
   async apply(room: string, entries: readonly Entry[]): Promise<void> {
-    await Promise.all([this.readers.advance(marksOf(room, entries)), this.changes.apply(room, entries)]);
+    await Promise.all([
+      this.readers.advance(marksOf(room, entries)),
+      this.own.advance(room, entries),
+      this.changes.apply(room, entries),
+    ]);
   }
 
   /**
@@ -104,6 +112,7 @@ export class MongoMessageStore implements MessageStore {
     const all = known && missed && missed.length <= MISSED && follow(known, missed);
     const entries = all ? missed : await this.queries.lastBatch(room);
     this.readers.advance(marksOf(room, entries)).catch(() => undefined);
+    this.own.advance(room, entries).catch(() => undefined);
     await this.changes.apply(room, entries);
     const { offset, seq } = entries.at(-1) ?? known ?? { offset: 0, seq: 0 };
     return { head: { offset, seq }, missed: all ? missed : null };
@@ -127,6 +136,57 @@ export class MongoMessageStore implements MessageStore {
 
   reactions(room: string, offset: number): Promise<{ emoji: string; user: string }[]> {
     return this.changes.reactions(room, offset);
+  }
+
+  pins(room: string): Promise<string[]> {
+    return this.queries.pins(room);
+  }
+
+  versions(room: string, offset: number, limit: number): Promise<string[]> {
+    return this.queries.versions(room, offset, limit);
+  }
+
+  replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]> {
+    return this.queries.replies(room, root, window);
+  }
+
+  async threads(
+    room: string,
+    user: string,
+    page: { skip: number; limit: number; visibleFrom: number },
+  ): Promise<ThreadPage> {
+    const { items, total } = await this.queries.threads(room, page);
+    const seqs = items.map(({ seq }) => seq);
+    const marks = await this.own.marks(room, user, seqs);
+    const unread = await this.queries.unreadReplies(
+      room,
+      user,
+      [...marks].map(([root, read]) => ({ root, read })),
+    );
+    return {
+      items: items.map(({ seq, data }) => ({
+        root: data,
+        unread: unread.get(seq) ?? 0,
+        readSeq: marks.get(seq) ?? null,
+      })),
+      total,
+    };
+  }
+
+  async threadMark(room: string, user: string, root: number): Promise<number | null> {
+    return (await this.own.marks(room, user, [root])).get(root) ?? null;
+  }
+
+  markThread(room: string, user: string, root: number, read: number): Promise<boolean> {
+    return this.own.mark(room, user, root, read);
+  }
+
+  hide(room: string, user: string, seq: number): Promise<boolean> {
+    return this.own.hide(room, user, seq);
+  }
+
+  hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
+    return this.own.hiddenBy(user, room, from, to);
   }
 
   window(room: string, window: Window): Promise<{ seq: number; data: string }[]> {
@@ -170,10 +230,20 @@ export class MongoMessageStore implements MessageStore {
     });
     // Sending moves one's own read mark: after it there are only messages of others.
     const unread = rows.filter(({ lastSeq, seen }) => lastSeq > seen);
-    const counts = await this.queries.unread(user, unread);
+    const [counts, hiddenOnes] = await Promise.all([
+      this.queries.unread(user, unread),
+      this.own.hiddenAfter(user, unread).then(places => this.queries.unreadAt(user, places)),
+    ]);
     return rows.map(({ room, lastSeq, readSeq, seen }) => {
-      const { deleted = 0, mentions = 0 } = counts.get(room) ?? {};
-      return { room, unread: Math.max(lastSeq - seen - deleted, 0), mentions, lastSeq, readSeq };
+      const { aside = 0, mentions = 0 } = counts.get(room) ?? {};
+      const out = hiddenOnes.get(room) ?? { unread: 0, mentions: 0 };
+      return {
+        room,
+        unread: Math.max(lastSeq - seen - aside - out.unread, 0),
+        mentions: mentions - out.mentions,
+        lastSeq,
+        readSeq,
+      };
     });
   }
 
@@ -184,8 +254,9 @@ export class MongoMessageStore implements MessageStore {
       const floor = { floor: entry.offset, seq: entry.seq - (entry.kind === "message" ? 1 : 0) };
       if (floor.floor > 1) await this.floors.raise(room, floor);
     }
-    const { floor } = await this.floors.of(room);
+    const { floor, seq } = await this.floors.of(room);
     while (floor > 1 && (await this.floors.clear(room, floor)));
+    if (seq > 0) await this.own.clear(room, seq);
     return floor;
   }
 
@@ -204,5 +275,6 @@ const marksOf = (room: string, entries: readonly Entry[]) =>
 /** Indexes, and the epoch of the store, which the first node gives it. */
 async function prepare(connection: MongoConnection): Promise<string> {
   await connection.prepare((db, options) => db.command({ createIndexes: ENTRIES, indexes: ENTRY_INDEXES }, options));
+  await new MongoThreads(connection).prepare();
   return keptOnce(connection, "log", "epoch", randomBytes(16).toString("hex"));
 }

@@ -5,31 +5,45 @@ import type { LogHead } from "../core/contract";
 import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
 import { migrations } from "./message.migrations";
 import {
+  EVERYBODY,
   eventOf,
   GONE,
   MISSED,
   readMarks,
+  threadParts,
   TRIMMED,
   withinBytes,
   type AppendResult,
   type Entry,
   type Marks,
+  type MessageChange,
   type MessageStore,
   type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
+  type ThreadPage,
   type UnreadRow,
   type Window,
 } from "./message.store";
 
-const INSERT = `INSERT INTO entries (room, offset, seq, kind, id, sender, client_id, hash, target, state, data)
-  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?2, ?10)`;
+const INSERT = `INSERT INTO entries
+  (room, offset, seq, kind, id, sender, client_id, hash, target, state, data, thread, version)
+  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?2, ?10, ?11, ?12)`;
 /** Only forward: the same batch applied again, or late, changes nothing. */
 const CHANGE = `UPDATE entries SET data = ?3, deleted = ?4, state = ?5 WHERE room = ?1 AND offset = ?2 AND state < ?5`;
 const REACT = `INSERT OR IGNORE INTO reactions (room, target, emoji, user, offset) VALUES (?, ?, ?, ?, ?)`;
 const UNREACT = `DELETE FROM reactions WHERE room = ? AND target = ? AND emoji = ? AND user = ?`;
-const CLEAR = `DELETE FROM reactions WHERE room = ? AND target = ?`;
+const PIN = `UPDATE entries SET pinned = ?3 WHERE room = ?1 AND offset = ?2`;
+/** What a deleted message leaves nothing of. */
+const CLEAR = [
+  "DELETE FROM reactions WHERE room = ?1 AND target = ?2",
+  "UPDATE entries SET version = NULL WHERE room = ?1 AND target = ?2 AND version IS NOT NULL",
+];
+const UNMENTION = `DELETE FROM mentions WHERE room = ?1
+  AND seq = (SELECT seq FROM entries WHERE room = ?1 AND offset = ?2)`;
+const MENTION_IN = `INSERT OR IGNORE INTO mentions (user, room, seq)
+  SELECT ?3, room, seq FROM entries WHERE room = ?1 AND offset = ?2`;
 
 const HEADS = `SELECT r.value AS room,
     (SELECT offset FROM entries WHERE room = r.value ORDER BY offset DESC LIMIT 1) AS offset,
@@ -48,7 +62,8 @@ const last = (room: string): string =>
 const EVENTS = `SELECT e.offset, e.seq, e.kind, e.data, e.target, t.data AS now
   FROM entries e LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target
   WHERE e.room = ? AND e.offset > ? ORDER BY e.offset LIMIT ?`;
-const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash, COALESCE(t.data, e.data, '${GONE}') AS data
+const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.hash,
+    IIF(e.kind = 'message', e.data, COALESCE(t.data, e.data, '${GONE}')) AS data
   FROM json_each(?2) k JOIN entries e
     ON e.room = ?1 AND e.sender = k.value ->> 0 AND e.client_id = k.value ->> 1
   LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target`;
@@ -70,7 +85,8 @@ const MARK = `INSERT INTO marks (room, user, read, delivered) VALUES (?, ?, ?, ?
 const MARK_READERS = `INSERT INTO marks (room, user, read, delivered)
   SELECT room, user, max(seq), max(seq) FROM (
     SELECT room, seq, IIF(kind = 'message', sender, data ->> 'userId') AS user FROM entries
-    WHERE room = ?1 AND offset BETWEEN ?2 AND ?3 AND (kind = 'message' OR kind = 'member' AND data ->> 'change' = 'join'))
+    WHERE room = ?1 AND offset BETWEEN ?2 AND ?3
+      AND (kind = 'message' AND thread IS NULL OR kind = 'member' AND data ->> 'change' = 'join'))
   WHERE true GROUP BY room, user
   ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)`;
 const MENTION = `INSERT OR IGNORE INTO mentions (user, room, seq) VALUES (?, ?, ?)`;
@@ -85,10 +101,15 @@ const UNREAD = `WITH asked AS MATERIALIZED (
       max(COALESCE(m.read, 0), ${hidden("r.value ->> 0", "r.value ->> 1")}) AS seen
     FROM json_each(?2) r LEFT JOIN marks m ON m.room = r.value ->> 0 AND m.user = ?1)
   SELECT room, readSeq, lastSeq,
-    max(lastSeq - seen, 0) - (SELECT COUNT(*) FROM entries e WHERE e.room = a.room AND e.deleted = 1 AND e.seq > seen)
+    max(lastSeq - seen, 0)
+      - (SELECT COUNT(*) FROM entries e
+        WHERE e.room = a.room AND (e.deleted = 1 OR e.thread IS NOT NULL) AND e.seq > seen)
+      - (SELECT COUNT(*) FROM hidden h JOIN entries e ON e.room = h.room AND e.seq = h.seq AND e.kind = 'message'
+        WHERE h.user = ?1 AND h.room = a.room AND h.seq > seen AND e.deleted = 0 AND e.thread IS NULL AND e.sender <> ?1)
       AS unread,
-    (SELECT COUNT(*) FROM mentions x JOIN entries e ON e.room = x.room AND e.seq = x.seq AND e.kind = 'message'
-      WHERE x.user = ?1 AND x.room = a.room AND x.seq > seen AND e.sender <> ?1 AND e.deleted = 0) AS mentions
+    (SELECT COUNT(DISTINCT x.seq) FROM mentions x JOIN entries e ON e.room = x.room AND e.seq = x.seq AND e.kind = 'message'
+      WHERE x.user IN (?1, '${EVERYBODY}') AND x.room = a.room AND x.seq > seen AND e.sender <> ?1 AND e.deleted = 0
+        AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user = ?1 AND h.room = x.room AND h.seq = x.seq)) AS mentions
   FROM asked a`;
 /** The next step of the floor: never past the last entry, and never back. */
 const RAISE = `INSERT INTO floors SELECT e.room, e.offset, e.seq - (e.kind = 'message') FROM entries e
@@ -102,7 +123,30 @@ const LEAVE = [
   "DELETE FROM reactions WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM attachments WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM mentions WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
+  "DELETE FROM threads WHERE room = ?1 AND root <= (SELECT seq FROM floors WHERE room = ?1)",
+  "DELETE FROM hidden WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
 ];
+
+const PINS = `SELECT data FROM entries WHERE room = ? AND pinned IS NOT NULL ORDER BY pinned DESC`;
+const VERSIONS = `SELECT version FROM entries
+  WHERE room = ? AND target = ? AND version IS NOT NULL ORDER BY offset DESC LIMIT ?`;
+const REPLIES_AFTER = `SELECT seq, data FROM entries
+  WHERE room = ?1 AND thread = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
+const REPLIES_BEFORE = `SELECT seq, data FROM entries
+  WHERE room = ?1 AND thread = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4`;
+const JOIN_THREAD = `INSERT INTO threads (user, room, root, read) VALUES (?1, ?2, ?3, ?4)
+  ON CONFLICT (user, room, root) DO UPDATE SET read = excluded.read WHERE excluded.read > read`;
+/** Marks of who has part in it: a mark of somebody who has none is not kept. */
+const READ_THREAD = `UPDATE threads SET read = ?4 WHERE user = ?1 AND room = ?2 AND root = ?3 AND read < ?4`;
+const REPLIED = `UPDATE entries SET replied = ?3 WHERE room = ?1 AND offset = ?2`;
+const THREADS = `SELECT e.data AS root, p.read AS readSeq,
+    IIF(p.read IS NULL, 0, (SELECT COUNT(*) FROM entries r WHERE r.room = ?1 AND r.thread = e.seq AND r.seq > p.read
+      AND r.sender <> ?2 AND r.deleted = 0)) AS unread
+  FROM entries e INDEXED BY entries_replied LEFT JOIN threads p ON p.user = ?2 AND p.room = ?1 AND p.root = e.seq
+  WHERE e.room = ?1 AND e.replied IS NOT NULL AND e.offset > ?3 ORDER BY e.replied DESC LIMIT ?4 OFFSET ?5`;
+const THREAD_COUNT = `SELECT COUNT(*) AS total FROM entries INDEXED BY entries_replied WHERE room = ? AND replied IS NOT NULL AND offset > ?`;
+const HIDE = `INSERT OR IGNORE INTO hidden (user, room, seq) VALUES (?, ?, ?)`;
+const HIDDEN = `SELECT seq FROM hidden WHERE user = ? AND room = ? AND seq BETWEEN ? AND ? ORDER BY seq`;
 
 /** The room logs in the embedded store. A batch is one sequence: what waits in the worker shares one fsync. */
 export class SqliteMessageStore implements MessageStore {
@@ -185,6 +229,60 @@ export class SqliteMessageStore implements MessageStore {
     ]);
   }
 
+  async pins(room: string): Promise<string[]> {
+    return (await this.database.all<{ data: string }>(PINS, [room])).map(({ data }) => data);
+  }
+
+  async versions(room: string, offset: number, limit: number): Promise<string[]> {
+    const rows = await this.database.all<{ version: string }>(VERSIONS, [room, offset, limit]);
+    return rows.reverse().map(({ version }) => version);
+  }
+
+  async replies(
+    room: string,
+    root: number,
+    { before, after, limit }: Omit<Window, "visibleFrom">,
+  ): Promise<{ seq: number; data: string }[]> {
+    if (after !== undefined) return this.database.all(REPLIES_AFTER, [room, root, after, limit]);
+    const params = [room, root, before ?? Number.MAX_SAFE_INTEGER, limit];
+    return (await this.database.all<{ seq: number; data: string }>(REPLIES_BEFORE, params)).reverse();
+  }
+
+  async threads(
+    room: string,
+    user: string,
+    { skip, limit, visibleFrom }: { skip: number; limit: number; visibleFrom: number },
+  ): Promise<ThreadPage> {
+    const [items, count] = await Promise.all([
+      this.database.all<ThreadPage["items"][number]>(THREADS, [room, user, visibleFrom, limit, skip]),
+      this.database.get<{ total: number }>(THREAD_COUNT, [room, visibleFrom]),
+    ]);
+    return { items, total: count?.total ?? 0 };
+  }
+
+  async threadMark(room: string, user: string, root: number): Promise<number | null> {
+    const row = await this.database.get<{ read: number }>(
+      "SELECT read FROM threads WHERE user = ? AND room = ? AND root = ?",
+      [user, room, root],
+    );
+    return row?.read ?? null;
+  }
+
+  async markThread(room: string, user: string, root: number, read: number): Promise<boolean> {
+    const { changes } = await this.database.write([[{ sql: READ_THREAD, params: [user, room, root, read] }]]);
+    return (changes[0] ?? 0) > 0;
+  }
+
+  async hide(room: string, user: string, seq: number): Promise<boolean> {
+    const { changes } = await this.database.write([[{ sql: HIDE, params: [user, room, seq] }]]);
+    return (changes[0] ?? 0) > 0;
+  }
+
+  async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
+    const rows = await this.database.all<{ seq: number }>(HIDDEN, [user, room, from, to]);
+    return rows.map(({ seq }) => seq);
+  }
+
   async window(room: string, { before, after, limit, visibleFrom }: Window): Promise<{ seq: number; data: string }[]> {
     if (after !== undefined) return this.database.all(AFTER, [room, after, visibleFrom, limit]);
     const params = [room, before ?? Number.MAX_SAFE_INTEGER, visibleFrom, limit];
@@ -261,23 +359,42 @@ interface EventRow {
 }
 
 function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
-  const { offset, seq, kind, id, sender, clientId, hash, data, change } = entry;
+  const { offset, seq, kind, id, sender, clientId, hash, data, change, thread, mentions = [], files = [] } = entry;
+  const target = change?.offset ?? null;
+  const version = change?.version ?? null;
   const insert: Statement = {
     sql: INSERT,
-    params: [room, offset, seq, kind, id, sender, clientId, hash, change?.offset ?? null, data],
+    params: [room, offset, seq, kind, id, sender, clientId, hash, target, data, thread?.root ?? null, version],
   };
-  const { mentions = [], files = [] } = entry;
   const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
   const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
   const shown = files.map((file): Statement => ({ sql: ATTACH, params: [file, room, offset], sure: true }));
-  if (!change) return [insert, ...marks, ...named, ...shown];
-  const { reaction } = change;
-  const unit: Statement[] = [
+  const parts = threadParts(entry).map(({ user, read }): Statement => ({
+    sql: JOIN_THREAD,
+    params: [user, room, thread?.root ?? 0, read],
+  }));
+  const replied: Statement[] = thread && change ? [{ sql: REPLIED, params: [room, change.offset, seq] }] : [];
+  return [
     insert,
-    { sql: CHANGE, params: [room, change.offset, change.data, change.deleted ? 1 : 0, offset] },
+    ...marks,
+    ...named,
+    ...shown,
+    ...parts,
+    ...replied,
+    ...(change ? changing(room, offset, change) : []),
   ];
-  if (change.deleted) unit.push({ sql: CLEAR, params: [room, change.offset] });
-  if (reaction?.on) unit.push({ sql: REACT, params: [room, change.offset, reaction.emoji, reaction.user, offset] });
-  else if (reaction) unit.push({ sql: UNREACT, params: [room, change.offset, reaction.emoji, reaction.user] });
+}
+
+function changing(room: string, offset: number, change: MessageChange): Statement[] {
+  const { offset: target, data, deleted, reaction, pinned, mentions } = change;
+  const unit: Statement[] = [{ sql: CHANGE, params: [room, target, data, deleted ? 1 : 0, offset] }];
+  if (deleted) unit.push(...CLEAR.map((sql): Statement => ({ sql, params: [room, target] })));
+  if (reaction?.on) unit.push({ sql: REACT, params: [room, target, reaction.emoji, reaction.user, offset] });
+  else if (reaction) unit.push({ sql: UNREACT, params: [room, target, reaction.emoji, reaction.user] });
+  if (deleted || pinned !== undefined) unit.push({ sql: PIN, params: [room, target, pinned ? offset : null] });
+  if (mentions) {
+    unit.push({ sql: UNMENTION, params: [room, target] });
+    unit.push(...mentions.map((user): Statement => ({ sql: MENTION_IN, params: [room, target, user] })));
+  }
   return unit;
 }

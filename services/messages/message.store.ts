@@ -22,7 +22,9 @@ export interface Entry {
   batch: number;
   /** What the entry does to an earlier message. */
   change?: MessageChange;
-  /** Users it names. */
+  /** Of a reply in a thread: seq and sender of the message it began with. */
+  thread?: { root: number; starter: string };
+  /** Users it names; `EVERYBODY` for all of the room. */
   mentions?: readonly string[];
   /** Ids of its attachments. */
   files?: readonly string[];
@@ -35,7 +37,15 @@ export interface MessageChange {
   data: string;
   deleted?: true;
   reaction?: { emoji: string; user: string; on: boolean };
+  pinned?: boolean;
+  /** Of an edit: what stood before, a MessageVersion as JSON text; kept until the message is deleted. */
+  version?: string;
+  /** Of an edit: whom the message names from now on. */
+  mentions?: readonly string[];
 }
+
+/** Stands in mentions for all members of the room: nothing is written for each of them. */
+export const EVERYBODY = "*";
 
 /** A message as it is now. */
 export interface StoredMessage {
@@ -119,6 +129,22 @@ export interface MessageStore {
   byIds(ids: readonly string[]): Promise<StoredMessage[]>;
   /** First users per emoji in the order they reacted. */
   reactions(room: string, offset: number): Promise<{ emoji: string; user: string }[]>;
+  /** Pinned messages, the last pinned first. */
+  pins(room: string): Promise<string[]>;
+  /** What a message said before, as JSON texts of MessageVersion, oldest first; of many the newest. */
+  versions(room: string, offset: number, limit: number): Promise<string[]>;
+  /** Replies of the thread that began with the message at a seq. */
+  replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]>;
+  /** Threads of a room, the last replied to first, and how many there are. */
+  threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage>;
+  /** How far a user has read a thread; null if he has no part in it. */
+  threadMark(room: string, user: string, root: number): Promise<number | null>;
+  /** Moves that forward. Resolves to whether it moved. */
+  markThread(room: string, user: string, root: number, read: number): Promise<boolean>;
+  /** Takes a message out of one user's sight. Resolves to whether it was in it. */
+  hide(room: string, user: string, seq: number): Promise<boolean>;
+  /** Of the messages from one seq to another, those that a user has hidden. */
+  hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]>;
   /** Message JSON texts, oldest first. */
   window(room: string, window: Window): Promise<{ seq: number; data: string }[]>;
   /** A page counted from the newest (skip 0), oldest first, and how many there are. */
@@ -141,6 +167,12 @@ export interface MessageStore {
   trim(room: string, before: number): Promise<number>;
   /** Ends what the store does by itself. */
   close(): Promise<void>;
+}
+
+export interface ThreadPage {
+  /** `readSeq`: null for who has no part in it, and to whom it has no unread replies. */
+  items: { root: string; unread: number; readSeq: number | null }[];
+  total: number;
 }
 
 export interface UnreadRow {
@@ -181,10 +213,20 @@ export interface ReadMark {
 export function readMarks(entries: readonly Entry[]): Map<Entry, ReadMark> {
   const last = new Map<string, Entry>();
   for (const entry of entries) {
-    const user = entry.kind === "message" ? entry.sender : joined(entry);
+    // Who replies in a thread need not have seen what is new in the room.
+    const user = entry.kind === "message" && !entry.thread ? entry.sender : joined(entry);
     if (user !== undefined) last.set(user, entry);
   }
   return new Map([...last].map(([user, entry]) => [entry, { user, read: entry.seq }]));
+}
+
+/** Who has part in a thread by a reply, and how far he has read it by that: who wrote it, who began it, who is named. */
+export function threadParts({ thread, sender, seq, mentions = [] }: Entry): ReadMark[] {
+  if (!thread) return [];
+  const others = new Set([thread.starter, ...mentions]);
+  others.delete(sender);
+  others.delete(EVERYBODY);
+  return [{ user: sender, read: seq }, ...[...others].map(user => ({ user, read: 0 }))];
 }
 
 function joined({ kind, data }: Entry): string | undefined {

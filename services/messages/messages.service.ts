@@ -10,7 +10,7 @@ import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
 import { INTERNAL } from "../core/limits";
 import { CallOrder } from "./call-order";
-import type { MessageStore } from "./message.store";
+import { EVERYBODY, type MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
 import { Messages, type Rooms } from "./messages";
@@ -118,6 +118,7 @@ const actions = {
       clientId: { ...rules.clientId, optional: true, nullable: true },
       attachments: { type: "array", optional: true, nullable: true, max: 100, items: attachment },
       replyTo: { type: "string", optional: true, nullable: true, max: 200 },
+      threadId: { type: "string", optional: true, nullable: true, max: 200 },
       metadata: { type: "object", strict: false, optional: true, nullable: true },
     },
     async handler(this: MessagesService, ctx) {
@@ -184,6 +185,73 @@ const actions = {
       return this.messages.change(callerOf(ctx.meta), { op: "react", id, emoji, on: false });
     },
   },
+  pin: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.messages.change(callerOf(ctx.meta), { op: "pin", id: ctx.params.id, on: true });
+    },
+  },
+  unpin: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.messages.change(callerOf(ctx.meta), { op: "pin", id: ctx.params.id, on: false });
+    },
+  },
+  pins: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.messages.pins(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id);
+    },
+  },
+  versions: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.messages.versions(roomsOf(ctx), callerOf(ctx.meta), ctx.params.id);
+    },
+  },
+  hide: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: MessagesService, ctx) {
+      await this.messages.hide(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id);
+      return null;
+    },
+  },
+  replies: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, before: optionalSeq, after: optionalSeq, limit: { ...rules.whole(1), optional: true } },
+    handler(this: MessagesService, ctx) {
+      const { id, ...query } = ctx.params;
+      return this.messages.replies(roomsOf(ctx), callerOf(ctx.meta).id, id, query);
+    },
+  },
+  threads: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, ...rules.paging },
+    handler(this: MessagesService, ctx) {
+      return this.messages.threads(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, ctx.params);
+    },
+  },
+  readThread: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, seq },
+    async handler(this: MessagesService, ctx) {
+      await this.messages.readThread(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, ctx.params.seq);
+      return null;
+    },
+  },
   read: {
     auth: "user",
     visibility: "published",
@@ -239,6 +307,8 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       limits,
       access: async (user, room) =>
         (await rooms.access(user, room)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
+      rules: room => call(this.broker, "rooms.rules", { room }),
+      online: room => online(this.broker, room),
       attach: (owner, room, ids) => call(this.broker, "files.attach", { owner, room, ids }),
       named: usernames => call(this.broker, "users.byUsernames", { usernames }),
       throttle(user) {
@@ -283,6 +353,19 @@ async function openStore(platform: Platform, metrics: RookeryMetrics): Promise<M
   database.onCommit(stored);
   metrics.watchQueue("store", () => database.stats().queue);
   return SqliteMessageStore.open(database);
+}
+
+/** Whom `@here` names: a message cannot name more than so many of them one by one. */
+const NAMED = 100;
+/** Users whose presence is asked for by one call. */
+const ASKED = 1_000;
+
+async function online(via: Caller, room: string): Promise<readonly string[]> {
+  const members = await call(via, "rooms.memberIds", { room });
+  if (members.length > ASKED) return [EVERYBODY];
+  const statuses = await call(via, "presence.of", { users: members });
+  const there = members.filter(user => statuses[user] === "online");
+  return there.length > NAMED ? [EVERYBODY] : there;
 }
 
 function roomsOf(via: Caller): Rooms {

@@ -1,10 +1,10 @@
 import { timestamp, type Clock } from "../core/clock";
-import type { AppendAnswer } from "../core/contract";
+import type { AppendAnswer, RoomRules } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
-import { settle, targetOf, type Job } from "./job";
+import { settle, targetOf, threadOf, type Job } from "./job";
 import type { Entry, StoredMessage } from "./message.store";
 import { applyChange, known, mentionedBy, type Loaded } from "./surroundings";
 
@@ -53,6 +53,7 @@ export function plan(
     if (job.answered) continue;
     const { request } = job;
     const target = loaded.targets.get(targetOf(request) ?? "");
+    const root = loaded.targets.get(threadOf(request) ?? "");
     try {
       const access = request.user && known(loaded.access.get(request.user.id));
       const decision = decide(request, {
@@ -62,12 +63,17 @@ export function plan(
         clientId: job.key.clientId,
         now,
         access,
+        rules: request.user ? known(loaded.rules) : NONE,
         target,
+        root,
         reactions: (target && loaded.reactions.get(target.offset)) ?? [],
-        mentions: mentionedBy(request, loaded),
+        mentions: mentionedBy(job, loaded),
         attachments: known(loaded.files.get(job)) ?? [],
         hash: job.hash,
+        waits: job.charged ? 0 : waitOf(request, loaded),
+        pins: loaded.pins,
         maxEmoji: limits.emoji,
+        maxPins: limits.pins,
       });
       if ("unchanged" in decision) {
         const { offset: at, seq: number, data } = decision.unchanged;
@@ -76,12 +82,13 @@ export function plan(
         else settle(job, answer);
         continue;
       }
-      charge(job, throttle);
+      charge(job, loaded, throttle);
       const { entry } = decision;
       planned.push({ job, entry });
       ({ offset, seq } = entry);
-      applyChange(entry, target, loaded);
-      if (target && entry.change) changed.add(target);
+      const changing = root ?? target;
+      applyChange(entry, changing, loaded);
+      if (changing && entry.change) changed.add(changing);
     } catch (error) {
       refused.push({ job, error });
     }
@@ -89,11 +96,18 @@ export function plan(
   return { planned, refused, held };
 }
 
+/** Of what services write nobody asks. */
+const NONE: RoomRules = { kind: "channel", mode: "open", slowMode: 0 };
+
+const waitOf = ({ user, entry }: Job["request"], { rules, slow }: Loaded): number =>
+  user && entry.op === "send" && !(rules instanceof RookeryError) ? slow.wait(user.id, rules.slowMode) : 0;
+
 /** Once a job, however often it is planned anew. */
-function charge(job: Job, throttle: PlanDependencies["throttle"]): void {
+function charge(job: Job, { slow }: Loaded, throttle: PlanDependencies["throttle"]): void {
   const { user, entry } = job.request;
   if (job.charged || !user || entry.op !== "send") return;
   const retryAfterMs = throttle(user.id);
   if (retryAfterMs > 0) throw new RookeryError("RATE_LIMITED", "You send too fast.", { retryAfterMs });
   job.charged = true;
+  slow.took(user.id);
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Clock } from "../core/clock";
-import type { AppendAnswer, AppendRequest, RoomAccess } from "../core/contract";
+import type { AppendAnswer, AppendRequest, RoomAccess, RoomRules } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { Attachment } from "../core/model";
@@ -20,6 +20,10 @@ export interface WriterDependencies {
   limits: Limits;
   /** The owner's answer to what a user may do in a room. */
   access(user: string, room: string): Promise<RoomAccess>;
+  /** What holds for all members; null: there is no such room. */
+  rules(room: string): Promise<RoomRules | null>;
+  /** Members who are online; `[EVERYBODY]` where they are too many to be named. */
+  online(room: string): Promise<readonly string[]>;
   /** Takes files into a room. Throws INVALID for files that are not the owner's. */
   attach(owner: string, room: string, ids: string[]): Promise<Attachment[]>;
   /** Users by their names, ignoring case; unknown names are left out. */
@@ -231,7 +235,7 @@ export class RoomWriter {
     this.head = this.written = { offset: last.offset, seq: last.seq };
     this.untold = true;
     this.with_.committed?.(entries.length);
-    for (const { entry } of entries) this.surroundings.follow(entry.kind, entry.data);
+    for (const { entry } of entries) this.surroundings.follow(entry.kind, entry.data, true);
   }
 
   private get enough(): boolean {
@@ -252,7 +256,7 @@ export class RoomWriter {
           ok: true,
           offset: entry.offset,
           seq: entry.seq,
-          data: entry.change?.data ?? entry.data ?? "null",
+          data: (entry.kind === "message" ? entry.data : (entry.change?.data ?? entry.data)) ?? "null",
         });
       for (const { job, answer } of held) settle(job, answer);
     }

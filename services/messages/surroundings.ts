@@ -1,13 +1,15 @@
-import type { RoomAccess } from "../core/contract";
+import type { RoomAccess, RoomRules } from "../core/contract";
 import { within } from "../core/deadline";
 import { RookeryError } from "../core/errors";
-import type { Attachment } from "../core/model";
+import type { Attachment, Message } from "../core/model";
+import { runsRoom } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
-import { asRefusal, filesOf, targetOf, type Job } from "./job";
+import { asRefusal, filesOf, targetOf, threadOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
-import { namesMentioned } from "./mentions";
-import type { Entry, StoredMessage } from "./message.store";
+import { ALL, HERE, namesMentioned } from "./mentions";
+import { EVERYBODY, type Entry, type StoredMessage } from "./message.store";
 import type { WriterDependencies } from "./room-writer";
+import { SlowMode } from "./slow-mode";
 
 /** What the decisions about a batch rest on; where loading was refused, the refusal. */
 export interface Loaded {
@@ -17,10 +19,20 @@ export interface Loaded {
   files: Map<Job, Attachment[] | RookeryError>;
   /** Members of the room by lower-case user name, of those the batch mentions. */
   members: Map<string, string>;
+  /** Those for whom `@here` stands; null where nobody asked, or it cannot be found out. */
+  here: readonly string[] | null;
+  rules: RoomRules | RookeryError;
+  slow: SlowMode;
+  /** Messages that are pinned. */
+  pins: number;
 }
 
 /** Milliseconds a membership is believed without being asked again; entries of the log change it at once. */
 const ACCESS_TTL = 30_000;
+
+/** Newest messages that tell who must wait in slow mode. */
+const RECENT = 100;
+const OPEN: RoomRules = { kind: "channel", mode: "open", slowMode: 0 };
 
 /** Members remembered in one room; who was asked for first is forgotten first. */
 const MEMBERS = 10_000;
@@ -35,11 +47,15 @@ const NAMES = 700;
 /** Brings together what the decisions of one room need, and remembers who its members are. */
 export class Surroundings {
   private readonly members = new Map<string, { access: RoomAccess; at: number }>();
+  private rules: { rules: RoomRules; at: number } | null = null;
+  private readonly slow: SlowMode;
 
   constructor(
     private readonly room: string,
     private readonly with_: WriterDependencies,
-  ) {}
+  ) {
+    this.slow = new SlowMode(with_.clock);
+  }
 
   /** Asks for all that the decisions need, at once; what was refused is kept as the refusal. */
   async load(jobs: readonly Job[]): Promise<Loaded> {
@@ -50,17 +66,25 @@ export class Surroundings {
       reactions: new Map(),
       files: new Map(),
       members: new Map(),
+      here: null,
+      rules: OPEN,
+      slow: this.slow,
+      pins: 0,
     };
     const users = new Set(jobs.flatMap(job => job.request.user?.id ?? []));
-    const targets = new Set(jobs.flatMap(job => targetOf(job.request) ?? []));
-    const names = new Set(
-      jobs.flatMap(job => (job.request.entry.op === "send" ? namesMentioned(job.request.entry.text) : [])),
-    );
+    const targets = new Set(jobs.flatMap(({ request }) => [targetOf(request) ?? [], threadOf(request) ?? []].flat()));
+    const names = new Set(jobs.flatMap(({ request }) => namesIn(request)));
+    const here = names.delete(HERE);
+    names.delete(ALL);
+    const pins = jobs.some(({ request: { entry } }) => entry.op === "pin" && entry.on);
     const withFiles = jobs.filter(job => filesOf(job.request).length > 0);
     const [found] = await Promise.all([
       targets.size > 0 ? this.with_.store.byIds([...targets]) : [],
       ...[...users].map(async user => loaded.access.set(user, await this.accessOf(user, until))),
       names.size > 0 ? this.findMembers([...names], loaded.members, until) : undefined,
+      here ? this.findOnline(loaded) : undefined,
+      users.size > 0 ? this.findRules(loaded, until) : undefined,
+      pins ? this.with_.store.pins(this.room).then(all => (loaded.pins = all.length)) : undefined,
       ...withFiles.map(async job => loaded.files.set(job, await this.attach(job, until))),
     ]);
     for (const message of found) if (message.room === this.room) loaded.targets.set(message.id, message);
@@ -97,6 +121,27 @@ export class Surroundings {
     }
   }
 
+  private async findRules(loaded: Loaded, until: number): Promise<void> {
+    const now = this.with_.clock.monotonic();
+    if (!this.rules || now - this.rules.at >= ACCESS_TTL)
+      try {
+        const rules = await within(until - now, this.with_.rules(this.room));
+        this.rules = rules && { rules, at: now };
+      } catch (error) {
+        loaded.rules = asRefusal(error);
+        return;
+      }
+    loaded.rules = this.rules?.rules ?? new RookeryError("NOT_FOUND");
+    if (!this.rules?.rules.slowMode || this.slow.known) return;
+    const newest = await this.with_.store.window(this.room, { limit: RECENT, visibleFrom: 0 });
+    this.slow.learn(newest.map(({ data }) => JSON.parse(data) as Message));
+  }
+
+  /** While it cannot be found out who is there, `@here` is text. */
+  private async findOnline(loaded: Loaded): Promise<void> {
+    loaded.here = await within(NAMES, this.with_.online(this.room)).catch(() => null);
+  }
+
   /** Names that lead nowhere, or to nobody here, are text; so are all of them while users cannot be asked. */
   private async findMembers(names: string[], members: Map<string, string>, until: number): Promise<void> {
     const users = await within(NAMES, this.with_.named(names)).catch(() => []);
@@ -119,8 +164,10 @@ export class Surroundings {
   }
 
   /** Keeps what is known of members in step with the log. Rights end before the entry and begin after it. */
-  follow(kind: Entry["kind"], data: string | null): void {
+  follow(kind: Entry["kind"], data: string | null, writtenHere = false): void {
     if (kind === "room") return this.forget();
+    // Written here it is known already.
+    if (kind === "message" && this.rules?.rules.slowMode) this.slow.known &&= writtenHere;
     if (kind !== "member" || data === null) return;
     const change = memberOf(data);
     if (!change) return;
@@ -136,14 +183,30 @@ export class Surroundings {
 
   forget(): void {
     this.members.clear();
+    this.rules = null;
+    this.slow.known = false;
   }
 }
 
-/** Members whom a message names, each once. */
-export function mentionedBy({ entry }: Job["request"], { members }: Loaded): string[] {
-  if (entry.op !== "send") return [];
-  return [...new Set(namesMentioned(entry.text).flatMap(name => members.get(name) ?? []))];
+/**
+ * Whom a text names, each once: members of the room, and `EVERYBODY` where the author may call all of them. He may where he
+ * runs the room or moderates everywhere, and where people know each other: in groups and direct rooms.
+ */
+export function mentionedBy({ request }: Job, { members, here, access, rules }: Loaded): string[] {
+  const names = namesIn(request);
+  const named = new Set(names.flatMap(name => members.get(name) ?? []));
+  if (!names.some(name => name === ALL || name === HERE) || rules instanceof RookeryError) return [...named];
+  const own = request.user && access.get(request.user.id);
+  const role = own && !(own instanceof RookeryError) ? own.role : null;
+  const may = rules.kind !== "channel" || runsRoom(role) || request.user?.permissions.includes("messages.moderate");
+  if (!may) return [...named];
+  if (names.includes(ALL)) named.add(EVERYBODY);
+  if (names.includes(HERE)) for (const user of here ?? []) if (user !== request.user?.id) named.add(user);
+  return [...named];
 }
+
+const namesIn = ({ entry }: Job["request"]): string[] =>
+  entry.op === "send" || entry.op === "edit" ? namesMentioned(entry.text) : [];
 
 /** Throws what loading was refused with. */
 export function known<T>(value: T | RookeryError): T {

@@ -1,7 +1,7 @@
 import type { CollectionSpec, Documents } from "../../mixins/documents";
 import type { Stage } from "../../mixins/staged-changes";
-import type { RoomAccess } from "../core/contract";
-import type { Channel, Conversation, RoomKind, SharedChannel } from "../core/model";
+import type { RoomAccess, RoomRules } from "../core/contract";
+import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel } from "../core/model";
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
 
@@ -25,6 +25,9 @@ export interface StoredRoom extends Stage<RoomChange> {
   /** `public`, or the room's id: whoever may list it has one of the two. */
   audience: string;
   topic: string | null;
+  /** Absent in rooms made before there were modes: open, without a wait. */
+  mode?: RoomMode | null;
+  slowMode?: number | null;
   /** Whether newcomers may read what was before them. */
   history: "all" | "joined";
   createdBy: string;
@@ -98,15 +101,24 @@ export function accessOf(id: string, room: Openness | undefined, member: Standin
   return open ? { room: id, kind: room.kind, open, role: null, visibleFrom: 0 } : hidden;
 }
 
+export const rulesOf = ({ kind, mode, slowMode }: Pick<StoredRoom, "kind" | "mode" | "slowMode">): RoomRules => ({
+  kind,
+  mode: mode ?? "open",
+  slowMode: slowMode ?? 0,
+});
+
 export const toChannel = (room: StoredRoom, role: RoomRole | null): Channel => ({ ...toSharedChannel(room), role });
 
 export function toSharedChannel(room: StoredRoom): SharedChannel {
   const { id, name, isPrivate, topic, createdBy, createdAt, memberCount } = room;
+  const { mode, slowMode } = rulesOf(room);
   return {
     id,
     name: name ?? "",
     isPrivate,
     ...(topic !== null && { topic }),
+    mode,
+    slowMode,
     createdBy,
     createdAt,
     memberCount,

@@ -4,6 +4,7 @@ import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
 import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type Caller } from "../core/contract";
+import { ROOM_MODES } from "../core/model";
 import { ROOM_ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
@@ -25,6 +26,9 @@ const SWEEP = 1_000;
 const SWEEP_ROOMS = 50;
 /** Milliseconds between two tries to make the first rooms. */
 const SEED_PAUSE = 1_000;
+
+/** Seconds between two messages of a member, at most. */
+const SLOWEST = 6 * 3_600;
 
 const name = rules.line({ min: 1, max: 80 });
 const topic = rules.line({ max: 500, optional: true, nullable: true });
@@ -58,7 +62,14 @@ const actions = {
   update: {
     auth: "user",
     visibility: "published",
-    params: { id: rules.id, name: { ...name, optional: true }, isPrivate: "boolean|optional", topic },
+    params: {
+      id: rules.id,
+      name: { ...name, optional: true },
+      isPrivate: "boolean|optional",
+      topic,
+      mode: { type: "enum", values: [...ROOM_MODES], optional: true },
+      slowMode: { ...rules.whole(0), max: SLOWEST, optional: true },
+    },
     handler(this: RoomsService, ctx) {
       const { id, ...edit } = ctx.params;
       return this.rooms.update(callerOf(ctx.meta), id, edit);
@@ -169,6 +180,14 @@ const actions = {
     params: { room: rules.id },
     handler(this: RoomsService, ctx) {
       return this.rooms.inspect(ctx.params.room);
+    },
+  },
+  rules: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.rules(ctx.params.room);
     },
   },
   memberships: {

@@ -1,11 +1,11 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
 import { emptyStage } from "../../mixins/staged-changes";
 import { timestamp, type Clock } from "../core/clock";
-import type { Paging, RoomAccess, RoomFacts } from "../core/contract";
+import type { Paging, RoomAccess, RoomFacts, RoomRules } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
-import type { Channel, Conversation, Identity, Member, Page } from "../core/model";
+import type { Channel, Conversation, Identity, Member, Page, RoomMode } from "../core/model";
 import { runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
@@ -18,6 +18,7 @@ import {
   memberId,
   membership,
   peopleOf,
+  rulesOf,
   toChannel,
   toConversation,
   type RoomChange,
@@ -38,6 +39,8 @@ export interface RoomEdit {
   name?: string;
   isPrivate?: boolean;
   topic?: string | null;
+  mode?: RoomMode;
+  slowMode?: number;
 }
 
 /** Members whom operators are shown by name. */
@@ -129,6 +132,8 @@ export class Rooms {
       if (!runsRoom(member?.role) && !user.permissions.includes("channels.manage")) throw new RookeryError("FORBIDDEN");
       if (room.kind === "group" && edit.isPrivate === false)
         throw new RookeryError("INVALID", "A group is always private.");
+      if (room.kind === "group" && (edit.mode !== undefined || edit.slowMode !== undefined))
+        throw new RookeryError("INVALID", "In a group everybody posts.");
     };
     const after = await this.decide(user.id, id, may, async ({ room }) =>
       differs(room, edit) ? { edit: edited(room, edit), changes: [{ type: "room" }] } : null,
@@ -257,6 +262,11 @@ export class Rooms {
     return mine.map(({ room, member }) => ({ room: room.id, visibleFrom: member.visibleFrom }));
   }
 
+  async rules(id: string): Promise<RoomRules | null> {
+    const room = isId(id) ? await this.rooms.get(id) : null;
+    return room && room.deletedAt === null ? rulesOf(room) : null;
+  }
+
   async memberIds(room: string): Promise<string[]> {
     return peopleOf(this.members, room);
   }
@@ -281,6 +291,8 @@ export class Rooms {
       isPrivate: false,
       audience: "",
       topic: null,
+      mode: "open",
+      slowMode: 0,
       history: "all",
       createdBy: user,
       createdAt: timestamp(this.clock),
@@ -352,13 +364,17 @@ export class Rooms {
 const keyOf = (name: string): string => name.toLowerCase();
 
 const differs = (room: StoredRoom, edit: RoomEdit): boolean =>
-  (["name", "isPrivate", "topic"] as const).some(field => edit[field] !== undefined && edit[field] !== room[field]);
+  (["name", "isPrivate", "topic", "mode", "slowMode"] as const).some(
+    field => edit[field] !== undefined && edit[field] !== room[field],
+  );
 
-function edited(room: StoredRoom, { name, isPrivate, topic }: RoomEdit): Partial<StoredRoom> {
+function edited(room: StoredRoom, { name, isPrivate, topic, mode, slowMode }: RoomEdit): Partial<StoredRoom> {
   return {
     ...(name !== undefined && { name, nameKey: room.kind === "channel" ? keyOf(name) : null }),
     ...(isPrivate !== undefined && { isPrivate, audience: isPrivate ? room.id : "public" }),
     ...(topic !== undefined && { topic }),
+    ...(mode !== undefined && { mode }),
+    ...(slowMode !== undefined && { slowMode }),
   };
 }
 

@@ -50,7 +50,7 @@ export type Target = NonNullable<RoomEvent["target"]>;
 /** An entry after a message was changed: whatever shows that message shows it as it is now, and nothing keeps what it was. */
 export function shownAfter(event: RoomEvent, { offset, data }: Target): RoomEvent {
   const names = event.target?.offset === offset;
-  const shows = event.offset === offset || (names && event.kind !== "reaction");
+  const shows = event.offset === offset || (names && (event.kind === "edit" || event.kind === "delete"));
   if (!shows && !names) return event;
   return { ...event, ...(shows && { data }), ...(event.target && { target: { offset, data } }) };
 }

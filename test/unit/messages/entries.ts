@@ -12,7 +12,7 @@ export function messageEntry({ offset, seq, sender = "ann", ...more }: Given, te
 
 /** What a change of a message stores. `data` is the message from now on. */
 export function changeEntry(
-  kind: "edit" | "delete" | "reaction",
+  kind: "edit" | "delete" | "reaction" | "pin",
   at: Given,
   change: MessageChange,
   data: string | null = null,

@@ -41,6 +41,8 @@ export function ground(store: MessageStore, room: string = newId(), more: Partia
     clock: systemClock,
     limits: LIMITS,
     access: async (user, id) => ({ room: id, role: "member", visibleFrom: 0, ...access.get(user) }),
+    rules: async () => ({ kind: "channel", mode: "open", slowMode: 0 }),
+    online: async () => [],
     attach: async () => [],
     named: async () => [],
     throttle: () => 0,

@@ -10,7 +10,7 @@ import { SqliteMessageStore } from "../../../services/messages/message.store.sql
 import { afterFile } from "../../support/cleanup";
 import { describeMongo, mongoUrl } from "../../support/servers";
 import { temporaryFolder } from "../../support/temp";
-import { changeEntry, messageEntries } from "./entries";
+import { changeEntry, messageEntries, messageEntry } from "./entries";
 
 /** Everything that is asked of a room when it is opened, read, written and counted. */
 async function askAll(store: MessageStore, room: string): Promise<void> {
@@ -34,6 +34,14 @@ async function askAll(store: MessageStore, room: string): Promise<void> {
   await store.shows("file", places);
   await store.marks(room);
   await store.unread(user, places);
+  await store.pins(room);
+  await store.versions(room, 50, 5);
+  for (const bounds of [{}, { before: 150 }, { after: 9 }]) await store.replies(room, 60, { ...bounds, limit: 5 });
+  await store.threads(room, user, { skip: 1, limit: 5, visibleFrom: 3 });
+  await store.threadMark(room, user, 60);
+  await store.markThread(room, user, 60, 190);
+  await store.hide(room, user, 70);
+  await store.hiddenBy(user, room, 60, 90);
 }
 
 /** Stages that find documents by an index, or none because there are none; as MongoDB names them, and as PostgreSQL does. */
@@ -50,6 +58,12 @@ async function fill(store: MessageStore, room: string): Promise<void> {
   await store.append(room, [
     changeEntry("reaction", { offset: 211, seq: 200 }, { offset: 50, data: "{}", reaction }, "{}"),
   ]);
+  await store.append(room, [
+    changeEntry("edit", { offset: 212, seq: 200 }, { offset: 50, data: "{}", version: "{}", mentions: ["bob"] }),
+    changeEntry("pin", { offset: 213, seq: 200 }, { offset: 51, data: "{}", pinned: true }, "{}"),
+  ]);
+  const thread = { root: 60, starter: "bob" };
+  await store.append(room, [messageEntry({ offset: 214, seq: 201, thread, change: { offset: 60, data: "{}" } })]);
   await store.trim(room, 3);
 }
 
@@ -87,7 +101,9 @@ describe("a room is opened in the same time, however long it is: every read of i
     const entries = steps.filter(step => /^SEARCH (entries|e|t|d) /.test(step));
     expect(entries.length).toBeGreaterThan(15);
     for (const step of entries)
-      expect(step).toMatch(/\((room=\? AND (offset|seq)[<>=]|room=\?\)|room=\? AND sender=\?|id=\?)/);
+      expect(step).toMatch(
+        /\((room=\? AND (offset|seq|pinned|replied|thread|target)[<>=]|room=\?\)|room=\? AND sender=\?|id=\?)/,
+      );
   });
 });
 

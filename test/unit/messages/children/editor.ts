@@ -14,6 +14,8 @@ async function main(url: string, room: string, id: string, user: string, from: n
     clock: systemClock,
     limits: LIMITS,
     access: async () => ({ room, role: "member", visibleFrom: 0 }),
+    rules: async () => ({ kind: "channel", mode: "open", slowMode: 0 }),
+    online: async () => [],
     attach: async () => [],
     named: async () => [],
     throttle: () => 0,
