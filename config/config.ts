@@ -179,6 +179,7 @@ const LIMIT_MEANINGS: Record<LimitName, string> = {
   emoji: "different emoji on one message",
   pins: "pinned messages of a room",
   group: "members named when a group is made",
+  largeRoom: "members above which a room is large: passive subscriptions, silent receipts and typing",
   signInsPerMinute: "sign-ins and registrations a minute and address",
   requestsPerMinute: "REST requests a minute and user (address, without a token)",
   sendsPerSecond: "messages a second and user, over all doors",

@@ -62,6 +62,8 @@ export interface RoomAccess {
   kind?: RoomKind;
   /** Any signed-in user may read it. */
   open?: boolean;
+  /** It has more members than `limits.largeRoom`. */
+  large?: boolean;
   role: RoomRole | null;
   /** Entries at or below this offset are not shown to the user; 0 shows all. */
   visibleFrom: number;

@@ -67,7 +67,10 @@ export const FRAMES: { readonly [T in FrameType]: FrameRules<T> } = {
     summary: "Signs in, subscribes, and goes on where one was. The first frame, said once and within 5 s.",
     fields: {
       token: TOKEN,
-      rooms: optional(OFFSETS, "Rooms to read, each with the last offset one has; null: from now on."),
+      rooms: optional(
+        OFFSETS,
+        "Rooms to read actively, each with the last offset one has; null: from now on. Passive ones are subscribed to by sub.",
+      ),
       epoch: optional(
         { type: "string", max: 100 },
         "As the last welcome had it. If the store has another now, rooms are reset.",
@@ -85,11 +88,16 @@ export const FRAMES: { readonly [T in FrameType]: FrameRules<T> } = {
     },
   },
   sub: {
-    summary: "Reads rooms.",
+    summary: "Reads rooms. Who reads a room already reads it from now on as this says: the way from passive to active.",
     fields: {
       rooms: { ...ROOMS, min: 1 },
       from: optional(OFFSETS, "The last offset one has, by room; none or null: from now on."),
-      mode: optional(said(["active", "passive"])),
+      mode: optional(
+        said(["active", "passive"]),
+        "passive: of large rooms only bumps come, and nothing is replayed, so from says nothing there; other rooms are " +
+          "read actively all the same, and the state of each says which it is. That stays, however many members come or " +
+          "go, until one subscribes again. To go on actively without a hole name the last offset one has. Active unless said.",
+      ),
     },
     answer: { rooms: { ...ROOM_STATES, description: "By id of the room." } },
   },
@@ -124,10 +132,16 @@ export const FRAMES: { readonly [T in FrameType]: FrameRules<T> } = {
     fields: { room: ID, id: ID, emoji: { type: "string", min: 1, max: 64 }, on: optional(FLAG, "Unless false.") },
     answer: { message: MESSAGE },
   },
-  read: { summary: "Moves the read mark, never back.", fields: { room: ID, seq: SEQ }, answer: {} },
+  read: {
+    summary: "Moves the read mark, never back. Others are not told in a large room.",
+    fields: { room: ID, seq: SEQ },
+    answer: {},
+  },
   delivered: { summary: "Moves the mark of what has arrived.", fields: { room: ID, seq: SEQ }, answer: {} },
   typing: {
-    summary: "Tells the others; ends by itself after 6 s.",
+    summary:
+      "Tells the others; ends by itself after 6 s, so who goes on says it again: it is told again after 3 s at the earliest. " +
+      "Nobody is told in a large room.",
     fields: { room: ID, on: optional(FLAG, "Unless false.") },
     answer: {},
   },
@@ -208,6 +222,16 @@ export const TOLD: { readonly [T in Plain]: { summary: string; fields: RulesOf<F
     fields: { room: ID, offset: WHOLE },
   },
   unsub: { summary: "One may not read the room any more.", fields: { room: ID, code: CODE } },
+  bump: {
+    summary:
+      "In a room that is read passively something has happened: how far it is now. About once a second at most; " +
+      "fetch history, or subscribe actively.",
+    fields: {
+      room: ID,
+      offset: { ...WHOLE, description: "Of the room's last entry." },
+      seq: { ...WHOLE, description: "Of its last message." },
+    },
+  },
   read: { summary: "Somebody has read up to a message.", fields: { room: ID, user: ID, seq: SEQ } },
   delivered: { summary: "Messages have arrived at somebody's.", fields: { room: ID, user: ID, seq: SEQ } },
   typing: { summary: "Somebody else types, or does not any more.", fields: { room: ID, user: ID, on: FLAG } },

@@ -23,6 +23,8 @@ export const LIMITS = {
   pins: 100,
   /** Members named when a group is made. */
   group: 100,
+  /** Members above which a room is large: who reads it passively gets bumps, and receipts and typing are silent. */
+  largeRoom: 1_000,
   /** Sign-ins and registrations a minute and address. */
   signInsPerMinute: 30,
   /** REST requests a minute and user (address, without a token). */

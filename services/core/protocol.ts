@@ -93,7 +93,7 @@ function checkedTrees(frame: ClientFrame): ClientFrame {
 }
 
 export type RoomState =
-  | { offset: number; seq: number; state: "live" | "replayed" | "reset" }
+  | { offset: number; seq: number; state: "live" | "replayed" | "reset"; mode?: "passive" }
   | { state: "denied"; code: PublicError["code"] };
 
 /** Frames the server sends, but for the answers. */
@@ -103,6 +103,7 @@ export type ServerFrame =
   /** Of the user's own feed. `reset`: notes up to `n` were skipped. */
   | { t: "user"; n: number; kind: keyof UserNotes | "reset"; data: object }
   | { t: "unsub"; room: string; code: PublicError["code"] }
+  | { t: "bump"; room: string; offset: number; seq: number }
   | { t: "read" | "delivered"; room: string; user: string; seq: number }
   | { t: "typing"; room: string; user: string; on: boolean }
   | { t: "presence"; changes: PresenceChange[] }

@@ -70,6 +70,10 @@ export const ROOM_STATE = oneOf(
         "live: the next event is offset+1. replayed: first what follows the offset that was asked for, then on. " +
           "reset: nothing is replayed and the next is offset+1; fetch history.",
       ),
+      mode: optional(
+        said(["passive"]),
+        "It is read passively: always live, and bumps come in place of events. Absent: events come.",
+      ),
     },
   },
   { type: "object", props: { state: said(["denied"], "This room only; the others go on."), code: CODE } },

@@ -119,18 +119,18 @@ export class Messages {
   }
 
   /**
-   * Moves one mark of the user, never beyond the head, and shows it to those who look at the room. The note in his own feed
+   * Moves one mark of the user, never beyond the head, and shows it to those who look at the room, unless that is large. The note in his own feed
    * comes first: whoever dies between the two leaves a mark that is asked for again, never one his devices were not told of.
    */
   async mark(rooms: Rooms, user: string, room: string, type: MarkKind, upTo: number): Promise<void> {
-    const { role } = await readable(rooms, user, room);
+    const { role, large } = await readable(rooms, user, room);
     if (role === null) throw new RookeryError("FORBIDDEN", "Join first.");
     const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
     if ((await this.store.markOf(room, user))[type] >= seq) return;
     await this.notes.write(user, type, room, seq);
     const marks = type === "read" ? { read: seq, delivered: seq } : { delivered: seq };
     const moved = await this.store.mark(room, user, marks).catch(unknown);
-    if (moved) this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
+    if (moved && !large) this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
   }
 
   async unread(rooms: Rooms, user: string): Promise<ReturnsOf<"messages.unread">> {

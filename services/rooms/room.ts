@@ -1,6 +1,7 @@
 import type { CollectionSpec, Documents } from "../../mixins/documents";
 import type { Stage } from "../../mixins/staged-changes";
 import type { RoomAccess, RoomRules } from "../core/contract";
+import type { Limits } from "../core/limits";
 import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel } from "../core/model";
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
@@ -106,6 +107,9 @@ export const rulesOf = ({ kind, mode, slowMode }: Pick<StoredRoom, "kind" | "mod
   mode: mode ?? "open",
   slowMode: slowMode ?? 0,
 });
+/** With more members than that a room is large: what each member costs must not be paid with each message. */
+export const isLarge = ({ memberCount }: Pick<StoredRoom, "memberCount">, { largeRoom }: Pick<Limits, "largeRoom">) =>
+  memberCount > largeRoom;
 
 export const toChannel = (room: StoredRoom, role: RoomRole | null): Channel => ({ ...toSharedChannel(room), role });
 

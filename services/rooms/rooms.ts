@@ -15,6 +15,7 @@ import {
   accessOf,
   decidedBy,
   directKey,
+  isLarge,
   memberId,
   membership,
   peopleOf,
@@ -73,11 +74,15 @@ export class Rooms {
         memberIds.push(memberId(id, user));
       }
     const [rooms, members] = await Promise.all([
-      this.rooms.pick([...ids], ["kind", "isPrivate", "deletedAt"]),
+      this.rooms.pick([...ids], ["kind", "isPrivate", "deletedAt", "memberCount"]),
       this.members.pick(memberIds, ["state", "role", "visibleFrom"]),
     ]);
     return asks.map(({ user, rooms: asked }) =>
-      asked.map(id => accessOf(id, rooms.get(id), members.get(memberId(id, user)))),
+      asked.map(id => {
+        const room = rooms.get(id);
+        const access = accessOf(id, room, members.get(memberId(id, user)));
+        return room && !access.denied && isLarge(room, this.limits) ? { ...access, large: true } : access;
+      }),
     );
   }
 

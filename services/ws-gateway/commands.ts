@@ -1,6 +1,6 @@
 import type { Wire } from "../../config/metrics";
 import type { Clock } from "../core/clock";
-import type { AppendAnswer, AppendRequest, UserOperation } from "../core/contract";
+import type { AppendAnswer, AppendRequest, RoomAccess, UserOperation } from "../core/contract";
 import { invalidField, publicError, readError, RookeryError, type PublicError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
@@ -11,6 +11,7 @@ import type { RoomBus } from "../core/room-bus";
 import type { Connection } from "./connection";
 import type { Hub } from "./hub";
 import { Subscriptions } from "./subscriptions";
+import { TYPING } from "./typists";
 import type { Watchers } from "./watchers";
 
 /** The services, called as a user. */
@@ -18,7 +19,7 @@ export interface Services {
   epoch: () => string | Promise<string>;
   history(user: Identity, room: string, query: object): Promise<HistoryWindow>;
   mark(user: Identity, type: "read" | "delivered", room: string, seq: number): Promise<void>;
-  isMember(user: Identity, room: string): Promise<boolean>;
+  access(user: Identity, room: string): Promise<RoomAccess>;
   call(user: Identity, method: MethodName, params: object): Promise<unknown>;
 }
 
@@ -46,15 +47,15 @@ type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping
 
 /** Writes of one user that may be under way here. */
 const PENDING = 256;
-/** Milliseconds after which typing ends by itself, and for which a repeat is not told again. */
-const TYPING = 6_000;
-const TYPING_REPEAT = 3_000;
+/** Milliseconds for which typing that is repeated is not told again: less than half of what it lasts. */
+const TYPING_REPEAT = TYPING / 2;
 
 /** What each frame of a signed-in client does. Answers exactly once where it was asked to. */
 export class Commands {
   /** Writes under way by user: one who floods waits for himself, not others for him. */
   private readonly pending = new Map<string, number>();
-  private readonly typing = new Map<string, { room: string; user: string; toldAt: number; endsAt: number }>();
+  /** When it was last told that somebody types in a room. */
+  private readonly typing = new Map<string, number>();
 
   private readonly subscriptions: Subscriptions;
 
@@ -131,14 +132,10 @@ export class Commands {
       for (const room of connection.rooms.keys()) this.endTyping(room, user);
   }
 
-  /** Ends typing that nobody ended. */
+  /** Forgets typing that has ended by itself wherever it was shown. */
   sweep(): void {
-    const now = this.with_.clock.monotonic();
-    for (const [key, { room, user, endsAt }] of this.typing) {
-      if (endsAt > now) continue;
-      this.typing.delete(key);
-      this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user, on: false } });
-    }
+    const since = this.with_.clock.monotonic() - TYPING;
+    for (const [key, toldAt] of this.typing) if (toldAt <= since) this.typing.delete(key);
   }
 
   private append(connection: Connection, room: string, entry: UserOperation, i: number | undefined): void {
@@ -168,19 +165,20 @@ export class Commands {
     else this.pending.delete(user);
   }
 
-  private async type(connection: Connection, { id: user }: Identity, room: string, on: boolean): Promise<void> {
-    const known = connection.rooms.get(room);
-    if (!known?.member && !(await this.with_.services.isMember((connection as Authenticated).token.identity, room)))
-      throw new RookeryError("FORBIDDEN", "Only members type here.");
-    const key = `${room} ${user}`;
+  private async type(connection: Connection, identity: Identity, room: string, on: boolean): Promise<void> {
+    let large = this.with_.hub.isLarge(room);
+    if (!connection.rooms.get(room)?.member) {
+      const access = await this.with_.services.access(identity, room);
+      if (access.role === null) throw new RookeryError("FORBIDDEN", "Only members type here.");
+      large = access.large === true;
+    }
+    if (!on) return this.endTyping(room, identity.id);
+    const key = `${room} ${identity.id}`;
     const now = this.with_.clock.monotonic();
-    const before = this.typing.get(key);
-    if (on) {
-      const quiet = before !== undefined && now - before.toldAt < TYPING_REPEAT;
-      this.typing.set(key, { room, user, toldAt: quiet ? before.toldAt : now, endsAt: now + TYPING });
-      if (quiet) return;
-    } else return this.endTyping(room, user);
-    this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user, on } });
+    const toldAt = this.typing.get(key);
+    if (large || (toldAt !== undefined && now - toldAt < TYPING_REPEAT)) return;
+    this.typing.set(key, now);
+    this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user: identity.id, on } });
   }
 
   private endTyping(room: string, user: string): void {

@@ -20,6 +20,8 @@ export interface Subscription {
   member: boolean;
   /** Anybody may read it, so leaving does not end the reading. */
   open: boolean;
+  /** Gets bumps in place of entries, and is never behind. */
+  passive: boolean;
   /** Entries up to here were sent or announced; null once nothing is left to be replayed. */
   cursor: number | null;
   /** Bytes replayed so far. */
@@ -30,25 +32,32 @@ export interface Subscription {
   ending: Ending | null;
 }
 
-/** Nothing is left to be done for most, so these four are theirs: one of its own for each takes half a KiB of five rooms. */
-const LIVE = [false, true].map(member => [false, true].map(open => Object.freeze(fresh(member, open))));
+/** How somebody reads a room. */
+type Manner = Pick<Subscription, "member" | "open" | "passive">;
 
-function fresh(member: boolean, open: boolean): Subscription {
-  return { member, open, cursor: null, replayed: 0, pending: null, ending: null };
+/** Nothing is left to be done for most, so these eight are theirs: one of its own for each takes half a KiB of five rooms. */
+const LIVE = Array.from({ length: 8 }, (_, bits) =>
+  Object.freeze(fresh({ member: (bits & 4) !== 0, open: (bits & 2) !== 0, passive: (bits & 1) !== 0 })),
+);
+
+const live = ({ member, open, passive }: Manner): Readonly<Subscription> =>
+  LIVE[(member ? 4 : 0) + (open ? 2 : 0) + (passive ? 1 : 0)] as Subscription;
+
+function fresh({ member, open, passive }: Manner): Subscription {
+  return { member, open, passive, cursor: null, replayed: 0, pending: null, ending: null };
 }
 
 /** A subscription as it begins. @param cursor null: from now on */
-export function subscription(member: boolean, open: boolean, cursor: number | null): Readonly<Subscription> {
-  if (cursor !== null) return { ...fresh(member, open), cursor };
-  return LIVE[Number(member)]?.[Number(open)] ?? fresh(member, open);
-}
+export const subscription = (manner: Manner, cursor: number | null): Readonly<Subscription> =>
+  cursor === null ? live(manner) : { ...fresh(manner), cursor };
 
 /** The same for all who have none. */
 const NOBODY: ReadonlySet<string> = new Set();
 const NO_ROOMS: readonly string[] = [];
 
-/** The engine's publish does all that is left to do. */
-export const isLive = ({ cursor, pending }: Subscription): boolean => cursor === null && pending === null;
+/** The engine's publish of entries does all that is left to do. */
+export const isLive = ({ cursor, pending, passive }: Subscription): boolean =>
+  cursor === null && pending === null && !passive;
 
 /**
  * One socket's state. Answers are collected and leave together at the end of the tick; whatever must keep its place before
@@ -108,7 +117,7 @@ export class Connection {
 
   /** The subscription to a room of which it has one, to be changed. */
   own(room: string): Subscription {
-    const known = this.rooms.get(room) ?? fresh(false, false);
+    const known = this.rooms.get(room) ?? fresh({ member: false, open: false, passive: false });
     if (!Object.isFrozen(known)) return known;
     const own = { ...known };
     this.rooms.set(room, own);

@@ -29,6 +29,10 @@ export interface FollowedRoomsDependencies {
 export interface Room {
   feed: RoomFeed;
   readers: Few<Connection>;
+  /** Who reads it passively; the two have nobody in common. Null while there is nobody. */
+  passive: Few<Connection> | null;
+  /** As its owner last said here: a matter of cost, never of rights. */
+  large: boolean;
   /** Readers that are still catching up; null while there are none. */
   replaying: Set<Connection> | null;
   /** Made by the first mark that is told. */
@@ -87,7 +91,8 @@ export class FollowedRooms {
       else room.feed.receive(packet);
     });
     const feed = new RoomFeed(id, this.feedsWith, interest);
-    const room: Room = { feed, leave: null, readers: new Few(), replaying: null, marks: null, emptySince: now() };
+    const nobody = { readers: new Few<Connection>(), passive: null, replaying: null, marks: null };
+    const room: Room = { feed, ...nobody, large: false, leave: null, emptySince: now() };
     interest.then(leave => {
       if (this.rooms.get(id) === room) room.leave = leave;
       else leave();

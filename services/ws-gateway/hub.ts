@@ -2,10 +2,11 @@ import type { ResetCause } from "../../config/metrics";
 import { CLOSES } from "../core/closes";
 import type { LogHead, LogRange, RoomAccess } from "../core/contract";
 import { RookeryError, type ErrorCode } from "../core/errors";
-import type { Few } from "../core/few";
+import { Few } from "../core/few";
 import { encode, resetFrame, type RoomState } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
-import { subscription, type Connection } from "./connection";
+import { Bumps, bumpOf, bumpTopic } from "./bumps";
+import { subscription, type Connection, type Subscription } from "./connection";
 import { isWhole, type FeedCounts, type RoomFeed } from "./feed";
 import { FanOut, type FanOutDependencies } from "./fan-out";
 import { FollowedRooms, type Room } from "./followed-rooms";
@@ -42,6 +43,7 @@ export class Hub {
   private readonly preparation: Preparation;
   private readonly rechecks: Rechecks;
   private readonly replayer: Replayer;
+  private readonly bumps: Bumps;
   private readonly fanOut: FanOut;
 
   constructor(private readonly with_: HubDependencies) {
@@ -75,9 +77,10 @@ export class Hub {
       done: (id, connection) => this.caughtUp(this.rooms.get(id), connection),
       ended: (connection, room, code) => this.cut(connection, room, code),
     });
-    const { publish, delivered } = with_;
+    const { publish, delivered, now } = with_;
     const connectionsOf = (user: string): Connection[] => this.connectionsOf(user);
-    this.fanOut = new FanOut({ publish, delivered, connectionsOf }, this.memberships, this.replayer);
+    this.bumps = new Bumps(publish);
+    this.fanOut = new FanOut({ publish, delivered, connectionsOf, now }, this.memberships, this.replayer, this.bumps);
   }
 
   get size(): number {
@@ -93,10 +96,15 @@ export class Hub {
     return this.rooms.get(room)?.feed;
   }
 
-  /** Readers of a room, and how many of them are still catching up. */
+  /** Readers of a room, the passive ones among them, and how many are still catching up. */
   readers(room: string): { readers: number; replaying: number } {
-    const { readers, replaying } = this.rooms.get(room) ?? {};
-    return { readers: readers?.size ?? 0, replaying: replaying?.size ?? 0 };
+    const { readers, passive, replaying } = this.rooms.get(room) ?? {};
+    return { readers: (readers?.size ?? 0) + (passive?.size ?? 0), replaying: replaying?.size ?? 0 };
+  }
+
+  /** Whether its owner called the room large when last somebody came to read it here. */
+  isLarge(room: string): boolean {
+    return this.rooms.get(room)?.large ?? false;
   }
 
   /** Decides about subscriptions. Follow with `admit` in the same tick as the answer. */
@@ -126,17 +134,21 @@ export class Hub {
   admitFeed(connection: Connection, n: number | null, sameEpoch: boolean): { n: number; feed: Entered["state"] } {
     const room = this.rooms.get(connection.user ?? "");
     if (!room || !isWhole(room.feed)) throw new RookeryError("UNAVAILABLE");
-    const { offset, state } = this.enter(connection, room, OWN, 0, n, sameEpoch);
+    const { offset, state } = this.enter(connection, room, { ...OWN, passive: false }, 0, n, sameEpoch);
     return { n: offset, feed: state };
   }
 
-  /** Registers what was prepared and says how each room goes on. Nothing is sent to the socket by it. */
+  /**
+   * Registers what was prepared and says how each room goes on. Nothing is sent to the socket by it.
+   * @param passive rooms that are large are to be read passively; whether one is, is decided here and stays
+   */
   admit(
     connection: Connection,
     rooms: readonly string[],
     prepared: ReadonlyMap<string, Prepared>,
     from: ReadonlyMap<string, number | null>,
     sameEpoch: boolean,
+    passive = false,
   ): Record<string, RoomState> {
     // Names come from outside: without a prototype none of them is special.
     const states = Object.create(null) as Record<string, RoomState>;
@@ -152,7 +164,9 @@ export class Hub {
         states[id] = { state: "denied", code: rights.denied ?? "UNAVAILABLE" };
         continue;
       }
-      states[id] = this.enter(connection, room, rights, access.visibleFrom, from.get(id) ?? null, sameEpoch);
+      room.large = access.large === true;
+      const manner = { ...rights, passive: passive && room.large };
+      states[id] = this.enter(connection, room, manner, access.visibleFrom, from.get(id) ?? null, sameEpoch);
     }
     return states;
   }
@@ -162,7 +176,7 @@ export class Hub {
     for (const id of rooms) {
       const known = connection.rooms.get(id);
       if (!known) continue;
-      if (known.cursor === null) connection.socket.subscribe(id);
+      if (known.cursor === null) connection.socket.subscribe(topicOf(id, known));
       else connection.replay(id);
       const room = this.rooms.get(id);
       if (known.cursor !== null && room) (room.replaying ??= new Set()).add(connection);
@@ -176,12 +190,15 @@ export class Hub {
   }
 
   private drop(connection: Connection, id: string): void {
-    if (!connection.rooms.delete(id)) return;
-    connection.socket.unsubscribe(id);
+    const known = connection.rooms.get(id);
+    if (!known) return;
+    connection.rooms.delete(id);
+    connection.socket.unsubscribe(topicOf(id, known));
     const room = this.rooms.get(id);
-    room?.readers.delete(connection);
+    if (!room) return;
+    exit(room, connection);
     this.caughtUp(room, connection);
-    if (room?.readers.size === 0) room.emptySince = this.with_.now();
+    if (room.readers.size === 0 && !room.passive) room.emptySince = this.with_.now();
   }
 
   private caughtUp(room: Room | undefined, connection: Connection): void {
@@ -198,30 +215,39 @@ export class Hub {
     void this.replayer.pump(connection);
   }
 
-  /** Forgets rooms that nobody came back to. */
+  /** Once a second: forgets rooms that nobody came back to, and tells what waited for it. */
   sweep(): void {
     this.rooms.sweep();
+    this.bumps.tick();
+    this.fanOut.tick();
   }
 
   private enter(
     connection: Connection,
     room: Room,
-    { member, open }: Rights,
+    manner: Pick<Subscription, "member" | "open" | "passive">,
     visibleFrom: number,
-    from: number | null,
+    after: number | null,
     sameEpoch: boolean,
   ): Entered {
+    const { member, open, passive } = manner;
     const { offset, seq, floor } = room.feed.head;
+    // Who gets no entries misses none.
+    const from = passive ? null : after;
     const cause = from === null ? null : resetCause(from, { offset, floor, visibleFrom, sameEpoch });
     const state = cause ? "reset" : from !== null && from < offset ? "replayed" : "live";
     if (cause) this.with_.counts.reset(cause, 1);
+    const id = room.feed.room;
+    const known = connection.rooms.get(id);
     // Subscribing again starts the room anew; the engine's subscription is set when it runs.
-    if (connection.rooms.has(room.feed.room)) connection.socket.unsubscribe(room.feed.room);
-    connection.rooms.set(room.feed.room, subscription(member, open, state === "replayed" ? from : null));
-    room.readers.add(connection);
+    if (known) connection.socket.unsubscribe(topicOf(id, known));
+    connection.rooms.set(id, subscription({ member, open, passive }, state === "replayed" ? from : null));
+    exit(room, connection);
+    if (passive) (room.passive ??= new Few()).add(connection);
+    else room.readers.add(connection);
     room.emptySince = null;
     this.with_.replayed(state);
-    return { offset, seq, state };
+    return { offset, seq, state, ...(passive && { mode: "passive" }) };
   }
 
   private cut(connection: Connection, id: string, code: ErrorCode): void {
@@ -236,7 +262,7 @@ export class Hub {
     this.memberships.skipped(id);
     room.replaying = null;
     this.with_.counts.reset("gap", room.readers.size);
-    for (const connection of room.readers) {
+    for (const connection of [...room.readers, ...(room.passive ?? [])]) {
       const known = connection.rooms.get(id);
       if (!known) continue;
       if (known.ending) {
@@ -244,7 +270,7 @@ export class Hub {
         this.cut(connection, id, known.ending.code);
         continue;
       }
-      connection.socket.unsubscribe(id);
+      connection.socket.unsubscribe(topicOf(id, known));
       Object.assign(connection.own(id), { member: false, cursor: null, pending: new PendingRights() });
       if (id === connection.user) this.answered(connection, id, { room: id, role: null, visibleFrom: 0, open: true });
       else this.rechecks.add(connection, id);
@@ -254,13 +280,14 @@ export class Hub {
   /** Goes on after a skip, at the head there is by now, or ends. */
   private answered(connection: Connection, id: string, access: RoomAccess | undefined): void {
     const known = connection.rooms.get(id);
-    const feed = this.feed(id);
-    if (!known?.pending || !feed) return;
+    const room = this.rooms.get(id);
+    if (!known?.pending || !room) return;
     const { denied, member, open } = known.pending.settle(access);
     if (denied) return this.cut(connection, id, denied);
-    connection.rooms.set(id, subscription(member, open, null));
-    connection.socket.send(resetFrame(id, feed.head.offset, id === connection.user));
-    connection.socket.subscribe(id);
+    const { passive } = known;
+    connection.rooms.set(id, subscription({ member, open, passive }, null));
+    connection.socket.send(passive ? bumpOf(room) : resetFrame(id, room.feed.head.offset, id === connection.user));
+    connection.socket.subscribe(topicOf(id, known));
   }
 
   private connectionsOf(user: string): Connection[] {
@@ -269,4 +296,14 @@ export class Hub {
 
   /** Connections by user, kept by the gateway. */
   readonly users = new Map<string, Few<Connection>>();
+}
+
+/** What the engine publishes to who reads a room this way. */
+const topicOf = (room: string, { passive }: Pick<Subscription, "passive">): string =>
+  passive ? bumpTopic(room) : room;
+
+function exit(room: Room, connection: Connection): void {
+  room.readers.delete(connection);
+  room.passive?.delete(connection);
+  if (room.passive?.size === 0) room.passive = null;
 }

@@ -81,11 +81,11 @@ export class Memberships {
   }
 
   /** A room that became private or is gone is cut from those who may no longer read it. */
-  settings(room: string, readers: Iterable<Connection>, data: string): void {
+  settings(room: string, readers: readonly Connection[], data: string): void {
     const { isPrivate = true, deletedAt } = JSON.parse(data) as { isPrivate?: boolean; deletedAt?: string };
     const now = { open: !isPrivate, deleted: deletedAt !== undefined };
     for (const pending of this.joining(room)) pending.settings(now);
-    for (const connection of [...readers]) {
+    for (const connection of readers) {
       const subscription = connection.rooms.get(room);
       if (!subscription) continue;
       if (subscription.pending) subscription.pending.settings(now);

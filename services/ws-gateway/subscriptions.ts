@@ -26,6 +26,8 @@ interface Wanted {
   /** Offsets after which to go on; null or none: from the head. */
   from: Record<string, number | null>;
   sameEpoch: boolean;
+  /** Passively, where the room is large. */
+  passive?: boolean;
   /** Also its user's own feed, after the note `n`; null: from the head. */
   feed?: { n: number | null };
 }
@@ -87,9 +89,10 @@ export class Subscriptions {
     connection.end(CLOSES.BUSY);
   }
 
-  sub(connection: Connection, { rooms, from = {} }: FrameOf<"sub">, i: number | undefined): void {
+  sub(connection: Connection, { rooms, from = {}, mode }: FrameOf<"sub">, i: number | undefined): void {
+    const wanted = { rooms, from, sameEpoch: true, passive: mode === "passive" };
     this.inTurn(connection, i, deadline =>
-      this.subscribe(connection, deadline, { rooms, from, sameEpoch: true }, states =>
+      this.subscribe(connection, deadline, wanted, states =>
         i === undefined ? null : answer("ok", i, { rooms: states }),
       ),
     );
@@ -105,7 +108,7 @@ export class Subscriptions {
   private async subscribe(
     connection: Connection,
     deadline: number,
-    { rooms, from, sameEpoch, feed }: Wanted,
+    { rooms, from, sameEpoch, passive, feed }: Wanted,
     answered: Answered,
   ): Promise<void> {
     const { hub } = this.with_;
@@ -123,7 +126,7 @@ export class Subscriptions {
     if (connection.closed) return hub.abandon(connection, wanted);
     // From here to `run` in one go: the answer comes first, the next event is the one after the offset it names.
     const own = feed && hub.admitFeed(connection, feed.n, sameEpoch);
-    const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch);
+    const states = hub.admit(connection, wanted, allowed, offsets, sameEpoch, passive);
     const text = answered(states, own);
     if (text !== null) connection.reply(text);
     connection.flush();

@@ -372,10 +372,10 @@ function servicesOf(service: GatewayService, heads: HeadReader): Services {
     async mark(user, type, room, seq) {
       await call(via, `messages.${type}`, { id: room, seq }, as(user));
     },
-    async isMember(user, room) {
+    async access(user, room) {
       const [access] = await call(via, "rooms.access", { user: user.id, rooms: [room] });
       if (!access || access.denied) throw new RookeryError(access?.denied ?? "NOT_FOUND");
-      return access.role !== null;
+      return access;
     },
     // The names are checked; the action checks its own parameters.
     call: (user, method, params) => call(via, method, params as ParamsOf<typeof method>, as(user)),

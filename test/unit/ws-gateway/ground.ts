@@ -82,9 +82,13 @@ export function ground(entries = 0) {
     await reading();
     return answer;
   };
+  const published: { topic: string; frame: Frame }[] = [];
   const hub = new Hub({
     bus,
-    publish: (topic, frame) => sockets.filter(({ topics }) => topics.has(topic)).forEach(socket => socket.send(frame)),
+    publish(topic, frame) {
+      published.push(...frame.split("\n").map(text => ({ topic, frame: JSON.parse(text) as Frame })));
+      sockets.filter(({ topics }) => topics.has(topic)).forEach(socket => socket.send(frame));
+    },
     access: async (user, rooms) => {
       const answers = rooms.map(id => ({
         room: id,
@@ -123,10 +127,16 @@ export function ground(entries = 0) {
     log.push(...events);
     bus.publish({ type: "events", room, events });
   };
-  const join = async (connection: Connection, user: string, from: number | null = null, sameEpoch = true) => {
+  const join = async (
+    connection: Connection,
+    user: string,
+    from: number | null = null,
+    sameEpoch = true,
+    passive = false,
+  ) => {
     const allowed = await hub.prepare(connection, user, [room]);
     if (from !== null) await hub.reach(new Map([[room, from]]), allowed);
-    const states = hub.admit(connection, [room], allowed, new Map([[room, from]]), sameEpoch);
+    const states = hub.admit(connection, [room], allowed, new Map([[room, from]]), sameEpoch, passive);
     hub.run(connection, [room]);
     return states[room];
   };
@@ -139,6 +149,8 @@ export function ground(entries = 0) {
     connect,
     append,
     join,
+    /** What the engine was given, whoever hears it. */
+    published,
     whileAsking: (work: (user: string) => Promise<void>) => (asked = work),
     whileReadingHeads: (work: () => Promise<void>) => (read = work),
     /** What was read of the log, without heads. */

@@ -35,7 +35,15 @@ function ground() {
   const skip = (connection: Connection, ...rooms: string[]): void => {
     for (const room of rooms) {
       const pending = new PendingRights();
-      connection.rooms.set(room, { member: false, open: false, cursor: null, replayed: 0, pending, ending: null });
+      connection.rooms.set(room, {
+        member: false,
+        open: false,
+        passive: false,
+        cursor: null,
+        replayed: 0,
+        pending,
+        ending: null,
+      });
       rechecks.add(connection, room);
     }
   };

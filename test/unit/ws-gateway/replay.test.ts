@@ -70,7 +70,15 @@ async function ground(stored: number) {
     frames,
     tell: (...events: RoomEvent[]) => feed.receive({ type: "events", room, events }),
     async replay(after: number) {
-      connection.rooms.set(room, { member: true, open: true, cursor: after, replayed: 0, pending: null, ending: null });
+      connection.rooms.set(room, {
+        member: true,
+        open: true,
+        passive: false,
+        cursor: after,
+        replayed: 0,
+        pending: null,
+        ending: null,
+      });
       connection.replay(room);
       await replayer.pump(connection);
     },
