@@ -343,6 +343,8 @@ export interface Actions {
   "messages.append": { params: { entries: AppendRequest[] } & Turn; returns: AppendAnswer[] };
   "messages.heads": { params: { rooms: string[] }; returns: { epoch: string; heads: Record<string, LogHead> } };
   "messages.range": { params: { room: string; after: number; limit: number; maxBytes: number }; returns: LogRange };
+  /** Users read the room from now on: their read marks go to its head, as those of who joins by an entry do with it. */
+  "messages.start": { params: { room: string; users: string[] }; returns: null };
   /** For operators. Null: there is no such message. */
   "messages.inspect": { params: { id: string }; returns: MessageFacts | null };
   /** Of one node, for operators: what it remembers of writing an entry. */

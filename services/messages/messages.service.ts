@@ -82,6 +82,15 @@ const actions = {
       return { events, more: (events.at(-1)?.offset ?? head.offset) < head.offset, head };
     },
   },
+  start: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, users: { type: "array", max: 1_000, items: rules.id } },
+    async handler(this: MessagesService, ctx) {
+      await this.messages.start(ctx.params.room, ctx.params.users);
+      return null;
+    },
+  },
   inspect: {
     auth: "internal",
     visibility: "public",

@@ -133,6 +133,12 @@ export class Messages {
     if (moved && !large) this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
   }
 
+  /** Moves the read marks of newcomers to the head. May be repeated: what comes meanwhile they have read then, too. */
+  async start(room: string, users: readonly string[]): Promise<void> {
+    const seq = (await this.store.heads([room])).get(room)?.seq ?? 0;
+    await Promise.all(users.map(user => this.store.mark(room, user, { read: seq, delivered: seq })));
+  }
+
   async unread(rooms: Rooms, user: string): Promise<ReturnsOf<"messages.unread">> {
     const rows = await this.store.unread(user, await rooms.memberships(user));
     return { items: rows.map(({ room, ...row }) => ({ roomId: room, ...row })) };

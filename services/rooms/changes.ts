@@ -8,6 +8,7 @@ import { endsMembership } from "../core/room-bus";
 import { Turns, type TurnLimits } from "../core/turns";
 import { judgeCrossings, type Crossing } from "./crossings";
 import {
+  isLarge,
   memberId,
   peopleOf,
   toChannel,
@@ -20,6 +21,14 @@ import {
 
 /** Writes into the logs of rooms: one answer for each request, in order. */
 export type Append = (requests: AppendRequest[]) => Promise<AppendAnswer[]>;
+
+/** Of rooms too large for every join to be told. */
+export interface LargeRooms {
+  /** More members than this. */
+  largeRoom: number;
+  /** Moves the read marks of newcomers to the room's head, where the entry of a join would have moved them. */
+  start(room: string, users: string[]): Promise<unknown>;
+}
 
 export type RoomVerdict = Verdict<StoredRoom, RoomChange>;
 
@@ -49,6 +58,7 @@ export class RoomChanges {
     private readonly members: Documents<StoredMember>,
     private readonly append: Append,
     clock: Clock,
+    private readonly large: LargeRooms,
     limits: Partial<TurnLimits> = {},
   ) {
     this.staged = new StagedChanges(rooms, room => this.carryOut(room), clock);
@@ -100,14 +110,16 @@ export class RoomChanges {
   }
 
   /**
-   * In three steps of one append each: what leaves people where they are, who goes, who comes; and one for the feeds of all of
-   * them. All of it may be repeated.
+   * In three steps of one append each: what leaves people where they are, who goes, who comes (if that is told); and one for
+   * the feeds of all of them. All of it may be repeated.
    */
   private async carryOut(room: StoredRoom): Promise<Partial<StoredRoom>> {
     const updates = room.pending.filter(isUpdate);
     const roles = updates.filter(({ change }) => change === "role");
     const going = updates.filter(({ change }) => endsMembership(change));
     const coming = updates.filter(({ change }) => change === "join");
+    const silent = this.tellsJoins(room) ? [] : coming.filter(({ user, by = user }) => by === user);
+    const told = coming.filter(update => !silent.includes(update));
 
     await Promise.all(roles.map(change => this.giveRole(room, change)));
     await this.log(room, [...roles, ...room.pending.filter(({ type }) => type === "room")]);
@@ -117,17 +129,31 @@ export class RoomChanges {
     );
     await this.log(room, going);
 
-    const offsets = await this.log(room, coming);
-    await this.put(
-      coming.map((change, at) => ({
+    const offsets = await this.log(room, told);
+    if (silent.length > 0)
+      await this.large.start(
+        room.id,
+        silent.map(({ user }) => user),
+      );
+    await this.put([
+      ...told.map((change, at) => ({
         ...record(room, change),
         role: change.role ?? "member",
         visibleFrom: room.history === "joined" && room.createdBy !== change.user ? (offsets[at] as number) : 0,
       })),
-    );
+      ...silent.map(change => record(room, change)),
+    ]);
     const memberCount = await this.members.count({ where: { room: room.id, state: "member" } });
     await this.tell({ ...room, memberCount }, [...roles, ...going, ...coming]);
     return { memberCount };
+  }
+
+  /**
+   * Who comes by himself into a large public channel is no entry: everybody may read there already, so nobody's rights to
+   * read change with it, and ten thousand joins would push out of reach what others come back for.
+   */
+  private tellsJoins(room: StoredRoom): boolean {
+    return room.kind !== "channel" || room.isPrivate || room.history !== "all" || !isLarge(room, this.large);
   }
 
   private async tell(room: StoredRoom, updates: readonly MemberUpdate[]): Promise<void> {

@@ -232,7 +232,8 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     const members = await platform.documents<StoredMember>(MEMBERS);
     this.writers = new RoomWriters(this.broker);
     const append: Append = requests => this.writers.append(requests);
-    this.changes = new RoomChanges(rooms, members, append, clock);
+    const start = (room: string, users: string[]) => call(this.broker, "messages.start", { room, users });
+    this.changes = new RoomChanges(rooms, members, append, clock, { largeRoom: limits.largeRoom, start });
     this.rooms = new Rooms(rooms, members, this.changes, clock, limits);
     if (config.seedDemo) {
       const seeds = await platform.documents<Seed>(SEEDS);

@@ -62,6 +62,7 @@ export class Hub {
     this.memberships = new Memberships({
       connectionsOf: user => this.connectionsOf(user),
       cut: (connection, room, code) => this.cut(connection, room, code),
+      suspend: (connection, room) => this.suspend(connection, room),
     });
     const { rooms, memberships } = this;
     this.preparation = new Preparation({ rooms, memberships, access: with_.access });
@@ -270,14 +271,21 @@ export class Hub {
         this.cut(connection, id, known.ending.code);
         continue;
       }
-      connection.socket.unsubscribe(topicOf(id, known));
-      Object.assign(connection.own(id), { member: false, cursor: null, pending: new PendingRights() });
+      this.suspend(connection, id);
       if (id === connection.user) this.answered(connection, id, { room: id, role: null, visibleFrom: 0, open: true });
-      else this.rechecks.add(connection, id);
     }
   }
 
-  /** Goes on after a skip, at the head there is by now, or ends. */
+  /** Gives a reader nothing more until his rights are known; of his own feed they are. */
+  private suspend(connection: Connection, id: string): void {
+    const known = connection.own(id);
+    connection.socket.unsubscribe(topicOf(id, known));
+    this.caughtUp(this.rooms.get(id), connection);
+    Object.assign(known, { member: false, cursor: null, pending: new PendingRights() });
+    if (id !== connection.user) this.rechecks.add(connection, id);
+  }
+
+  /** Goes on after what it was suspended for, at the head there is by now, or ends. */
   private answered(connection: Connection, id: string, access: RoomAccess | undefined): void {
     const known = connection.rooms.get(id);
     const room = this.rooms.get(id);

@@ -8,6 +8,8 @@ export interface MembershipDependencies {
   connectionsOf(user: string): Connection[];
   /** Ends a subscription and says so. */
   cut(connection: Connection, room: string, code: ErrorCode): void;
+  /** Gives a reader nothing more until it is known whether he may still read. */
+  suspend(connection: Connection, room: string): void;
 }
 
 /** Applies what a room's entries say about rights: to who reads it, and to who is about to. */
@@ -80,7 +82,10 @@ export class Memberships {
     }
   }
 
-  /** A room that became private or is gone is cut from those who may no longer read it. */
+  /**
+   * A room that is gone is cut from all, one that became private from those who are no members. These are asked for: not
+   * every join of a public channel is an entry.
+   */
   settings(room: string, readers: readonly Connection[], data: string): void {
     const { isPrivate = true, deletedAt } = JSON.parse(data) as { isPrivate?: boolean; deletedAt?: string };
     const now = { open: !isPrivate, deleted: deletedAt !== undefined };
@@ -90,7 +95,8 @@ export class Memberships {
       if (!subscription) continue;
       if (subscription.pending) subscription.pending.settings(now);
       else if (subscription.ending && !now.deleted) continue;
-      else if (now.deleted || !(now.open || subscription.member)) this.with_.cut(connection, room, "NOT_FOUND");
+      else if (now.deleted) this.with_.cut(connection, room, "NOT_FOUND");
+      else if (!now.open && !subscription.member) this.with_.suspend(connection, room);
       else if (subscription.open !== now.open) connection.own(room).open = now.open;
     }
   }

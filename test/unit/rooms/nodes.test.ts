@@ -51,6 +51,7 @@ async function roomsNode(weather: Weather = async () => undefined): Promise<Room
       return answers;
     },
     systemClock,
+    { ...LIMITS, start: async () => undefined },
   );
   return { store, members, changes, rooms: new Rooms(store, members, changes, systemClock, LIMITS) };
 }

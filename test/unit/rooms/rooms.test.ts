@@ -5,7 +5,7 @@ import { SqliteDatabase } from "../../../mixins/sqlite/database";
 import { LIMITS } from "../../../services/core/limits";
 import type { Conversation } from "../../../services/core/model";
 import { newId } from "../../../services/core/ids";
-import { RoomChanges, type Append } from "../../../services/rooms/changes";
+import { RoomChanges, type Append, type LargeRooms } from "../../../services/rooms/changes";
 import { memberId, MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "../../../services/rooms/room";
 import { Rooms } from "../../../services/rooms/rooms";
 import RoomsService from "../../../services/rooms/rooms.service";
@@ -15,6 +15,8 @@ import { temporaryFolder } from "../../support/temp";
 import { ground, openStore, type FaultyStore } from "../messages/ground";
 
 const names = async (ids: string[]) => ids.map(id => ({ id, username: id }));
+
+const EVERY_JOIN: LargeRooms = { ...LIMITS, start: async () => undefined };
 
 let database: SqliteDatabase;
 let store: Documents<StoredRoom>;
@@ -40,7 +42,7 @@ beforeEach(async () => {
     await before();
     return log.append(requests);
   };
-  changes = new RoomChanges(store, members, append, clock);
+  changes = new RoomChanges(store, members, append, clock, EVERY_JOIN);
   rooms = new Rooms(store, members, changes, clock, LIMITS);
 });
 afterEach(() => database.close());
@@ -372,7 +374,7 @@ describe("a room that many want to change", () => {
 
   test("a change whose caller has waited too long is not made any more", async () => {
     const room = await channel();
-    changes = new RoomChanges(store, members, async () => [], clock, { wait: 20 });
+    changes = new RoomChanges(store, members, async () => [], clock, EVERY_JOIN, { wait: 20 });
     rooms = new Rooms(store, members, changes, clock, LIMITS);
     const turn = hold(room);
     const late = [rooms.join(ann.id, room), rooms.update(owner, room, { topic: "late" })].map(codeOf);
@@ -528,5 +530,73 @@ describe("settings", () => {
     expect(check("update", { id: "x", topic: null })).toBe(true);
     expect(check("converse", { type: "group", members: ["x"], name: null })).toBe(true);
     expect(check("create", {})).not.toBe(true);
+  });
+});
+
+describe("a large public channel", () => {
+  /** In what order things came about. */
+  let told: string[];
+  let failing: boolean;
+
+  beforeEach(() => {
+    told = [];
+    failing = false;
+    const { log } = ground(messages);
+    const append: Append = async requests => {
+      for (const { entry } of requests) told.push(entry.op === "member" ? `${entry.change} ${entry.user}` : entry.op);
+      return log.append(requests);
+    };
+    const start = async (room: string, users: string[]): Promise<void> => {
+      if (failing) throw new Error("away");
+      for (const user of users) told.push(`start ${user} ${await roleOf({ id: user }, room)}`);
+    };
+    changes = new RoomChanges(store, members, append, clock, { largeRoom: 1, start });
+    rooms = new Rooms(store, members, changes, clock, { ...LIMITS, largeRoom: 1 });
+  });
+
+  const large = async (): Promise<string> => {
+    const room = await channel();
+    await rooms.join(ann.id, room);
+    told = [];
+    return room;
+  };
+
+  test("tells nobody but the newcomer, whose mark is at the head before he is a member", async () => {
+    const room = await large();
+    const before = await entries(room, "member");
+    await rooms.join(bob.id, room);
+    expect(told).toEqual([`start ${bob.id} null`, "user"]);
+    expect(await entries(room, "member")).toEqual(before);
+    expect(await rooms.access(bob.id, [room])).toMatchObject([{ role: "member", large: true, visibleFrom: 0 }]);
+    expect(await rooms.get(bob.id, room)).toMatchObject({ memberCount: 3, role: "member" });
+    expect(await messages.events(bob.id, 0, 10, 1e6)).toMatchObject([{ kind: "user" }]);
+  });
+
+  test("tells of leaving, of being let in by somebody, and of joining where it is private or small again", async () => {
+    const room = await large();
+    await rooms.join(bob.id, room);
+    await rooms.leave(bob.id, room);
+    await rooms.addMember(owner.id, room, bob.id, undefined, names);
+    await rooms.leave(bob.id, room);
+    await rooms.leave(ann.id, room);
+    await rooms.join(ann.id, room);
+    const tellsOf = (changes: string[]): void =>
+      expect(told.filter(what => /^(join|leave) /.test(what))).toEqual(changes);
+    tellsOf([`leave ${bob.id}`, `join ${bob.id}`, `leave ${bob.id}`, `leave ${ann.id}`, `join ${ann.id}`]);
+    await rooms.update(owner, room, { isPrivate: true });
+    told = [];
+    await rooms.addMember(owner.id, room, bob.id, undefined, names);
+    tellsOf([`join ${bob.id}`]);
+  });
+
+  test("takes in by a sweep whom a failure left half in", async () => {
+    const room = await large();
+    failing = true;
+    expect(await codeOf(rooms.join(bob.id, room))).toBe("UNKNOWN_OUTCOME");
+    expect(await roleOf(bob, room)).toBeNull();
+    failing = false;
+    clock.advance(5_000);
+    expect(await sweep()).toBe(1);
+    expect(await roleOf(bob, room)).toBe("member");
   });
 });

@@ -1,3 +1,4 @@
+import { eventually } from "../../support/eventually";
 import { cut, event, ground, OUT, PRIVATE } from "./ground";
 
 /** A large room with somebody who reads it passively. */
@@ -143,6 +144,35 @@ test("receipts and typing are silent in a large room", async () => {
   bus.publish({ type: "signal", room, signal: { type: "read", user: "u", seq: 3 } });
   bus.publish({ type: "signal", room, signal: { type: "delivered", user: "u", seq: 3 } });
   expect([other.socket.frames, published]).toEqual([[], []]);
+});
+
+test("a channel that becomes private keeps those who joined without an entry, and nobody else gets more of it", async () => {
+  const { room, bus, connect, access, join } = ground(3);
+  const [member, stranger, passive] = [connect("u"), connect("v"), connect("w")];
+  for (const user of ["u", "v", "w"]) access.set(user, { role: null, large: true });
+  await join(member.connection, "u");
+  await join(stranger.connection, "v");
+  await join(passive.connection, "w", null, true, true);
+  access.set("u", { large: true, ...PRIVATE });
+  access.set("v", OUT);
+  access.set("w", OUT);
+  const data = JSON.stringify({ isPrivate: true });
+  bus.publish({
+    type: "events",
+    room,
+    events: [
+      { offset: 4, seq: 3, kind: "room", data },
+      { ...event(5), seq: 4 },
+    ],
+  });
+  const all = [member, stranger, passive];
+  await eventually("all are looked at", () => {
+    for (const { connection } of all) connection.flush();
+    return all.every(({ socket }) => socket.frames.some(({ t }) => t === "reset" || t === "unsub"));
+  });
+  bus.publish({ type: "events", room, events: [{ ...event(6), seq: 5 }] });
+  const shown = all.map(({ socket }) => socket.frames.map(({ t, offset, code }) => `${t} ${offset ?? code}`));
+  expect(shown).toEqual([["event 4", "reset 5", "event 6"], ["event 4", "unsub NOT_FOUND"], ["unsub NOT_FOUND"]]);
 });
 
 describe("typing", () => {
