@@ -59,7 +59,9 @@ export function sortTerms(sort: string | readonly string[] | undefined): { field
       ? { field: queryField(term.slice(1)), descending: true }
       : { field: queryField(term), descending: false },
   );
-  return [...terms, { field: "_id", descending: false }];
+  // Behind the id nothing is left to decide, and a store would sort once more for it.
+  const byId = terms.findIndex(({ field }) => field === "_id");
+  return byId === -1 ? [...terms, { field: "_id", descending: false }] : terms.slice(0, byId + 1);
 }
 
 /** A list of names, as a list or as moleculer-db has it, in one text. */

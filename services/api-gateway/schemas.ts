@@ -123,6 +123,12 @@ export function schemasOf(limits: Limits) {
     }),
     Member: shape({ userId: id, username, role: string({ enum: ROOM_ROLES }), joinedAt: time }),
     MemberPage: page("Member"),
+    MemberRange: shape({
+      items: list(ref("Member"), { description: "In order of user id; with a prefix in order of name." }),
+      hasAfter: { ...boolean, description: "There are more, or with a prefix of a large room there may be." },
+      limit: integer(1, { description: "As applied: a larger one is cut to the maximum." }),
+    }),
+    Members: { anyOf: [ref("MemberPage"), ref("MemberRange")] },
     AddMember: body({ userId: id, "role?": string({ enum: ROOM_ROLES }) }),
 
     Attachment: shape({
@@ -248,7 +254,15 @@ export const QUERY = {
   before: { schema: integer(0), description: "Messages with a smaller seq." },
   after: { schema: integer(0), description: "Messages with a larger seq." },
   around: { schema: integer(0), description: "Messages on both sides of this seq." },
-  limit: { schema: integer(1), description: "Messages wanted; cut to the maximum." },
+  limit: {
+    schema: integer(1),
+    description: "Items wanted; cut to the maximum. Alone: the newest messages, the first members.",
+  },
+  afterUser: {
+    schema: string(),
+    description: "Members after this user, in order of user id, which need not be a member.",
+  },
+  prefix: { schema: string(), description: "What the user name begins with, ignoring case. Not beside afterUser." },
   expires: { schema: string(), description: "Of a signed link." },
   signature: { schema: string(), description: "Of a signed link." },
   name: { schema: string(), description: "File name, for a raw body." },

@@ -7,6 +7,7 @@ import type {
   HistoryWindow,
   Identity,
   Member,
+  MemberRange,
   Message,
   MessageVersion,
   Metadata,
@@ -291,6 +292,8 @@ export interface Actions {
   /** Those of the given ids that belong to a user, with names. */
   "users.names": { params: { ids: string[] }; returns: { id: string; username: string }[] };
   "users.byUsernames": { params: { usernames: string[] }; returns: { id: string; username: string }[] };
+  /** Users whose names begin with that, ignoring case, in order of name. */
+  "users.startingWith": { params: { prefix: string; limit: number }; returns: { id: string; username: string }[] };
   "users.me": { params: Record<string, never>; returns: PublicUser };
   "users.get": { params: { id: string }; returns: PublicUser };
   "users.list": { params: Paging & { search?: string }; returns: Page<PublicUser> };
@@ -318,7 +321,10 @@ export interface Actions {
   "rooms.remove": { params: { id: string }; returns: null };
   "rooms.join": { params: { id: string }; returns: null };
   "rooms.leave": { params: { id: string }; returns: null };
-  "rooms.members": { params: Paging & { id: string }; returns: Page<Member> };
+  "rooms.members": {
+    params: Paging & { id: string; afterUser?: string; prefix?: string; limit?: number };
+    returns: Page<Member> | MemberRange;
+  };
   "rooms.addMember": { params: { id: string; userId: string; role?: RoomRole }; returns: Member };
   "rooms.removeMember": { params: { id: string; userId: string }; returns: null };
   "rooms.conversations": { params: Paging; returns: Page<Conversation> };

@@ -99,6 +99,14 @@ export interface Reaction {
   users: string[];
 }
 
+/** Members in order of user id, or by name those with a prefix. */
+export interface MemberRange {
+  items: Member[];
+  hasAfter: boolean;
+  /** The number that was looked for, after cutting it to the maximum. */
+  limit: number;
+}
+
 /** JSON values of clients, kept as they came. At most `limits.metadata` bytes. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 export type Metadata = { [key: string]: Json };

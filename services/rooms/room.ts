@@ -72,7 +72,9 @@ export const ROOMS: CollectionSpec = {
 export const MEMBERS: CollectionSpec = {
   collection: "members",
   indexes: [
-    { name: "room", fields: ["room", "state", "joinedAt"] },
+    // Pages and ranges of a long list: what is skipped or sorted is the index alone.
+    { name: "joined", fields: ["room", "state", "joinedAt", "_id"] },
+    { name: "range", fields: ["room", "state", "_id"] },
     { name: "user", fields: ["user", "state", "kind", "joinedAt"] },
   ],
 };

@@ -11,7 +11,8 @@ import * as rules from "../core/rules";
 import { RoomChanges, type Append } from "./changes";
 import { seedRooms, SEEDS, type Seed } from "./first-rooms";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
-import { Rooms, type Names } from "./rooms";
+import type { Names, People } from "./member-list";
+import { Rooms } from "./rooms";
 
 interface RoomsService extends Service {
   writers: RoomWriters;
@@ -105,9 +106,20 @@ const actions = {
   members: {
     auth: "user",
     visibility: "published",
-    params: { id: rules.id, ...rules.paging },
+    params: {
+      id: rules.id,
+      ...rules.paging,
+      afterUser: `${rules.id}|optional`,
+      prefix: "string|min:1|max:100|optional",
+      limit: { ...rules.whole(1), optional: true },
+    },
     handler(this: RoomsService, ctx) {
-      return this.rooms.listMembers(callerOf(ctx.meta).id, ctx.params.id, ctx.params, namesOf(ctx));
+      const { id, ...query } = ctx.params;
+      const people: People = {
+        names: namesOf(ctx),
+        startingWith: (prefix, limit) => call(ctx, "users.startingWith", { prefix, limit }),
+      };
+      return this.rooms.listMembers(callerOf(ctx.meta).id, id, query, people);
     },
   },
   addMember: {

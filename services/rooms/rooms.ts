@@ -5,12 +5,13 @@ import type { Paging, RoomAccess, RoomFacts, RoomRules } from "../core/contract"
 import { RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
-import type { Channel, Conversation, Identity, Member, Page, RoomMode } from "../core/model";
+import type { Channel, Conversation, Identity, Member, MemberRange, Page, RoomMode } from "../core/model";
 import { runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import { takingOut, type Crossing } from "./crossings";
+import { named, readMembers, type MemberQuery, type Names, type People } from "./member-list";
 import {
   accessOf,
   decidedBy,
@@ -26,9 +27,6 @@ import {
   type StoredMember,
   type StoredRoom,
 } from "./room";
-
-/** Names of users, asked of their owner. Unknown ids are left out. */
-export type Names = (ids: string[]) => Promise<{ id: string; username: string }[]>;
 
 /** A room that a user may see, and his membership if any. */
 interface Sight {
@@ -165,15 +163,9 @@ export class Rooms {
     return this.cross(id, { user, way: "leave" });
   }
 
-  async listMembers(user: string, id: string, paging: Paging, names: Names): Promise<Page<Member>> {
-    await this.visible(user, id);
-    const { page, pageSize } = pageOf(paging, this.limits);
-    const where = { room: id, state: "member" } as const;
-    const [members, total] = await Promise.all([
-      this.members.find({ where, sort: ["joinedAt", "id"], limit: pageSize, offset: (page - 1) * pageSize }),
-      this.members.count({ where }),
-    ]);
-    return { items: await named(members, names), page, pageSize, total };
+  async listMembers(user: string, id: string, query: MemberQuery, people: People): Promise<Page<Member> | MemberRange> {
+    const { room } = await this.visible(user, id);
+    return readMembers(this.members, room, query, this.limits, people);
   }
 
   /** Lets a user in, or gives a member another role; without a role a newcomer is a member and a member stays what he is. */
@@ -392,11 +384,6 @@ function sight(room: StoredRoom, member: StoredMember | null): Sight {
   const { denied } = accessOf(room.id, room, member ?? undefined);
   if (denied) throw new RookeryError(denied);
   return { room, member: membership(member) };
-}
-
-async function named(members: readonly StoredMember[], names: Names): Promise<Member[]> {
-  const users = new Map((await names(members.map(member => member.user))).map(user => [user.id, user.username]));
-  return members.map(({ user, role, joinedAt }) => ({ userId: user, username: users.get(user) ?? "", role, joinedAt }));
 }
 
 function nameTaken(error: unknown): never {

@@ -128,6 +128,12 @@ export class Directory {
     return (await this.users.find({ where })).map(({ id, username }) => ({ id, username }));
   }
 
+  /** In order of user name. */
+  async startingWith(prefix: string, limit: number): Promise<{ id: string; username: string }[]> {
+    const where = { usernameKey: { $prefix: keyOf(prefix) }, removedAt: null };
+    return (await this.users.find({ where, sort: "usernameKey", limit })).map(({ id, username }) => ({ id, username }));
+  }
+
   /** Sorted by user name; `search` is part of a user name or display name, ignoring case. */
   async list(
     search: string | undefined,

@@ -76,6 +76,14 @@ const actions = {
       return this.directory.byUsernames(ctx.params.usernames);
     },
   },
+  startingWith: {
+    auth: "internal",
+    visibility: "public",
+    params: { prefix: "string|min:1|max:100", limit: "number|integer|min:1|max:1000" },
+    handler(this: UsersService, ctx) {
+      return this.directory.startingWith(ctx.params.prefix, ctx.params.limit);
+    },
+  },
   me: {
     auth: "user",
     visibility: "published",

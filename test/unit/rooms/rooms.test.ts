@@ -2,11 +2,13 @@ import Validator from "fastest-validator";
 import { join } from "node:path";
 import { openDocuments, type Documents } from "../../../mixins/documents";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
-import { LIMITS } from "../../../services/core/limits";
-import type { Conversation } from "../../../services/core/model";
+import { orderBy, where } from "../../../mixins/sqlite/query";
+import { LIMITS, type Limits } from "../../../services/core/limits";
+import type { Conversation, Member, MemberRange, Page } from "../../../services/core/model";
 import { newId } from "../../../services/core/ids";
 import { RoomChanges, type Append, type LargeRooms } from "../../../services/rooms/changes";
 import { memberId, MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "../../../services/rooms/room";
+import type { MemberQuery, People } from "../../../services/rooms/member-list";
 import { Rooms } from "../../../services/rooms/rooms";
 import RoomsService from "../../../services/rooms/rooms.service";
 import { codeOf, identity, TestClock } from "../../support/broker";
@@ -598,5 +600,71 @@ describe("a large public channel", () => {
     clock.advance(5_000);
     expect(await sweep()).toBe(1);
     expect(await roleOf(bob, room)).toBe("member");
+  });
+});
+
+describe("the list of members", () => {
+  const people: People = {
+    names: async ids => ids.map(id => ({ id, username: nameOf.get(id) ?? id })),
+    startingWith: async (prefix, limit) =>
+      [...nameOf]
+        .map(([id, username]) => ({ id, username }))
+        .filter(({ username }) => username.toLowerCase().startsWith(prefix.toLowerCase()))
+        .sort((a, b) => (a.username.toLowerCase() < b.username.toLowerCase() ? -1 : 1))
+        .slice(0, limit),
+  };
+  const nameOf = new Map<string, string>();
+  let room: string;
+  const list = async (query: MemberQuery, limits: Limits = LIMITS): Promise<MemberRange & Page<Member>> =>
+    (await new Rooms(store, members, changes, clock, limits).listMembers(owner.id, room, query, people)) as never;
+  const names = ({ items }: { items: Member[] }) => items.map(({ username }) => username);
+
+  beforeEach(async () => {
+    room = await channel();
+    nameOf.clear();
+    nameOf.set(owner.id, "Olga");
+    // Ids and names in different orders, and all but one joined in the same millisecond.
+    for (const name of ["dora", "Anna", "carl", "anton", "berta"]) nameOf.set(newId(), name);
+    nameOf.set(newId(), "annabella, who is no member");
+    await Promise.all([...nameOf.keys()].slice(1, 6).map(user => rooms.join(user, room)));
+  });
+
+  test("goes on after any user, member or not, and shows each once while others come and go", async () => {
+    const first = await list({ limit: 2 });
+    expect(first).toMatchObject({ hasAfter: true, limit: 2 });
+    const [, last] = first.items as [Member, Member];
+    await rooms.leave(last.userId, room);
+    const second = await list({ afterUser: last.userId, limit: 3 });
+    const third = await list({ afterUser: (second.items.at(-1) as Member).userId, limit: 3 });
+    const seen = [first, second, third].flatMap(({ items }) => items.map(({ userId }) => userId));
+    expect(seen).toEqual([...nameOf.keys()].slice(0, 6).sort());
+    expect([second.hasAfter, third.hasAfter]).toEqual([true, false]);
+    expect(await list({ limit: 1_000 })).toMatchObject({ limit: LIMITS.page, hasAfter: false });
+  });
+
+  test.each([LIMITS, { ...LIMITS, largeRoom: 2 }])("finds by what a name begins with (room of %#)", async limits => {
+    expect(names(await list({ prefix: "AN" }, limits))).toEqual(["Anna", "anton"]);
+    expect(await list({ prefix: "an", limit: 1 }, limits)).toMatchObject({
+      items: [{ username: "Anna" }],
+      hasAfter: true,
+    });
+    expect(await list({ prefix: "x" }, limits)).toEqual({ items: [], hasAfter: false, limit: LIMITS.pageDefault });
+  });
+
+  test("is a page or a range, not both", async () => {
+    expect(await list({ pageSize: 2, page: 3 })).toMatchObject({ page: 3, pageSize: 2, total: 6, items: [{}, {}] });
+    expect(await codeOf(list({ page: 1, limit: 2 }))).toBe("INVALID");
+    expect(await codeOf(list({ afterUser: owner.id, prefix: "a" }))).toBe("INVALID");
+  });
+
+  test.each([
+    ["a page", {}, ["joinedAt", "_id"], "joined", ""],
+    ["a range", { _id: { $gt: "r:x" } }, ["_id"], "range", " AND id>?"],
+  ])("%s is read along an index, and nothing is sorted", async (_what, query, sort, index, range) => {
+    const { sql, params } = where({ room: "r", state: "member", ...query });
+    const explain = `EXPLAIN QUERY PLAN SELECT id, doc FROM members WHERE ${sql} ${orderBy(sort)} LIMIT 100 OFFSET 9000`;
+    const plan = await database.all<{ detail: string }>(explain, params);
+    const search = `SEARCH members USING INDEX members.${index} (<expr>=? AND <expr>=?${range})`;
+    expect(plan.map(({ detail }) => detail)).toEqual([search]);
   });
 });
