@@ -1,6 +1,7 @@
 import { Stage, unique, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { startServer } from "../support/server";
+import { together } from "../support/together";
 
 describe("auth", () => {
   let stage: Stage;
@@ -184,17 +185,6 @@ describe("auth", () => {
     expect(answers.map(answer => answer.status).sort()).toEqual([200, ...Array<number>(9).fill(401)]);
   });
 
-  test("using a refresh token again after 10 s is 401 and ends the session", async () => {
-    const user = await stage.user();
-    const socket = await user.socket();
-    const first = await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken });
-    await new Promise(resolve => setTimeout(resolve, 10_500));
-    expect((await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken })).status).toBe(401);
-    expect((await stage.nobody.as(first.body.accessToken).get("/api/users/me")).status).toBe(401);
-    expect((await stage.nobody.post("/api/auth/refresh", { refreshToken: first.body.refreshToken })).status).toBe(401);
-    expect(await socket.untilClosed()).toMatchObject({ code: 4103 });
-  }, 30_000);
-
   describe("logout", () => {
     const ways: [string, (user: Client) => Promise<{ status: number }>][] = [
       ["the access token", user => user.post("/api/auth/logout")],
@@ -245,4 +235,22 @@ describe("auth", () => {
     const answers = [await user.get("/api/users/me"), await stage.admin.get(`/api/users/${user.id}`)];
     for (const { body } of answers) expect(JSON.stringify(body)).not.toMatch(/password|hash|\$2[aby]\$/i);
   });
+
+  together(
+    {
+      "using a refresh token again after 10 s is 401 and ends the session": async () => {
+        const user = await stage.user();
+        const socket = await user.socket();
+        const first = await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken });
+        await new Promise(resolve => setTimeout(resolve, 10_500));
+        expect((await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken })).status).toBe(401);
+        expect((await stage.nobody.as(first.body.accessToken).get("/api/users/me")).status).toBe(401);
+        expect((await stage.nobody.post("/api/auth/refresh", { refreshToken: first.body.refreshToken })).status).toBe(
+          401,
+        );
+        expect(await socket.untilClosed()).toMatchObject({ code: 4103 });
+      },
+    },
+    30_000,
+  );
 });

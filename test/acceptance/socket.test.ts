@@ -1,5 +1,6 @@
 import { say, Stage, unique, type Client } from "../support/client";
 import { startServer } from "../support/server";
+import { together } from "../support/together";
 
 describe("native socket", () => {
   let stage: Stage;
@@ -32,11 +33,6 @@ describe("native socket", () => {
       const socket = await ann.connect();
       expect(await socket.hello("nonsense")).toMatchObject({ t: "err", code: "UNAUTHENTICATED" });
       expect(await socket.untilClosed()).toMatchObject({ code: 4101 });
-    });
-
-    test("no hello within 5 s closes with 4501", async () => {
-      const socket = await ann.connect();
-      expect(await socket.untilClosed()).toMatchObject({ code: 4501 });
     });
 
     test.each(["not json", "5", '"text"', "null", "[]", "{}", '{"t":5}', '{"t":"ping"}\nnot json', '{"t":null}', "{"])(
@@ -379,19 +375,6 @@ describe("native socket", () => {
       }
     });
 
-    test("typing reaches the others only, and ends by itself", async () => {
-      const [hers, his] = await Promise.all([ann.socket([room]), bob.socket([room])]);
-      const began = performance.now();
-      expect(await hers.request({ t: "typing", room, on: true })).toMatchObject({ t: "ok" });
-      const typing = (on: boolean) => (frame: { t: string; user?: string; on?: boolean }) =>
-        frame.t === "typing" && frame.user === ann.id && frame.on === on;
-      await his.frame("typing", typing(true));
-      await his.frame("its end", typing(false));
-      expect(performance.now() - began).toBeGreaterThan(5_000);
-      await hers.settle();
-      expect(hers.all("typing")).toEqual([]);
-    });
-
     test("typing ends at once when told", async () => {
       const [hers, his] = await Promise.all([ann.socket([room]), bob.socket([room])]);
       await hers.requestJoined([
@@ -470,5 +453,26 @@ describe("native socket", () => {
     const socket = await ann.socket();
     socket.write(Buffer.from('{"t":"ping"}'));
     expect(await socket.untilClosed()).toMatchObject({ code: 4500 });
+  });
+
+  together({
+    "no hello within 5 s closes with 4501": async () => {
+      const socket = await ann.connect();
+      expect(await socket.untilClosed()).toMatchObject({ code: 4501 });
+    },
+    "typing reaches the others only, and ends by itself": async () => {
+      const [eve, dan] = (await stage.users("eve", "dan")) as [Client, Client];
+      const room = await stage.channel([eve, dan]);
+      const [hers, his] = await Promise.all([eve.socket([room]), dan.socket([room])]);
+      const began = performance.now();
+      expect(await hers.request({ t: "typing", room, on: true })).toMatchObject({ t: "ok" });
+      const typing = (on: boolean) => (frame: { t: string; user?: string; on?: boolean }) =>
+        frame.t === "typing" && frame.user === eve.id && frame.on === on;
+      await his.frame("typing", typing(true));
+      await his.frame("its end", typing(false));
+      expect(performance.now() - began).toBeGreaterThan(5_000);
+      await hers.settle();
+      expect(hers.all("typing")).toEqual([]);
+    },
   });
 });
