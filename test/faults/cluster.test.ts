@@ -2,7 +2,7 @@ import type { Cluster } from "../../deploy/local/local-cluster";
 import { addressesOf, serverOf, startCluster } from "../support/cluster";
 import { Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
-import { describeCluster } from "../support/servers";
+import { describeCluster, mongoUrl } from "../support/servers";
 import { Follower } from "./follower";
 import { judge, Sender, wholeHistory } from "./traffic";
 
@@ -58,7 +58,8 @@ describeCluster.each(LAYOUTS)("kill -9 in the middle of a conversation, in a clu
   });
 
   beforeAll(async () => {
-    ({ cluster } = await startCluster({ each, restart: false }));
+    // The first has servers of its own to kill.
+    ({ cluster } = await startCluster({ each, restart: false, mongoUrl: each ? await mongoUrl() : undefined }));
     stage = await Stage.on(serverOf(addressesOf(cluster), { output: "", end: async () => [] }));
     people = await stage.users("a", "b", "c", "d", "e", "f");
   }, 120_000);

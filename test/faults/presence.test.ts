@@ -2,7 +2,7 @@ import type { Cluster } from "../../deploy/local/local-cluster";
 import { Stage, type Client } from "../support/client";
 import { addressesOf, serverOf, startCluster } from "../support/cluster";
 import { eventually } from "../support/eventually";
-import { describeCluster } from "../support/servers";
+import { describeCluster, mongoUrl } from "../support/servers";
 import { SocketClient } from "../support/socket";
 
 /** Milliseconds, longer than a lease holds. */
@@ -14,7 +14,7 @@ describeCluster("a presence node that stands still for longer than leases hold",
   const sockets: SocketClient[] = [];
 
   beforeAll(async () => {
-    ({ cluster } = await startCluster({ restart: false }));
+    ({ cluster } = await startCluster({ restart: false, mongoUrl: await mongoUrl() }));
     const stage = await Stage.on(serverOf(addressesOf(cluster), { output: "", end: async () => [] }));
     people = await stage.users("a", "b", "c", "watcher", "late");
   }, 120_000);

@@ -1,7 +1,7 @@
 import { addressesOf, serverOf, startCluster } from "../support/cluster";
 import { expectStatus, say, Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
-import { describeCluster } from "../support/servers";
+import { describeCluster, mongoUrl } from "../support/servers";
 import { describeEmbedded, startServer } from "../support/server";
 import type { Frame, SocketClient } from "../support/socket";
 import { isLost } from "./traffic";
@@ -136,7 +136,7 @@ describeEmbedded("kill -9 while people come, go and mark", () => {
 
 describeCluster("kill -9 of one of two writers while people come, go and mark", () => {
   test(`${PROMISE}, on whichever gateway`, async () => {
-    const { cluster } = await startCluster({ restart: false });
+    const { cluster } = await startCluster({ restart: false, mongoUrl: await mongoUrl() });
     const stage = await Stage.on(serverOf(addressesOf(cluster), { output: "", end: async () => [] }));
     const lose = async (): Promise<void> => {
       await cluster.node("services-1").kill9();

@@ -2,7 +2,7 @@ import { addressesOf, serverOf, startCluster } from "../support/cluster";
 import { Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { describeOwn, startServer } from "../support/server";
-import { describeCluster } from "../support/servers";
+import { describeCluster, mongoUrl } from "../support/servers";
 import { comesBack, Crowd, sentAway } from "./crowd";
 import { Follower } from "./follower";
 import { judge, Sender, wholeHistory } from "./traffic";
@@ -96,7 +96,7 @@ describeOwn("every wire in one room, through restarts of the one process", () =>
 
 describeCluster("every wire in one room, through restarts of gateways", () => {
   test("has every message once and in order: a gateway killed, then each process stopped in order", async () => {
-    const { cluster } = await startCluster({ restart: false });
+    const { cluster } = await startCluster({ restart: false, mongoUrl: await mongoUrl() });
     const stage = await Stage.on(serverOf(addressesOf(cluster), { output: "", end: async () => [] }));
     const [one, other] = [cluster.node("ws-gateway-1"), cluster.node("ws-gateway-2")];
     await oneRoom(stage, cluster.url, cluster.gatewayUrls, [

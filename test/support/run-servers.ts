@@ -31,7 +31,7 @@ export class RunServers {
       const mongo = await startMongo();
       return { told: mongo.url, stop: () => mongo.stop() };
     },
-    cluster: () => startCluster(),
+    cluster: async () => startCluster(process.env.MONGO_URL || `${(await this.get("mongo")).told}/rookery`),
   };
 
   private constructor(private readonly server: Server) {}
@@ -58,7 +58,8 @@ export class RunServers {
   async close(): Promise<void> {
     this.server.closeAllConnections();
     this.server.close();
-    for (const started of this.started.values()) await (await started.catch(() => null))?.stop();
+    // The cluster stands on the others.
+    for (const name of ["cluster", "nats", "mongo"]) await (await this.started.get(name)?.catch(() => null))?.stop();
   }
 
   private get(name: string): Promise<Started> {
@@ -71,14 +72,14 @@ export class RunServers {
 }
 
 /** The cluster that the acceptance suite shares. `ROOKERY_CLUSTER_LOG` names a file for what its processes write. */
-async function startCluster(): Promise<Started> {
+async function startCluster(mongoUrl: string): Promise<Started> {
   const dataDir = mkdtempSync(join(tmpdir(), "rookery-cluster-"));
   const log = process.env.ROOKERY_CLUSTER_LOG ? createWriteStream(process.env.ROOKERY_CLUSTER_LOG) : null;
   const cluster = new Cluster({
     dataDir,
     env: testSettings(),
     natsUrl: process.env.NATS_URL,
-    mongoUrl: process.env.MONGO_URL,
+    mongoUrl,
     onLine: (name, line) => log?.write(`${name.padEnd(13)} ${line}\n`),
   });
   await cluster.start();
