@@ -17,4 +17,5 @@ module.exports = {
   // Before its first test a file may have to start a cluster.
   testTimeout: process.env.ROOKERY_SHAPE === "cluster" ? 60000 : 20000,
   maxWorkers: 2,
+  testSequencer: "<rootDir>/test/support/sequencer.mjs",
 };
