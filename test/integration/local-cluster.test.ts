@@ -1,8 +1,8 @@
-import { spawn, spawnSync } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
-import { stripVTControlCharacters } from "node:util";
+import { promisify, stripVTControlCharacters } from "node:util";
 import type { Cluster } from "../../deploy/local/local-cluster";
 import { ClusterNode } from "../../deploy/local/cluster-node";
 import { readOptions } from "../../deploy/local/options";
@@ -16,8 +16,9 @@ import { startCluster } from "../support/cluster";
 import { eventually, within } from "../support/eventually";
 import { ROOT } from "../support/server";
 import { baseEnvironment } from "../support/settings";
-import { describeCluster, describeNats, mongoUrl, natsUrl } from "../support/servers";
+import { describeCluster, mongoUrl, natsUrl } from "../support/servers";
 import { temporaryFolder } from "../support/temp";
+import { together } from "../support/together";
 
 const PROGRAM = ["--import", "tsx", "deploy/local/cluster.ts"];
 
@@ -52,11 +53,15 @@ class Terminal {
 }
 
 /** The command, where it is to end by itself. */
-function command(env: Record<string, string>): { code: number | null; told: string } {
-  const options = { cwd: ROOT, env: { ...baseEnvironment(), ...env }, encoding: "utf8", timeout: 60_000 } as const;
-  const { status, stdout, stderr } = spawnSync(process.execPath, PROGRAM, options);
+async function command(env: Record<string, string>): Promise<{ code: number | null; told: string }> {
+  const options = { cwd: ROOT, env: { ...baseEnvironment(), ...env }, timeout: 60_000 };
+  const ended = promisify(execFile)(process.execPath, PROGRAM, options).then(
+    output => ({ ...output, code: 0 }),
+    (failed: { stdout: string; stderr: string; code: number | null }) => failed,
+  );
+  const { stdout, stderr, code } = await ended;
   const told = `${stdout}${stderr}`.split("\n").filter(line => line !== "" && !line.startsWith("npm warn"));
-  return { code: status, told: told.join("\n") };
+  return { code, told: told.join("\n") };
 }
 
 describeCluster("npm run cluster", () => {
@@ -66,9 +71,9 @@ describeCluster("npm run cluster", () => {
     const terminal = new Terminal(env);
     await terminal.line(/^ready http/m);
 
-    const sameFolder = command({ ...env, PORT: String(await freePort()) });
+    const sameFolder = await command({ ...env, PORT: String(await freePort()) });
     expect(sameFolder).toEqual({ code: 1, told: expect.stringMatching(/^DATA_DIR \S+ is in use by process \d+$/) });
-    const samePort = command({ ...env, DATA_DIR: temporaryFolder() });
+    const samePort = await command({ ...env, DATA_DIR: temporaryFolder() });
     expect(samePort).toEqual({ code: 1, told: `port ${env.PORT} is taken by another process` });
     expect((await fetch(`http://127.0.0.1:${env.PORT}/api/health`)).status).toBe(200);
 
@@ -82,19 +87,54 @@ describeCluster("npm run cluster", () => {
     expect(terminal.output).not.toContain("died:");
   }, 240_000);
 
-  test("says in one line that a MongoDB from outside does not answer", async () => {
-    const silent = createServer();
-    await new Promise<void>(resolve => silent.listen(0, "127.0.0.1", resolve));
-    const host = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
-    const MONGO_URL = `mongodb://somebody:secret@${host}/rookery?connectTimeoutMS=30000`;
-    const { code, told } = command({ MONGO_URL, DATA_DIR: temporaryFolder(), PORT: String(await freePort()) });
-    silent.close();
-    expect(code).toBe(1);
-    expect(told.split("\n").filter(line => !line.startsWith("nats "))).toEqual([
-      expect.stringMatching(/^MONGO_URL cannot be used: /),
-    ]);
-    expect(told).not.toContain("secret");
-  }, 60_000);
+  together(
+    {
+      "says in one line that a MongoDB from outside does not answer": async () => {
+        const silent = createServer();
+        await new Promise<void>(resolve => silent.listen(0, "127.0.0.1", resolve));
+        const host = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+        const MONGO_URL = `mongodb://somebody:secret@${host}/rookery?connectTimeoutMS=30000`;
+        const { code, told } = await command({
+          MONGO_URL,
+          DATA_DIR: temporaryFolder(),
+          PORT: String(await freePort()),
+        });
+        silent.close();
+        expect(code).toBe(1);
+        expect(told.split("\n").filter(line => !line.startsWith("nats "))).toEqual([
+          expect.stringMatching(/^MONGO_URL cannot be used: /),
+        ]);
+        expect(told).not.toContain("secret");
+      },
+      "a node whose store is away is waited for and says what it waits for": async () => {
+        const lines: string[] = [];
+        const env = {
+          ...baseEnvironment(),
+          HOST: "127.0.0.1",
+          DATA_DIR: temporaryFolder(),
+          JWT_SECRET: "a-secret-of-this-test-and-of-nobody-else",
+          TRANSPORTER: await natsUrl(),
+          NAMESPACE: "local-cluster-test",
+          MONGO_URL: `mongodb://127.0.0.1:${await freePort()}/away`,
+        };
+        const died = jest.fn();
+        const options = { env, onLine: (line: string) => lines.push(line), onDeath: died };
+        const node = await ClusterNode.create({ name: "auth", services: ["auth"] }, options);
+        const start = node.start().catch((error: unknown) => String(error));
+        await eventually(
+          "its word",
+          () => lines.find(line => line === "not ready yet, waits for: store"),
+          Boolean,
+          40_000,
+        );
+        expect(node.isRunning).toBe(true);
+        await node.stop();
+        expect(await start).toMatch(/ended at its start/);
+        expect(died).not.toHaveBeenCalled();
+      },
+    },
+    60_000,
+  );
 });
 
 const describeServers = installed.nats && installed.mongo && installed.nginx ? describe : describe.skip;
@@ -143,30 +183,6 @@ describeServers("what dies in a cluster", () => {
     await new Promise(resolve => other.close(resolve));
     await nginx.start();
     await cluster.untilHealthy();
-  }, 60_000);
-});
-
-describeNats("a node whose store is away", () => {
-  test("is waited for and says what it waits for", async () => {
-    const lines: string[] = [];
-    const env = {
-      ...baseEnvironment(),
-      HOST: "127.0.0.1",
-      DATA_DIR: temporaryFolder(),
-      JWT_SECRET: "a-secret-of-this-test-and-of-nobody-else",
-      TRANSPORTER: await natsUrl(),
-      NAMESPACE: "local-cluster-test",
-      MONGO_URL: `mongodb://127.0.0.1:${await freePort()}/away`,
-    };
-    const died = jest.fn();
-    const options = { env, onLine: (line: string) => lines.push(line), onDeath: died };
-    const node = await ClusterNode.create({ name: "auth", services: ["auth"] }, options);
-    const start = node.start().catch((error: unknown) => String(error));
-    await eventually("its word", () => lines.find(line => line === "not ready yet, waits for: store"), Boolean, 40_000);
-    expect(node.isRunning).toBe(true);
-    await node.stop();
-    expect(await start).toMatch(/ended at its start/);
-    expect(died).not.toHaveBeenCalled();
   }, 60_000);
 });
 
