@@ -155,19 +155,27 @@ describeEmbedded("a session over HTTP that nobody fetches from", () => {
 
 describeEmbedded("one who is in many rooms", () => {
   const ROOMS = 150;
+  let stage: Stage;
+  let ann: Client;
+  let rooms: string[];
+  let writers: string[];
+
+  beforeAll(async () => {
+    stage = await Stage.on(await startServer({ env: { RATE_LIMIT: "on" } }));
+    ann = await stage.user("ann");
+    const made = Array.from({ length: ROOMS }, (_, n) =>
+      ann.post("/api/conversations", { type: "group", members: [], name: `g${n}` }),
+    );
+    rooms = (await Promise.all(made)).map(({ body }) => body.id as string);
+    writers = rooms.slice(0, 50);
+    for (const room of writers) await ann.post(`/api/channels/${room}/messages`, { text: "missed" });
+  }, 60_000);
+  afterAll(() => stage.end());
 
   test.each(["SignalR", "Socket.IO"])(
     "comes back to all of them at once over %s, each from where he was",
     async wire => {
-      const stage = await Stage.on(await startServer({ env: { RATE_LIMIT: "on" } }));
       const { url } = stage.server;
-      const ann = await stage.user("ann");
-      const made = Array.from({ length: ROOMS }, (_, n) =>
-        ann.post("/api/conversations", { type: "group", members: [], name: `g${n}` }),
-      );
-      const rooms = (await Promise.all(made)).map(({ body }) => body.id as string);
-      const writers = rooms.slice(0, 50);
-      for (const room of writers) await ann.post(`/api/channels/${room}/messages`, { text: "missed" });
       const token = ann.token as string;
       if (wire === "SignalR") {
         const client = await SignalrClient.open(url, token);
@@ -181,7 +189,6 @@ describeEmbedded("one who is in many rooms", () => {
         expect(new Set(joined.map(({ ok }) => ok as boolean))).toEqual(new Set([true]));
         client.close();
       }
-      await stage.end();
     },
     60_000,
   );
