@@ -16,7 +16,7 @@ const BLOCK = Buffer.alloc(8 * 1024 ** 2);
 export const STRACE = "/usr/bin/strace";
 
 /** The disk of the store is full for a while. The store must be on a small disk of its own. */
-export const disk: Fault = {
+export const fillingDisk = (lasts: readonly [least: number, most: number]): Fault => ({
   name: "disk",
   shapes: ["embedded"],
   isPossible: ({ dataDir }) => dataDir !== null && sizeOf(dataDir) <= SMALL,
@@ -26,14 +26,16 @@ export const disk: Fault = {
     told("disk", "begin");
     try {
       // What was given free meanwhile is taken, too.
-      for (const end = performance.now() + whole(random, 2_000, 10_000); performance.now() < end; await pause(200))
+      for (const end = performance.now() + whole(random, ...lasts); performance.now() < end; await pause(200))
         await fill(dir, pad);
     } finally {
       rmSync(pad, { force: true });
       told("disk", "end");
     }
   },
-};
+});
+
+export const disk = fillingDisk([2_000, 10_000]);
 
 /** Until nothing is free; the store writes on meanwhile, so the last block may find no room either. */
 async function fill(dir: string, pad: string): Promise<void> {

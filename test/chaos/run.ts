@@ -29,6 +29,8 @@ export interface RunOptions {
   inOrder?: boolean;
   /** Milliseconds from the end of a fault to the next: from and to. Default 2,000 to 5,000. */
   between?: readonly [least: number, most: number];
+  /** Milliseconds of traffic that are looked at before each fault; default 2,000. */
+  span?: number;
   /**
    * Milliseconds until everybody must have come to rest in the end; default 30,000. 0: what was seen so far is enough. Read
    * only then, so that it may change.
@@ -63,8 +65,7 @@ export interface RunResult {
 
 /** Acknowledged sends a second there must be before a fault, at the default rate; a fault without traffic proves nothing. */
 const FLOOR = 0.6;
-/** Milliseconds over which that is measured, and in which it must be reached. */
-const SPAN = 2_000;
+/** Milliseconds in which that must be reached. */
 const FLOOR_PATIENCE = 30_000;
 /** Milliseconds until all is healthy again. */
 const HEAL = 90_000;
@@ -72,7 +73,7 @@ const METER = 2_000;
 
 /** A run on a ground that is up and empty: traffic, faults one after the other, and judgement. The ground is left running. */
 export async function run(ground: Ground, options: RunOptions): Promise<RunResult> {
-  const { seed, ms, faults, file, clients = 100, rate = 50, signal } = options;
+  const { seed, ms, faults, file, clients = 100, rate = 50, span = 2_000, signal } = options;
   const journal = new Journal(file);
   const fired: RunResult["faults"] = [];
   const broken = new Set<string>();
@@ -155,8 +156,8 @@ export async function run(ground: Ground, options: RunOptions): Promise<RunResul
   async function flows(): Promise<boolean> {
     for (const end = journal.now + FLOOR_PATIENCE; journal.now < end;) {
       const before = journal.tally.acked;
-      await pause(SPAN, undefined, { signal }).catch(() => undefined);
-      if (signal?.aborted || journal.tally.acked - before >= (rate * FLOOR * SPAN) / 1_000) return true;
+      await pause(span, undefined, { signal }).catch(() => undefined);
+      if (signal?.aborted || journal.tally.acked - before >= (rate * FLOOR * span) / 1_000) return true;
     }
     return false;
   }

@@ -49,6 +49,7 @@ describeRun("a cluster in trouble, one fault after the other under traffic", () 
       faults: FAULTS,
       inOrder: true,
       between: [200, 400],
+      span: 1_000,
       clients: 24,
       rooms: 6,
       rates: { lie: 1 },

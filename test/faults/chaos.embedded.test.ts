@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Evidence } from "../chaos/evidence";
-import { disk, slowSync, STRACE } from "../chaos/faults.disk";
+import { fillingDisk, slowSync, STRACE } from "../chaos/faults.disk";
 import { poisoning } from "../chaos/faults.poison";
 import { killing, stopping } from "../chaos/faults.processes";
 import { twin } from "../chaos/faults.twin";
@@ -23,7 +23,7 @@ const fsync = slowSync([4_000, 4_000]);
 const FAULTS: readonly Fault[] = [
   kill,
   kill,
-  disk,
+  fillingDisk([3_000, 3_000]),
   fsync,
   stopping({ roles: server, lasts: [3_000, 3_000] }),
   poisoning([4_000, 4_000]),
@@ -47,6 +47,7 @@ const FAULTS: readonly Fault[] = [
       faults: FAULTS,
       inOrder: true,
       between: [200, 400],
+      span: 1_000,
       clients: 24,
       rooms: 6,
       rates: { lie: 1 },
