@@ -178,6 +178,7 @@ const LIMIT_MEANINGS: Record<LimitName, string> = {
   watch: "users in one watch",
   emoji: "different emoji on one message",
   pins: "pinned messages of a room",
+  markUnread: "messages back from the last that one may mark as unread",
   group: "members named when a group is made",
   largeRoom: "members above which a room is large: passive subscriptions, silent receipts and typing",
   signInsPerMinute: "sign-ins and registrations a minute and address",

@@ -60,6 +60,23 @@ export function schemasOf(limits: Limits) {
     memberCount: integer(0),
   };
   const deletedAt = { ...time, description: "Only in the event that ends it." };
+  const conversation = {
+    id,
+    type: string({ enum: ["direct", "group"] }),
+    name: orNull(string()),
+    createdBy: id,
+    createdAt: time,
+    "deletedAt?": deletedAt,
+  };
+  const alone = { ...boolean, description: "Others are told that it has arrived, not that it was read." };
+  const place = {
+    unread: integer(0),
+    mentions: integer(0),
+    readSeq: integer(0, { description: "The further of one's two read marks, the private one too." }),
+    "unreadFrom?": integer(1, {
+      description: "Marked as unread: messages count from here, though the mark is beyond.",
+    }),
+  };
   const metadata: Schema = { type: "object", description: `At most ${limits.metadata} bytes of JSON.` };
   return {
     Register: body({ username, email: string({ format: "email", maxLength: 254 }), password }),
@@ -97,15 +114,7 @@ export function schemasOf(limits: Limits) {
     }),
     ChannelPage: page("Channel"),
     SharedChannel: shape({ ...channel, "deletedAt?": deletedAt }),
-    Conversation: shape({
-      id,
-      type: string({ enum: ["direct", "group"] }),
-      name: orNull(string()),
-      members: list(id),
-      createdBy: id,
-      createdAt: time,
-      "deletedAt?": deletedAt,
-    }),
+    Conversation: shape({ ...conversation, members: list(id) }),
     ConversationPage: page("Conversation"),
     Room: { anyOf: [ref("Channel"), ref("Conversation")] },
     CreateChannel: body({ name: string(), "isPrivate?": boolean, "topic?": string() }),
@@ -204,19 +213,52 @@ export function schemasOf(limits: Limits) {
     }),
     EditMessage: body({ text }),
     Mark: body({ seq: integer(0) }),
+    ReadMark: body({ seq: integer(0), "private?": alone }),
+    ReadAll: body({ "private?": alone }),
+    UnreadMark: body({
+      seq: integer(1, { description: `The first unread message; at most ${limits.markUnread} back from the last.` }),
+    }),
     Receipts: shape({
       items: list(shape({ userId: id, state: string({ enum: ["sent", "delivered", "read"] }) })),
+      page: integer(1),
+      pageSize: integer(1, { description: "The maximum, unless another was asked for." }),
+      total: integer(0),
+      counts: shape({ sent: integer(0), delivered: integer(0), read: integer(0) }),
     }),
-    UnreadList: shape({
+    UnreadList: shape({ items: list(shape({ roomId: id, lastSeq: integer(0), ...place })) }),
+    ShownConversation: shape({
+      ...conversation,
+      "members?": list(id, { description: "Left out of a group of more than 100." }),
+      memberCount: integer(0),
+    }),
+    ShownRoom: { anyOf: [ref("Channel"), ref("ShownConversation")] },
+    RoomList: shape({
       items: list(
         shape({
-          roomId: id,
-          unread: integer(0),
-          mentions: integer(0),
+          room: ref("ShownRoom"),
+          lastMessage: orNull(ref("Message")),
           lastSeq: integer(0),
-          readSeq: integer(0),
+          ...place,
         }),
       ),
+      page: integer(1),
+      pageSize: integer(1, { description: "As applied: a larger one is cut to 500." }),
+      total: integer(0),
+    }),
+    OpenedRoom: shape({
+      room: ref("ShownRoom"),
+      role: orNull(string({ enum: ROOM_ROLES })),
+      members: ref("MemberPage"),
+      marks: shape({
+        mine: orNull(shape({ ...place, deliveredSeq: integer(0) })),
+        others: list(shape({ userId: id, read: integer(0), delivered: integer(0) }), {
+          description: "Of the other members on that page.",
+        }),
+      }),
+      history: shape({ items: list(ref("Message")), hasBefore: boolean, hasAfter: boolean }),
+      offset: integer(0, { description: "Subscribe from here, and nothing is missed." }),
+      seq: integer(0, { description: "Of the last message then." }),
+      epoch: string(),
     }),
 
     File: shape({ id, url: string(), mimeType: string(), size: integer(0), name: string() }),

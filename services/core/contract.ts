@@ -11,12 +11,16 @@ import type {
   Message,
   MessageVersion,
   Metadata,
+  OpenedRoom,
   Page,
   PresenceStatus,
   PublicUser,
   Receipt,
+  ReceiptState,
   RoomKind,
   RoomMode,
+  RoomLine,
+  ShownRoom,
   Tokens,
   Unread,
   SharedChannel,
@@ -76,6 +80,14 @@ export interface RoomRules {
   mode: RoomMode;
   /** Seconds between two messages of one member; 0: none. */
   slowMode: number;
+}
+
+/** A room somebody is in. */
+export interface Membership {
+  room: string;
+  visibleFrom: number;
+  joinedAt: string;
+  large?: boolean;
 }
 
 /** What a client may ask a room's log to do. Checked by the writer of the room at the offset it gets. */
@@ -338,7 +350,17 @@ export interface Actions {
   "rooms.accessMany": { params: { asks: { user: string; rooms: string[] }[] }; returns: RoomAccess[][] };
   /** Null: there is no such room. */
   "rooms.rules": { params: { room: string }; returns: RoomRules | null };
-  "rooms.memberships": { params: { user: string }; returns: { room: string; visibleFrom: number }[] };
+  "rooms.memberships": { params: { user: string }; returns: Membership[] };
+  /**
+   * A room as a user sees it, with its longest-standing members, and his access. All who came or went by what its log holds
+   * when this is asked have come or gone. Throws what he is told if he may not.
+   */
+  "rooms.view": {
+    params: { user: string; room: string; members: number };
+    returns: { room: ShownRoom; access: RoomAccess; members: Page<Member> };
+  };
+  /** Of these rooms those that he is in, in the order asked. At most 500. */
+  "rooms.shown": { params: { user: string; rooms: string[] }; returns: ShownRoom[] };
   "rooms.memberIds": { params: { room: string }; returns: string[] };
   /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */
   "rooms.inspect": { params: { room: string }; returns: RoomFacts | null };
@@ -383,10 +405,20 @@ export interface Actions {
   /** Threads of a room, the last replied to first. */
   "messages.threads": { params: Paging & { id: string }; returns: Page<Thread> };
   "messages.readThread": { params: { id: string; seq: number }; returns: null };
-  "messages.read": { params: { id: string; seq: number }; returns: null };
+  "messages.read": { params: { id: string; seq: number; private?: boolean }; returns: null };
+  "messages.readAll": { params: { private?: boolean }; returns: null };
+  /** From this message on they count as unread again, for the caller alone. */
+  "messages.markUnread": { params: { id: string; seq: number }; returns: null };
   "messages.delivered": { params: { id: string; seq: number }; returns: null };
-  "messages.receipts": { params: { id: string }; returns: { items: Receipt[] } };
+  "messages.receipts": {
+    params: { id: string } & Paging;
+    returns: Page<Receipt> & { counts: Record<ReceiptState, number> };
+  };
   "messages.unread": { params: Record<string, never>; returns: { items: Unread[] } };
+  /** The caller's rooms, newest activity first. Pages may be as long as a hello may have rooms. */
+  "messages.overview": { params: Paging; returns: Page<RoomLine> };
+  /** All that shows a room, with its newest messages, or those around a seq. */
+  "messages.open": { params: { id: string; around?: number; limit?: number }; returns: OpenedRoom };
 
   /** To be called with a node; every presence node gets every report. Numbers count within a run. */
   "presence.report": { params: PresenceReport; returns: { known: boolean; term: number } };

@@ -32,6 +32,7 @@ const SEQ = { ...WHOLE, description: "Number of a message in its room." };
 const OFFSETS = { type: "record", key: ID, value: { ...WHOLE, nullable: true } };
 const ROOMS = listOf(ID);
 const ROOM_STATES = { type: "record", key: ID, value: shape("RoomState") };
+const PRIVATELY = "For oneself alone: others are told that it has arrived, not that it was read.";
 const TOKEN = { ...TEXT, description: "An access token, from REST." };
 
 /** What is sent, over every door; the hub and Socket.IO take it as it stands here. */
@@ -133,8 +134,8 @@ export const FRAMES: { readonly [T in FrameType]: FrameRules<T> } = {
     answer: { message: MESSAGE },
   },
   read: {
-    summary: "Moves the read mark, never back. Others are not told in a large room.",
-    fields: { room: ID, seq: SEQ },
+    summary: "Moves the read mark, never back. What was marked unread is read. Others are not told in a large room.",
+    fields: { room: ID, seq: SEQ, private: optional(FLAG, PRIVATELY) },
     answer: {},
   },
   delivered: { summary: "Moves the mark of what has arrived.", fields: { room: ID, seq: SEQ }, answer: {} },
@@ -199,15 +200,38 @@ export const NOTES: { readonly [Kind in keyof UserNotes]: NoteRules<Kind> } & {
       },
     },
   },
-  read: { summary: "One's own read mark has moved, on whatever device.", data: { roomId: ID, seq: SEQ } },
+  read: {
+    summary: "One's own read mark has moved, on whatever device. What was marked unread is read.",
+    data: { roomId: ID, seq: SEQ, private: optional(said([true]), PRIVATELY) },
+  },
   delivered: { summary: "The same of what has arrived.", data: { roomId: ID, seq: SEQ } },
   thread: {
     summary: "One's own read mark in a thread has moved.",
-    data: { roomId: ID, threadId: { type: "string", description: "The message it began with." }, seq: SEQ },
+    data: {
+      roomId: ID,
+      threadId: { type: "string", description: "The message it began with." },
+      root: { ...SEQ, description: "The number of that message." },
+      seq: SEQ,
+    },
   },
   hide: {
     summary: "One has taken a message out of one's own sight.",
     data: { roomId: ID, messageId: ID, seq: SEQ },
+  },
+  readAll: {
+    summary: "The same as read, of many rooms at once; there may be several such notes.",
+    data: {
+      marks: listOf({ type: "object", props: { roomId: ID, seq: SEQ } }),
+      private: optional(said([true]), PRIVATELY),
+    },
+  },
+  unread: {
+    summary: "One has marked messages unread: they count again, until one reads or sends in the room.",
+    data: {
+      roomId: ID,
+      seq: { ...SEQ, description: "The first of them." },
+      offset: { ...WHOLE, description: "Of the room's last entry then: a message of one's own beyond it ends this." },
+    },
   },
   reset: { summary: "Notes up to n were skipped: ask REST how things are.", data: {} },
 };

@@ -21,6 +21,8 @@ export const LIMITS = {
   emoji: 50,
   /** Pinned messages of a room. */
   pins: 100,
+  /** Messages back from the last that one may mark as unread: they are looked through for one's own at every count. */
+  markUnread: 5_000,
   /** Members named when a group is made. */
   group: 100,
   /** Members above which a room is large: who reads it passively gets bumps, and receipts and typing are silent. */

@@ -40,9 +40,13 @@ export const METHODS = [
   "messages.threads",
   "messages.readThread",
   "messages.read",
+  "messages.readAll",
+  "messages.markUnread",
   "messages.delivered",
   "messages.receipts",
   "messages.unread",
+  "messages.overview",
+  "messages.open",
   "files.link",
 ] as const satisfies readonly ActionName[];
 
@@ -69,6 +73,8 @@ const READS: ReadonlySet<unknown> = new Set<MethodName>([
   "messages.threads",
   "messages.receipts",
   "messages.unread",
+  "messages.overview",
+  "messages.open",
   "files.link",
 ]);
 

@@ -178,7 +178,47 @@ export interface Unread {
   unread: number;
   mentions: number;
   lastSeq: number;
+  /** The further of one's two read marks, the one that others see and the private one. */
   readSeq: number;
+  /** Messages from this seq on count as unread again, though the mark is beyond it. */
+  unreadFrom?: number;
+}
+
+/** A room in lists and when it is opened: of a group of more than 100, its members are left out. */
+export type ShownRoom = Channel | ShownConversation;
+export type ShownConversation = Omit<Conversation, "members"> & { members?: string[]; memberCount: number };
+
+/** A line of one's room list. */
+export interface RoomLine extends Omit<Unread, "roomId"> {
+  room: ShownRoom;
+  /** The last one that one may see, as it is now. */
+  lastMessage: Message | null;
+}
+
+/** How far somebody is in a room, as others see it. */
+export interface MemberMarks {
+  userId: string;
+  read: number;
+  delivered: number;
+}
+
+/** All that shows a room. */
+export interface OpenedRoom {
+  room: ShownRoom;
+  role: RoomRole | null;
+  /** The longest-standing first. */
+  members: Page<Member>;
+  marks: {
+    /** Null for who is no member. */
+    mine: (Omit<Unread, "roomId" | "lastSeq"> & { deliveredSeq: number }) | null;
+    /** Of the others among `members`. */
+    others: MemberMarks[];
+  };
+  history: Omit<HistoryWindow, "limit">;
+  /** Where the room stood before any of this was read: who subscribes from here misses nothing. */
+  offset: number;
+  seq: number;
+  epoch: string;
 }
 
 /** What a user's own feed tells, by kind; one kind more is one line more. */
@@ -189,12 +229,19 @@ export interface UserNotes {
    */
   member: { roomId: string; change: MemberChange; role?: RoomRole; by?: string; room?: Channel | Conversation };
   /** A mark of his has moved, on whatever device. Reading moves both marks and is told as `read` alone. */
-  read: { roomId: string; seq: number };
+  read: { roomId: string; seq: number; private?: true };
   delivered: { roomId: string; seq: number };
-  /** His read mark in the thread that began with this message has moved. */
-  thread: { roomId: string; threadId: string; seq: number };
+  /** His read mark in the thread that began with this message, whose seq is `root`, has moved. */
+  thread: { roomId: string; threadId: string; root: number; seq: number };
   /** He has taken a message out of his sight. */
   hide: { roomId: string; messageId: string; seq: number };
+  /** The same of many rooms at once; there may be several such notes. */
+  readAll: { marks: { roomId: string; seq: number }[]; private?: true };
+  /**
+   * Messages from `seq` on count as unread again, until the next note `read` or `readAll` of the room, or a message or joining
+   * of his beyond `offset`, which was the room's last entry.
+   */
+  unread: { roomId: string; seq: number; offset: number };
 }
 
 /** One entry of a user's own feed. */

@@ -28,7 +28,8 @@ export type ClientFrame = Numbered &
     | { t: "edit"; room: string; id: string; text: string }
     | { t: "delete"; room: string; id: string }
     | { t: "react"; room: string; id: string; emoji: string; on?: boolean }
-    | { t: "read" | "delivered"; room: string; seq: number }
+    | { t: "read"; room: string; seq: number; private?: boolean }
+    | { t: "delivered"; room: string; seq: number }
     | { t: "typing"; room: string; on?: boolean }
     | { t: "watch"; users: string[] }
     | { t: "auth"; token: string }

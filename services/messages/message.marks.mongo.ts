@@ -2,17 +2,12 @@ import type { AnyBulkWriteOperation, Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
 import { GroupCommit } from "./group-commit";
-import type { Marks } from "./message.store";
+import { againFrom, further, type Mark } from "./marks";
+import type { Marks, OwnMarks } from "./message.store";
 
-interface MarkDocument extends Marks {
+interface MarkDocument extends Mark {
   /** Room and user. */
   _id: string;
-  room: string;
-}
-
-/** Where a mark shall stand at least. */
-export interface Mark extends Marks {
-  room: string;
 }
 
 /** How far members have got and read, for all rooms of a process: what waits together is one round trip. */
@@ -21,7 +16,7 @@ export class MongoMarks {
     await this.write(marks);
     return [];
   });
-  private readonly looks = new GroupCommit<string, Marks | undefined>(ids => this.find(ids));
+  private readonly looks = new GroupCommit<string, MarkDocument | undefined>(ids => this.find(ids));
 
   constructor(private readonly connection: MongoConnection) {}
 
@@ -30,36 +25,28 @@ export class MongoMarks {
     await Promise.all(marks.map(mark => this.writes.add(mark)));
   }
 
-  /** Resolves to whether the mark moved. */
-  async move(mark: Mark): Promise<boolean> {
-    // Repeats are many, and a commit for each would be paid for nothing.
-    const known = await this.looks.add(markId(mark));
-    if (known && known.read >= mark.read && known.delivered >= mark.delivered) return false;
-    await this.advance([mark]);
-    return true;
+  async of(room: string, user: string): Promise<OwnMarks> {
+    return ownMarks(await this.looks.add(markId({ room, user })));
   }
 
-  async of(room: string, user: string): Promise<Omit<Marks, "user">> {
-    const { read = 0, delivered = 0 } = (await this.looks.add(markId({ room, user }))) ?? {};
-    return { read, delivered };
+  async ofRoom(room: string, users?: readonly string[]): Promise<Marks[]> {
+    const _id = users ? { $in: users.map(user => markId({ room, user })) } : { $gt: `${room}:`, $lt: `${room};` };
+    const found = await this.connection.read(db => collectionIn(db).find({ _id }, { projection: SHOWN }).toArray());
+    return found.map(({ user, read = 0, delivered = 0, joined = 0 }) => ({ user, read, delivered, joined }));
   }
 
-  ofRoom(room: string): Promise<Marks[]> {
-    const filter = { _id: { $gt: `${room}:`, $lt: `${room};` } };
-    return this.connection.read(db => collectionIn(db).find(filter, { projection: SHOWN }).toArray());
-  }
-
-  /** Read marks of a user by room. */
-  async readBy(user: string, rooms: readonly string[]): Promise<Map<string, number>> {
+  /** Marks of a user by room. */
+  async ofUser(user: string, rooms: readonly string[]): Promise<Map<string, OwnMarks>> {
+    const ids = rooms.map(room => markId({ room, user }));
     const found = await this.connection.read(db =>
       collectionIn(db)
-        .find({ _id: { $in: rooms.map(room => markId({ room, user })) } }, { projection: { _id: 0, room: 1, read: 1 } })
+        .find({ _id: { $in: ids } })
         .toArray(),
     );
-    return new Map(found.map(({ room, read }) => [room, read]));
+    return new Map(found.map(mark => [mark.room, ownMarks(mark)]));
   }
 
-  private async find(ids: readonly string[]): Promise<(Marks | undefined)[]> {
+  private async find(ids: readonly string[]): Promise<(MarkDocument | undefined)[]> {
     const found = await this.connection.read(db =>
       collectionIn(db)
         .find({ _id: { $in: [...new Set(ids)] } })
@@ -71,30 +58,23 @@ export class MongoMarks {
 
   private async write(marks: readonly Mark[]): Promise<void> {
     const furthest = new Map<string, Mark>();
-    for (const mark of marks) {
-      const { read = 0, delivered = 0 } = furthest.get(markId(mark)) ?? {};
-      furthest.set(markId(mark), {
-        ...mark,
-        read: Math.max(read, mark.read),
-        delivered: Math.max(delivered, mark.delivered),
-      });
-    }
-    const operations = [...furthest].map(
-      ([_id, { room, user, read, delivered }]): AnyBulkWriteOperation<MarkDocument> => ({
-        updateOne: {
-          filter: { _id },
-          update: { $max: { read, delivered }, $setOnInsert: { room, user } },
-          upsert: true,
-        },
-      }),
-    );
+    for (const mark of marks) furthest.set(markId(mark), further(furthest.get(markId(mark)) ?? mark, mark));
+    const operations = [...furthest].map(([_id, { room, user, ...parts }]): AnyBulkWriteOperation<MarkDocument> => ({
+      // Of two unread marks the one with the higher `n`, its first field, is the greater.
+      updateOne: { filter: { _id }, update: { $max: parts, $setOnInsert: { room, user } }, upsert: true },
+    }));
     await upserted(() =>
       this.connection.write(db => collectionIn(db).bulkWrite(operations, { ordered: false })).then(() => undefined),
     );
   }
 }
 
-const SHOWN = { _id: 0, user: 1, read: 1, delivered: 1 } as const;
+const SHOWN = { _id: 0, user: 1, read: 1, delivered: 1, joined: 1 } as const;
+
+function ownMarks(mark: MarkDocument | undefined): OwnMarks {
+  const { read = 0, delivered = 0, private: alone = 0 } = mark ?? {};
+  return { read, delivered, private: alone, again: mark ? againFrom(mark) : 0 };
+}
 
 const markId = ({ room, user }: { room: string; user: string }): string => `${room}:${user}`;
 

@@ -109,4 +109,11 @@ export const migrations: Migration[] = [
       CREATE INDEX hidden_room ON hidden (room, seq);
     `,
   },
+  {
+    // What somebody has read for himself alone, and what he has marked as unread again.
+    name: "messages/006-own-marks",
+    up: ["private", "own", "joined", "unread_n", "unread_from", "unread_at"]
+      .map(column => `ALTER TABLE marks ADD COLUMN ${column} INTEGER NOT NULL DEFAULT 0;`)
+      .join("\n"),
+  },
 ];

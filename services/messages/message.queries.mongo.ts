@@ -143,25 +143,33 @@ export class MongoQueries {
     return shown.length > 0;
   }
 
-  /** Of the messages after a seq: how many no room counts as unread, and how many that are not deleted name the user. */
+  /**
+   * Of the messages after `seen`: how many do not count as unread, and how many of the others name the user. Deleted ones
+   * and replies in threads do not count, and none of his own: sending moves his mark, so that these are all up to the mark, and there are some
+   * only where messages count as unread again.
+   */
   async unread(
     user: string,
-    rooms: readonly { room: string; seen: number }[],
-  ): Promise<Map<string, { aside: number; mentions: number }>> {
-    const count = (filter: Filter<EntryDocument>, hint: string) =>
-      inGroups(rooms, ROOMS_AT_ONCE, group => {
-        const $or = group.map(({ room, seen }) => ({ ...filter, room, seq: { $gt: seen } }));
+    rooms: readonly { room: string; seen: number; readSeq: number }[],
+  ): Promise<Map<string, { uncounted: number; mentions: number }>> {
+    const count = (filter: Filter<EntryDocument>, hint: string, of = rooms, upTo = false) =>
+      inGroups(of, ROOMS_AT_ONCE, group => {
+        const $or = group.map(({ room, seen, readSeq }) => {
+          return { ...filter, room, seq: { $gt: seen, ...(upTo && { $lte: readSeq }) } };
+        });
         return this.aggregate<{ _id: string; n: number }>(
           [{ $match: { ...filter, $or } }, { $group: { _id: "$room", n: { $sum: 1 } } }],
           hint,
         );
       });
-    const [aside, mentions] = await Promise.all([
+    const again = rooms.filter(({ seen, readSeq }) => seen < readSeq);
+    const [aside, own, mentions] = await Promise.all([
       count({ aside: true }, "aside"),
+      count({ kind: "message", sender: user, aside: { $exists: false } }, "seq", again, true),
       count({ mentions: { $in: [user, EVERYBODY] }, deleted: false, sender: { $ne: user } }, "mentions"),
     ]);
-    const byRoom = new Map(rooms.map(({ room }) => [room, { aside: 0, mentions: 0 }]));
-    for (const { _id, n } of aside) (byRoom.get(_id) as { aside: number }).aside = n;
+    const byRoom = new Map(rooms.map(({ room }) => [room, { uncounted: 0, mentions: 0 }]));
+    for (const { _id, n } of [...aside, ...own]) (byRoom.get(_id) as { uncounted: number }).uncounted += n;
     for (const { _id, n } of mentions) (byRoom.get(_id) as { mentions: number }).mentions = n;
     return byRoom;
   }
@@ -183,6 +191,14 @@ export class MongoQueries {
       if (mentions.includes(user) || mentions.includes(EVERYBODY)) counts.mentions++;
     }
     return byRoom;
+  }
+
+  async messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>> {
+    const found = await inGroups(places, PLACES_AT_ONCE, group => {
+      const $or = group.map(({ room, seq }) => ({ room, kind: "message" as const, seq }));
+      return this.find({ kind: "message", $or });
+    });
+    return new Map(found.map(({ room, data }) => [room, data ?? "null"]));
   }
 
   /** Of each room, the messages that a reader does not see: seq at an offset, or those that have left; Infinity beyond the log. */

@@ -4,6 +4,7 @@ import { keptOnce } from "../../mixins/mongo/once";
 import { StorageError } from "../../mixins/storage-errors";
 import type { LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
+import { marksOf, unreadAfter, type Mark } from "./marks";
 import { MongoChanges } from "./message.changes.mongo";
 import { documentOf, ENTRIES, ENTRY_INDEXES } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
@@ -13,11 +14,11 @@ import { MongoQueries } from "./message.queries.mongo";
 import { MongoThreads } from "./message.threads.mongo";
 import {
   MISSED,
-  readMarks,
   type AppendResult,
   type Entry,
   type Marks,
   type MessageStore,
+  type OwnMarks,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -92,7 +93,7 @@ export class MongoMessageStore implements MessageStore {
   /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */
   async apply(room: string, entries: readonly Entry[]): Promise<void> {
     await Promise.all([
-      this.readers.advance(marksOf(room, entries)),
+      this.readers.advance(allMarks(room, entries)),
       this.own.advance(room, entries),
       this.changes.apply(room, entries),
     ]);
@@ -111,7 +112,7 @@ export class MongoMessageStore implements MessageStore {
     if (floor > 1) await this.floors.clear(room, floor);
     const all = known && missed && missed.length <= MISSED && follow(known, missed);
     const entries = all ? missed : await this.queries.lastBatch(room);
-    this.readers.advance(marksOf(room, entries)).catch(() => undefined);
+    this.readers.advance(allMarks(room, entries)).catch(() => undefined);
     this.own.advance(room, entries).catch(() => undefined);
     await this.changes.apply(room, entries);
     const { offset, seq } = entries.at(-1) ?? known ?? { offset: 0, seq: 0 };
@@ -177,14 +178,6 @@ export class MongoMessageStore implements MessageStore {
     return (await this.own.marks(room, user, [root])).get(root) ?? null;
   }
 
-  markThread(room: string, user: string, root: number, read: number): Promise<boolean> {
-    return this.own.mark(room, user, root, read);
-  }
-
-  hide(room: string, user: string, seq: number): Promise<boolean> {
-    return this.own.hide(room, user, seq);
-  }
-
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
     return this.own.hiddenBy(user, room, from, to);
   }
@@ -201,48 +194,46 @@ export class MongoMessageStore implements MessageStore {
     return this.queries.shows(file, rooms);
   }
 
-  mark(
-    room: string,
-    user: string,
-    { read = 0, delivered = 0 }: { read?: number; delivered?: number },
-  ): Promise<boolean> {
-    return this.readers.move({ room, user, read, delivered });
+  messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>> {
+    return this.queries.messagesAt(places);
   }
 
-  marks(room: string): Promise<Marks[]> {
-    return this.readers.ofRoom(room);
+  advance(marks: readonly Mark[]): Promise<void> {
+    return this.readers.advance(marks);
   }
 
-  markOf(room: string, user: string): Promise<Omit<Marks, "user">> {
+  marks(room: string, users?: readonly string[]): Promise<Marks[]> {
+    return this.readers.ofRoom(room, users);
+  }
+
+  markOf(room: string, user: string): Promise<OwnMarks> {
     return this.readers.of(room, user);
   }
 
   async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     const ids = rooms.map(({ room }) => room);
-    const [heads, read, hidden] = await Promise.all([
+    const [heads, marks, hidden] = await Promise.all([
       this.queries.heads(ids),
-      this.readers.readBy(user, ids),
+      this.readers.ofUser(user, ids),
       this.queries.hiddenIn(rooms),
     ]);
     const rows = rooms.map(({ room }, index) => {
-      const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, read.get(room) ?? 0];
-      return { room, lastSeq, readSeq, seen: Math.max(readSeq, hidden[index] ?? 0) };
+      const { read = 0, private: alone = 0, again = 0 } = marks.get(room) ?? {};
+      const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, Math.max(read, alone)];
+      return { room, lastSeq, readSeq, ...unreadAfter(readSeq, again, hidden[index] ?? 0) };
     });
-    // Sending moves one's own read mark: after it there are only messages of others.
     const unread = rows.filter(({ lastSeq, seen }) => lastSeq > seen);
     const [counts, hiddenOnes] = await Promise.all([
       this.queries.unread(user, unread),
       this.own.hiddenAfter(user, unread).then(places => this.queries.unreadAt(user, places)),
     ]);
-    return rows.map(({ room, lastSeq, readSeq, seen }) => {
-      const { aside = 0, mentions = 0 } = counts.get(room) ?? {};
-      const out = hiddenOnes.get(room) ?? { unread: 0, mentions: 0 };
+    return rows.map(({ seen, ...row }) => {
+      const { uncounted = 0, mentions = 0 } = counts.get(row.room) ?? {};
+      const out = hiddenOnes.get(row.room) ?? { unread: 0, mentions: 0 };
       return {
-        room,
-        unread: Math.max(lastSeq - seen - aside - out.unread, 0),
+        ...row,
+        unread: Math.max(row.lastSeq - seen - uncounted - out.unread, 0),
         mentions: mentions - out.mentions,
-        lastSeq,
-        readSeq,
       };
     });
   }
@@ -269,8 +260,7 @@ export class MongoMessageStore implements MessageStore {
 const follow = (head: RoomHead, entries: readonly Entry[]): boolean =>
   (entries.at(-1)?.offset ?? head.offset) - head.offset === entries.length;
 
-const marksOf = (room: string, entries: readonly Entry[]) =>
-  [...readMarks(entries).values()].map(({ user, read }) => ({ room, user, read, delivered: read }));
+const allMarks = (room: string, entries: readonly Entry[]): Mark[] => [...marksOf(room, entries).values()].flat();
 
 /** Indexes, and the epoch of the store, which the first node gives it. */
 async function prepare(connection: MongoConnection): Promise<string> {

@@ -3,14 +3,14 @@ import { migrate } from "../../mixins/sqlite/migrations";
 import type { Statement, Unit } from "../../mixins/sqlite/sequence";
 import type { LogHead } from "../core/contract";
 import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
+import { againFrom, marksOf, type Mark } from "./marks";
 import { migrations } from "./message.migrations";
+import { ownOf, type Own } from "./threads";
 import {
   EVERYBODY,
   eventOf,
   GONE,
   MISSED,
-  readMarks,
-  threadParts,
   TRIMMED,
   withinBytes,
   type AppendResult,
@@ -18,7 +18,7 @@ import {
   type Marks,
   type MessageChange,
   type MessageStore,
-  type ReadMark,
+  type OwnMarks,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -78,39 +78,60 @@ const PAGE = `SELECT data FROM entries
   WHERE room = ?1 AND kind = 'message' AND seq <= ${last("?1")} - ?4 AND seq > ${hidden("?1", "?2")}
   ORDER BY seq DESC LIMIT ?3`;
 const TOTAL = `SELECT ${last("?1")} - ${hidden("?1", "?2")} AS total`;
-const MARK = `INSERT INTO marks (room, user, read, delivered) VALUES (?, ?, ?, ?)
-  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)
-  WHERE excluded.read > read OR excluded.delivered > delivered`;
+const MARK_OWN = `INSERT INTO marks (room, user, read, delivered, own, joined) VALUES (?1, ?2, ?3, ?3, ?4, ?5)
+  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered),
+    own = max(own, excluded.own), joined = max(joined, excluded.joined)`;
+const MARK = `INSERT INTO marks (room, user, read, delivered, private, unread_n, unread_from, unread_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered),
+    private = max(private, excluded.private), unread_n = max(unread_n, excluded.unread_n),
+    unread_from = IIF(excluded.unread_n > unread_n, excluded.unread_from, unread_from),
+    unread_at = IIF(excluded.unread_n > unread_n, excluded.unread_at, unread_at)`;
 /** For what stays of a batch when a later entry was refused: of a user only the last entry of a batch carries his mark. */
-const MARK_READERS = `INSERT INTO marks (room, user, read, delivered)
-  SELECT room, user, max(seq), max(seq) FROM (
-    SELECT room, seq, IIF(kind = 'message', sender, data ->> 'userId') AS user FROM entries
-    WHERE room = ?1 AND offset BETWEEN ?2 AND ?3
+const MARK_READERS = `INSERT INTO marks (room, user, read, delivered, own, joined)
+  SELECT room, user, max(seq), max(seq), max(offset), max(IIF(kind = 'member', offset, 0)) FROM (
+    SELECT room, seq, offset, kind, IIF(kind = 'message', sender, data ->> 'userId') AS user FROM entries
+    WHERE room = ?1 AND offset BETWEEN ?2 AND ?3 
       AND (kind = 'message' AND thread IS NULL OR kind = 'member' AND data ->> 'change' = 'join'))
   WHERE true GROUP BY room, user
-  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered)`;
+  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered),
+    own = max(own, excluded.own), joined = max(joined, excluded.joined)`;
 const MENTION = `INSERT OR IGNORE INTO mentions (user, room, seq) VALUES (?, ?, ?)`;
 const ATTACH = `INSERT OR IGNORE INTO attachments (file, room, target) VALUES (?, ?, ?)`;
 const SHOWS = `SELECT 1 FROM json_each(?2) r
   JOIN attachments a ON a.file = ?1 AND a.room = r.value ->> 0 AND a.target > r.value ->> 1
   JOIN entries e ON e.room = a.room AND e.offset = a.target WHERE e.deleted = 0 LIMIT 1`;
-const MARKS = `SELECT user, read, delivered FROM marks WHERE room = ? AND user = ?`;
-/** Sending moves one's own read mark: after it there are only messages of others. */
+const MARKS = `SELECT user, read, delivered, joined FROM marks WHERE room = ?`;
+const MARKS_OF = `SELECT m.user, m.read, m.delivered, m.joined
+  FROM json_each(?2) k JOIN marks m ON m.room = ?1 AND m.user = k.value`;
+const OWN_MARKS = `SELECT * FROM marks WHERE room = ? AND user = ?`;
+/** As `againFrom`. */
+const AGAIN = "IIF(m.own <= m.unread_at, m.unread_from, 0)";
+/**
+ * As `unreadAfter`. Of the messages after `seen` the deleted ones of others do not count, and none of one's own: sending moves
+ * one's mark, so that these are all up to the mark, and there are some only where messages count as unread again.
+ */
 const UNREAD = `WITH asked AS MATERIALIZED (
-    SELECT r.value ->> 0 AS room, COALESCE(m.read, 0) AS readSeq, ${last("r.value ->> 0")} AS lastSeq,
-      max(COALESCE(m.read, 0), ${hidden("r.value ->> 0", "r.value ->> 1")}) AS seen
-    FROM json_each(?2) r LEFT JOIN marks m ON m.room = r.value ->> 0 AND m.user = ?1)
-  SELECT room, readSeq, lastSeq,
+    SELECT r.value ->> 0 AS room, COALESCE(max(m.read, m.private), 0) AS readSeq, COALESCE(${AGAIN}, 0) AS again,
+      ${last("r.value ->> 0")} AS lastSeq, ${hidden("r.value ->> 0", "r.value ->> 1")} AS hidden
+    FROM json_each(?2) r LEFT JOIN marks m ON m.room = r.value ->> 0 AND m.user = ?1),
+  placed AS MATERIALIZED (
+    SELECT room, readSeq, lastSeq, max(IIF(again > 0, min(again - 1, readSeq), readSeq), hidden) AS seen FROM asked)
+  SELECT room, readSeq, lastSeq, IIF(seen < readSeq, seen + 1, NULL) AS unreadFrom,
     max(lastSeq - seen, 0)
       - (SELECT COUNT(*) FROM entries e
         WHERE e.room = a.room AND (e.deleted = 1 OR e.thread IS NOT NULL) AND e.seq > seen)
       - (SELECT COUNT(*) FROM hidden h JOIN entries e ON e.room = h.room AND e.seq = h.seq AND e.kind = 'message'
         WHERE h.user = ?1 AND h.room = a.room AND h.seq > seen AND e.deleted = 0 AND e.thread IS NULL AND e.sender <> ?1)
+      - IIF(seen < readSeq, (SELECT COUNT(*) FROM entries e WHERE e.room = a.room AND e.kind = 'message'
+          AND e.seq > seen AND e.seq <= readSeq AND e.sender = ?1 AND e.deleted = 0 AND e.thread IS NULL), 0)
       AS unread,
     (SELECT COUNT(DISTINCT x.seq) FROM mentions x JOIN entries e ON e.room = x.room AND e.seq = x.seq AND e.kind = 'message'
       WHERE x.user IN (?1, '${EVERYBODY}') AND x.room = a.room AND x.seq > seen AND e.sender <> ?1 AND e.deleted = 0
         AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user = ?1 AND h.room = x.room AND h.seq = x.seq)) AS mentions
-  FROM asked a`;
+  FROM placed a`;
+const MESSAGES_AT = `SELECT e.room, e.data FROM json_each(?) k
+  JOIN entries e ON e.room = k.value ->> 0 AND e.kind = 'message' AND e.seq = k.value ->> 1`;
 /** The next step of the floor: never past the last entry, and never back. */
 const RAISE = `INSERT INTO floors SELECT e.room, e.offset, e.seq - (e.kind = 'message') FROM entries e
   WHERE e.room = ?1 AND e.offset > 1 AND e.offset = min(?2,
@@ -164,7 +185,7 @@ export class SqliteMessageStore implements MessageStore {
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
     const [first = 0, last = 0] = [entries[0]?.offset, entries.at(-1)?.offset];
-    const marks = readMarks(entries);
+    const marks = marksOf(room, entries);
     const { applied, failure } = await this.database.write([
       [{ sql: FENCE, params: [room, first] }],
       ...entries.map(entry => unitOf(room, entry, marks.get(entry))),
@@ -268,19 +289,15 @@ export class SqliteMessageStore implements MessageStore {
     return row?.read ?? null;
   }
 
-  async markThread(room: string, user: string, root: number, read: number): Promise<boolean> {
-    const { changes } = await this.database.write([[{ sql: READ_THREAD, params: [user, room, root, read] }]]);
-    return (changes[0] ?? 0) > 0;
-  }
-
-  async hide(room: string, user: string, seq: number): Promise<boolean> {
-    const { changes } = await this.database.write([[{ sql: HIDE, params: [user, room, seq] }]]);
-    return (changes[0] ?? 0) > 0;
-  }
-
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
     const rows = await this.database.all<{ seq: number }>(HIDDEN, [user, room, from, to]);
     return rows.map(({ seq }) => seq);
+  }
+
+  async messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>> {
+    const where = JSON.stringify(places.map(({ room, seq }) => [room, seq]));
+    const rows = await this.database.all<{ room: string; data: string }>(MESSAGES_AT, [where]);
+    return new Map(rows.map(({ room, data }) => [room, data]));
   }
 
   async window(room: string, { before, after, limit, visibleFrom }: Window): Promise<{ seq: number; data: string }[]> {
@@ -307,29 +324,25 @@ export class SqliteMessageStore implements MessageStore {
     return (await this.database.get(SHOWS, [file, where])) !== undefined;
   }
 
-  async mark(
-    room: string,
-    user: string,
-    { read = 0, delivered = 0 }: { read?: number; delivered?: number },
-  ): Promise<boolean> {
-    const known = await this.database.get<Marks>(MARKS, [room, user]);
-    // Repeats are many, and a commit for each would be paid for nothing; the write itself decides who moved the mark.
-    if (known && known.read >= read && known.delivered >= delivered) return false;
-    const { changes } = await this.database.write([[{ sql: MARK, params: [room, user, read, delivered] }]]);
-    return (changes[0] ?? 0) > 0;
+  async advance(marks: readonly Mark[]): Promise<void> {
+    if (marks.length > 0) await this.database.write([marks.map(markStatement)]);
   }
 
-  marks(room: string): Promise<Marks[]> {
-    return this.database.all("SELECT user, read, delivered FROM marks WHERE room = ?", [room]);
+  marks(room: string, users?: readonly string[]): Promise<Marks[]> {
+    return users ? this.database.all(MARKS_OF, [room, JSON.stringify(users)]) : this.database.all(MARKS, [room]);
   }
 
-  async markOf(room: string, user: string): Promise<Omit<Marks, "user">> {
-    const [mark] = await this.database.all<Marks>(MARKS, [room, user]);
-    return { read: mark?.read ?? 0, delivered: mark?.delivered ?? 0 };
+  async markOf(room: string, user: string): Promise<OwnMarks> {
+    const row = await this.database.get<MarkRow>(OWN_MARKS, [room, user]);
+    if (!row) return { read: 0, delivered: 0, private: 0, again: 0 };
+    const { read, delivered, private: alone, own, unread_n: n, unread_from: from, unread_at: at } = row;
+    return { read, delivered, private: alone, again: againFrom({ own, unread: { n, from, at } }) };
   }
 
-  unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
-    return this.database.all(UNREAD, [user, JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]))]);
+  async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
+    const where = JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]));
+    const rows = await this.database.all<Counted>(UNREAD, [user, where]);
+    return rows.map(({ unreadFrom, ...row }) => ({ ...row, ...(unreadFrom !== null && { unreadFrom }) }));
   }
 
   async trim(room: string, before: number): Promise<number> {
@@ -349,6 +362,18 @@ export class SqliteMessageStore implements MessageStore {
   async close(): Promise<void> {}
 }
 
+interface MarkRow {
+  read: number;
+  delivered: number;
+  private: number;
+  own: number;
+  unread_n: number;
+  unread_from: number;
+  unread_at: number;
+}
+
+type Counted = Omit<UnreadRow, "unreadFrom"> & { unreadFrom: number | null };
+
 interface EventRow {
   offset: number;
   seq: number;
@@ -358,7 +383,7 @@ interface EventRow {
   now: string | null;
 }
 
-function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
+function unitOf(room: string, entry: Entry, marked: readonly Mark[] = []): Unit {
   const { offset, seq, kind, id, sender, clientId, hash, data, change, thread, mentions = [], files = [] } = entry;
   const target = change?.offset ?? null;
   const version = change?.version ?? null;
@@ -366,23 +391,25 @@ function unitOf(room: string, entry: Entry, mark: ReadMark | undefined): Unit {
     sql: INSERT,
     params: [room, offset, seq, kind, id, sender, clientId, hash, target, data, thread?.root ?? null, version],
   };
-  const marks: Statement[] = mark ? [{ sql: MARK, params: [room, mark.user, mark.read, mark.read], sure: true }] : [];
+  const marks = marked.map(markStatement);
   const named = mentions.map((user): Statement => ({ sql: MENTION, params: [user, room, seq], sure: true }));
   const shown = files.map((file): Statement => ({ sql: ATTACH, params: [file, room, offset], sure: true }));
-  const parts = threadParts(entry).map(({ user, read }): Statement => ({
-    sql: JOIN_THREAD,
-    params: [user, room, thread?.root ?? 0, read],
-  }));
   const replied: Statement[] = thread && change ? [{ sql: REPLIED, params: [room, change.offset, seq] }] : [];
   return [
     insert,
     ...marks,
     ...named,
     ...shown,
-    ...parts,
+    ...ownOf(room, entry).map(ownStatement),
     ...replied,
     ...(change ? changing(room, offset, change) : []),
   ];
+}
+
+function ownStatement(own: Own): Statement {
+  const { user, room } = own;
+  if (own.of === "hidden") return { sql: HIDE, params: [user, room, own.seq] };
+  return { sql: own.begins ? JOIN_THREAD : READ_THREAD, params: [user, room, own.root, own.read] };
 }
 
 function changing(room: string, offset: number, change: MessageChange): Statement[] {
@@ -397,4 +424,11 @@ function changing(room: string, offset: number, change: MessageChange): Statemen
     unit.push(...mentions.map((user): Statement => ({ sql: MENTION_IN, params: [room, target, user] })));
   }
   return unit;
+}
+
+function markStatement(mark: Mark): Statement {
+  const { room, user, read = 0, delivered = 0, private: alone = 0, own, joined = 0, unread } = mark;
+  if (own !== undefined) return { sql: MARK_OWN, params: [room, user, read, own, joined], sure: true };
+  const { n, from, at } = unread ?? { n: 0, from: 0, at: 0 };
+  return { sql: MARK, params: [room, user, read, delivered, alone, n, from, at], sure: true };
 }

@@ -1,5 +1,6 @@
 import type { LogHead } from "../core/contract";
 import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
+import type { Mark } from "./marks";
 import { memberOf } from "./member-entry";
 
 /** One line of a room's log as it is stored. The entry is the commit; everything else is derived from it. */
@@ -95,10 +96,23 @@ export interface Window {
   visibleFrom: number;
 }
 
+/** How far a member is, as others see it. */
 export interface Marks {
   user: string;
   read: number;
   delivered: number;
+  /** Offset of his last joining; 0 for who came before that was kept. */
+  joined: number;
+}
+
+/** The same as he sees it. */
+export interface OwnMarks {
+  read: number;
+  delivered: number;
+  /** Read, for himself alone. */
+  private: number;
+  /** Seq from which on messages count as unread again; 0: none do. */
+  again: number;
 }
 
 /**
@@ -109,7 +123,7 @@ export interface MessageStore {
   /** Changes only when the store is restored from a backup. */
   readonly epoch: string;
   /**
-   * Stores entries in order, durable when it resolves, and then also what they change: messages, reactions, read marks.
+   * Stores entries in order, durable when it resolves, and then also what they change: messages, reactions, marks.
    * An entry once stored is never lost; what it changes is made good by whoever takes the room over, or a second later.
    */
   append(room: string, entries: readonly Entry[]): Promise<AppendResult>;
@@ -139,24 +153,26 @@ export interface MessageStore {
   threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage>;
   /** How far a user has read a thread; null if he has no part in it. */
   threadMark(room: string, user: string, root: number): Promise<number | null>;
-  /** Moves that forward. Resolves to whether it moved. */
-  markThread(room: string, user: string, root: number, read: number): Promise<boolean>;
-  /** Takes a message out of one user's sight. Resolves to whether it was in it. */
-  hide(room: string, user: string, seq: number): Promise<boolean>;
   /** Of the messages from one seq to another, those that a user has hidden. */
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]>;
+  /** Messages by their numbers, as JSON texts by room; of each room one. Unknown ones are left out. */
+  messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>>;
   /** Message JSON texts, oldest first. */
   window(room: string, window: Window): Promise<{ seq: number; data: string }[]>;
   /** A page counted from the newest (skip 0), oldest first, and how many there are. */
   page(room: string, skip: number, limit: number, visibleFrom: number): Promise<{ items: string[]; total: number }>;
   /** Whether a message that is not deleted, above the room's offset, has the file. */
   shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean>;
-  /** Moves marks forward, never back. Resolves to whether one moved. */
-  mark(room: string, user: string, marks: { read?: number; delivered?: number }): Promise<boolean>;
-  marks(room: string): Promise<Marks[]>;
+  /** Moves marks forward that no entry moves. */
+  advance(marks: readonly Mark[]): Promise<void>;
+  /** Of everybody who ever was in the room, or of some of them. */
+  marks(room: string, users?: readonly string[]): Promise<Marks[]>;
   /** How far one user is in a room. */
-  markOf(room: string, user: string): Promise<Omit<Marks, "user">>;
-  /** Of each room: last seq, the user's read mark, and messages after it that are neither his nor deleted, or name him. */
+  markOf(room: string, user: string): Promise<OwnMarks>;
+  /**
+   * Of each room: last seq, how far the user has read, and messages after that, or from where he has marked them unread, that
+   * are neither his nor deleted, or name him.
+   */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
   /**
    * Takes the entries below an offset out of the log, from its front; the last one always stays, so that no number is given
@@ -180,7 +196,10 @@ export interface UnreadRow {
   unread: number;
   mentions: number;
   lastSeq: number;
+  /** The further of his two read marks. */
   readSeq: number;
+  /** Where what he marked as unread begins. */
+  unreadFrom?: number;
 }
 
 /** What a change shows of a message that has left the log: an object like every other, and nothing in it. */
@@ -207,29 +226,4 @@ export function withinBytes(events: readonly RoomEvent[], maxBytes: number): Roo
 export interface ReadMark {
   user: string;
   read: number;
-}
-
-/** One's own message and one's joining move the read mark; of a batch, the last such entry of each user is enough. */
-export function readMarks(entries: readonly Entry[]): Map<Entry, ReadMark> {
-  const last = new Map<string, Entry>();
-  for (const entry of entries) {
-    // Who replies in a thread need not have seen what is new in the room.
-    const user = entry.kind === "message" && !entry.thread ? entry.sender : joined(entry);
-    if (user !== undefined) last.set(user, entry);
-  }
-  return new Map([...last].map(([user, entry]) => [entry, { user, read: entry.seq }]));
-}
-
-/** Who has part in a thread by a reply, and how far he has read it by that: who wrote it, who began it, who is named. */
-export function threadParts({ thread, sender, seq, mentions = [] }: Entry): ReadMark[] {
-  if (!thread) return [];
-  const others = new Set([thread.starter, ...mentions]);
-  others.delete(sender);
-  others.delete(EVERYBODY);
-  return [{ user: sender, read: seq }, ...[...others].map(user => ({ user, read: 0 }))];
-}
-
-function joined({ kind, data }: Entry): string | undefined {
-  const member = kind === "member" && data !== null ? memberOf(data) : undefined;
-  return member?.change === "join" ? member.user : undefined;
 }

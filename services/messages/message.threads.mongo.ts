@@ -2,7 +2,8 @@ import type { AnyBulkWriteOperation, Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
 import { entryId, idsAfter } from "./message.entries.mongo";
-import { threadParts, type Entry } from "./message.store";
+import type { Entry } from "./message.store";
+import { ownOf, type Own } from "./threads";
 
 /** What one user has of one message of a room: the part he has in its thread, or that it is out of his sight. */
 interface OwnDocument {
@@ -28,22 +29,12 @@ export class MongoThreads {
       await this.connection.prepare((db, options) => db.command({ createIndexes: collection, indexes }, options));
   }
 
-  /** Parts that these replies give; repeated or late it changes nothing. */
+  /** What these entries give users; repeated or late it changes nothing. */
   async advance(room: string, entries: readonly Entry[]): Promise<void> {
-    const parts = entries.flatMap(entry =>
-      threadParts(entry).map(part => ({ ...part, root: entry.thread?.root ?? 0 })),
-    );
-    if (parts.length === 0) return;
-    const operations = parts.map(({ user, read, root }): AnyBulkWriteOperation<OwnDocument> => ({
-      updateOne: {
-        filter: { _id: ownId(user, room, root) },
-        update: { $max: { read }, $setOnInsert: { room, seq: root } },
-        upsert: true,
-      },
-    }));
-    await upserted(async () => {
-      await this.connection.write(db => own(db, THREADS).bulkWrite(operations, { ordered: false }));
-    });
+    const all = entries.flatMap(entry => ownOf(room, entry));
+    const parts = all.flatMap(one => (one.of === "thread" ? [partOf(one)] : []));
+    const hidden = all.flatMap(one => (one.of === "hidden" ? [hiddenOf(one)] : []));
+    await Promise.all([this.write(THREADS, parts), this.write(HIDDEN, hidden)]);
   }
 
   /** Of the threads that began with these messages, how far the user has read those he has part in. */
@@ -55,24 +46,6 @@ export class MongoThreads {
         .toArray(),
     );
     return new Map(found.map(({ seq, read = 0 }) => [seq, read]));
-  }
-
-  async mark(room: string, user: string, root: number, read: number): Promise<boolean> {
-    const result = await this.connection.write(db =>
-      own(db, THREADS).updateOne({ _id: ownId(user, room, root), read: { $lt: read } }, { $set: { read } }),
-    );
-    return result.modifiedCount > 0;
-  }
-
-  async hide(room: string, user: string, seq: number): Promise<boolean> {
-    let hidden = false;
-    await upserted(async () => {
-      const { upsertedCount } = await this.connection.write(db =>
-        own(db, HIDDEN).updateOne({ _id: ownId(user, room, seq) }, { $setOnInsert: { room, seq } }, { upsert: true }),
-      );
-      hidden = upsertedCount > 0;
-    });
-    return hidden;
   }
 
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
@@ -103,7 +76,33 @@ export class MongoThreads {
     for (const collection of [THREADS, HIDDEN])
       await this.connection.write(db => own(db, collection).deleteMany({ room, seq: { $lte: upTo } }));
   }
+
+  private async write(collection: string, operations: AnyBulkWriteOperation<OwnDocument>[]): Promise<void> {
+    if (operations.length === 0) return;
+    await upserted(async () => {
+      await this.connection.write(db => own(db, collection).bulkWrite(operations, { ordered: true }));
+    });
+  }
 }
+
+/** Who has no part in a thread gets none by reading it. */
+const partOf = ({
+  user,
+  room,
+  root,
+  read,
+  begins,
+}: Extract<Own, { of: "thread" }>): AnyBulkWriteOperation<OwnDocument> => ({
+  updateOne: {
+    filter: { _id: ownId(user, room, root) },
+    update: { $max: { read }, ...(begins && { $setOnInsert: { room, seq: root } }) },
+    upsert: begins,
+  },
+});
+
+const hiddenOf = ({ user, room, seq }: Extract<Own, { of: "hidden" }>): AnyBulkWriteOperation<OwnDocument> => ({
+  updateOne: { filter: { _id: ownId(user, room, seq) }, update: { $setOnInsert: { room, seq } }, upsert: true },
+});
 
 const ownId = (user: string, room: string, seq: number): string => entryId(`${user}:${room}`, seq);
 

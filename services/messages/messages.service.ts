@@ -2,7 +2,7 @@ import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "mole
 import { metricsOf, type RookeryMetrics } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { RoomWriters } from "../../mixins/writers";
-import { call, type ActionsOf, type Caller, type Meta, type ParamsOf } from "../core/contract";
+import { call, type ActionsOf, type Caller } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
@@ -13,8 +13,11 @@ import { CallOrder } from "./call-order";
 import { EVERYBODY, type MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
-import { Messages, type Rooms } from "./messages";
+import type { Rooms } from "./access";
+import { Messages } from "./messages";
 import { inspect } from "./operators";
+import { openRoom, roomList } from "./overview";
+import { Reading } from "./reading";
 import { RoomLog } from "./room-log";
 import { FeedTrimmer, MarkNotes } from "./user-feed";
 import { WriteTrace } from "./write-trace";
@@ -30,9 +33,8 @@ interface MessagesService extends Service {
   unwatch: (() => void) | undefined;
   trace: WriteTrace;
   messages: Messages;
+  reading: Reading;
 }
-
-type Mark = Context<ParamsOf<"messages.read">, Meta>;
 
 const seq = rules.whole(0);
 const optionalSeq = { ...seq, optional: true } as const;
@@ -87,7 +89,7 @@ const actions = {
     visibility: "public",
     params: { room: rules.id, users: { type: "array", max: 1_000, items: rules.id } },
     async handler(this: MessagesService, ctx) {
-      await this.messages.start(ctx.params.room, ctx.params.users);
+      await this.reading.start(ctx.params.room, ctx.params.users);
       return null;
     },
   },
@@ -264,25 +266,51 @@ const actions = {
   read: {
     auth: "user",
     visibility: "published",
-    params: { id: rules.id, seq },
-    handler(this: MessagesService, ctx) {
-      return mark(this.messages, ctx, "read");
+    params: { id: rules.id, seq, private: "boolean|optional" },
+    async handler(this: MessagesService, ctx) {
+      const { id, seq: upTo, private: alone } = ctx.params;
+      reachable(ctx);
+      await this.reading.read(roomsOf(ctx), callerOf(ctx.meta).id, id, upTo, alone);
+      return null;
+    },
+  },
+  readAll: {
+    auth: "user",
+    visibility: "published",
+    params: { private: "boolean|optional" },
+    async handler(this: MessagesService, ctx) {
+      reachable(ctx);
+      await this.reading.readAll(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.private);
+      return null;
+    },
+  },
+  markUnread: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, seq: rules.whole(1) },
+    async handler(this: MessagesService, ctx) {
+      reachable(ctx);
+      await this.reading.unreadFrom(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, ctx.params.seq);
+      return null;
     },
   },
   delivered: {
     auth: "user",
     visibility: "published",
     params: { id: rules.id, seq },
-    handler(this: MessagesService, ctx) {
-      return mark(this.messages, ctx, "delivered");
+    async handler(this: MessagesService, ctx) {
+      reachable(ctx);
+      await this.reading.delivered(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, ctx.params.seq);
+      return null;
     },
   },
   receipts: {
     auth: "user",
     visibility: "published",
-    params: { id: rules.id },
+    params: { id: rules.id, ...rules.paging },
     handler(this: MessagesService, ctx) {
-      return this.messages.receipts(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id);
+      const { id, ...paging } = ctx.params;
+      return this.messages.receipts(roomsOf(ctx), callerOf(ctx.meta).id, id, paging);
     },
   },
   unread: {
@@ -290,7 +318,26 @@ const actions = {
     visibility: "published",
     params: {},
     handler(this: MessagesService, ctx) {
-      return this.messages.unread(roomsOf(ctx), callerOf(ctx.meta).id);
+      return this.reading.unread(roomsOf(ctx), callerOf(ctx.meta).id);
+    },
+  },
+  overview: {
+    auth: "user",
+    visibility: "published",
+    params: rules.paging,
+    handler(this: MessagesService, ctx) {
+      const { limits } = platformOf(this.broker);
+      return roomList(this.store, roomsOf(ctx), callerOf(ctx.meta).id, ctx.params, limits);
+    },
+  },
+  open: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id, around: optionalSeq, limit: { ...rules.whole(1), optional: true } },
+    handler(this: MessagesService, ctx) {
+      const { id, ...query } = ctx.params;
+      const { limits } = platformOf(this.broker);
+      return openRoom(this.store, roomsOf(ctx), callerOf(ctx.meta).id, id, query, limits);
     },
   },
 } satisfies ActionsOf<"messages">;
@@ -341,7 +388,8 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     this.trimmer = new FeedTrimmer(this.store, error =>
       this.logger.warn("a feed stays longer than it need be", { error: String(error) }),
     );
-    this.messages = new Messages(this.store, this.writers, this.notes, bus, limits);
+    this.messages = new Messages(this.store, this.writers, limits);
+    this.reading = new Reading(this.store, this.notes, bus, limits);
   },
 
   async stopped(this: MessagesService) {
@@ -382,11 +430,12 @@ function roomsOf(via: Caller): Rooms {
     access: async (user, room) => (await call(via, "rooms.access", { user, rooms: [room] }))[0],
     memberIds: room => call(via, "rooms.memberIds", { room }),
     memberships: user => call(via, "rooms.memberships", { user }),
+    view: (user, room, members) => call(via, "rooms.view", { user, room, members }),
+    shown: (user, rooms) => call(via, "rooms.shown", { user, rooms }),
   };
 }
 
-async function mark(messages: Messages, ctx: Mark, type: "read" | "delivered"): Promise<null> {
+/** Throws UNAVAILABLE while nobody could be told of what is written. */
+function reachable(ctx: Context): void {
   if (platformOf(ctx.broker).link?.up === false) throw new RookeryError("UNAVAILABLE");
-  await messages.mark(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, type, ctx.params.seq);
-  return null;
 }

@@ -4,20 +4,12 @@ import { newId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import type { HistoryWindow, Identity, Message, MessageVersion, Page, Thread, UserNote } from "../core/model";
 import { runsRoom } from "../core/permissions";
-import type { RoomBus } from "../core/room-bus";
 import { pageOf } from "../core/rules";
+import { readable, type Rooms } from "./access";
 import { readHistory, repliesWindow, type HistoryQuery, type ReplyQuery } from "./history";
 import type { MessageStore, StoredMessage } from "./message.store";
-import { receiptsOf } from "./receipts";
+import { countsOf, receiptsOf } from "./receipts";
 import type { RoomLog } from "./room-log";
-import type { MarkKind, MarkNotes } from "./user-feed";
-
-/** The owner of rooms, asked on behalf of one request. */
-export interface Rooms {
-  access(user: string, room: string): Promise<RoomAccess | undefined>;
-  memberIds(room: string): Promise<string[]>;
-  memberships(user: string): Promise<ReturnsOf<"rooms.memberships">>;
-}
 
 /** Earlier versions shown of a message. */
 const VERSIONS = 100;
@@ -27,8 +19,6 @@ export class Messages {
   constructor(
     private readonly store: MessageStore,
     private readonly log: Pick<RoomLog, "append">,
-    private readonly notes: MarkNotes,
-    private readonly bus: RoomBus,
     private readonly limits: Limits,
   ) {}
 
@@ -93,7 +83,7 @@ export class Messages {
     return { items: shown, page, pageSize, total };
   }
 
-  /** Moves the user's read mark in a thread; who has no part in it has none. The note in his feed comes first, as for rooms. */
+  /** Moves the user's read mark in a thread by the note of it in his feed; who has no part in it has none. */
   async readThread(rooms: Rooms, user: string, id: string, upTo: number): Promise<void> {
     const { message, access } = await this.visible(rooms, user, id);
     if (access.role === null) throw new RookeryError("FORBIDDEN", "Join first.");
@@ -101,47 +91,23 @@ export class Messages {
     const seq = Math.min(upTo, parse(message.data).thread?.lastSeq ?? 0);
     const known = await this.store.threadMark(room, user, root);
     if (known === null || known >= seq) return;
-    await this.note(user, newId(), { kind: "thread", data: { roomId: room, threadId: id, seq } });
-    await this.store.markThread(room, user, root, seq).catch(unknown);
+    await this.note(user, newId(), { kind: "thread", data: { roomId: room, threadId: id, root, seq } });
   }
 
-  /** Takes a message out of the user's sight. The note has the message's id for its own, so that a repeat writes no other. */
+  /** Takes a message out of the user's sight. The note has an id made of the message's, so that a repeat writes no other. */
   async hide(rooms: Rooms, user: string, id: string): Promise<void> {
     const { room, seq } = (await this.visible(rooms, user, id, true)).message;
     await this.note(user, `hide-${id}`, { kind: "hide", data: { roomId: room, messageId: id, seq } });
-    await this.store.hide(room, user, seq).catch(unknown);
   }
 
-  async receipts(rooms: Rooms, user: string, id: string): Promise<ReturnsOf<"messages.receipts">> {
-    const { room, seq, sender } = (await this.visible(rooms, user, id)).message;
+  async receipts(rooms: Rooms, user: string, id: string, paging: Paging): Promise<ReturnsOf<"messages.receipts">> {
+    const { room, ...message } = (await this.visible(rooms, user, id)).message;
     const [members, marks] = await Promise.all([rooms.memberIds(room), this.store.marks(room)]);
-    return { items: receiptsOf({ seq, senderId: sender }, members, marks) };
-  }
-
-  /**
-   * Moves one mark of the user, never beyond the head, and shows it to those who look at the room, unless that is large. The note in his own feed
-   * comes first: whoever dies between the two leaves a mark that is asked for again, never one his devices were not told of.
-   */
-  async mark(rooms: Rooms, user: string, room: string, type: MarkKind, upTo: number): Promise<void> {
-    const { role, large } = await readable(rooms, user, room);
-    if (role === null) throw new RookeryError("FORBIDDEN", "Join first.");
-    const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
-    if ((await this.store.markOf(room, user))[type] >= seq) return;
-    await this.notes.write(user, type, room, seq);
-    const marks = type === "read" ? { read: seq, delivered: seq } : { delivered: seq };
-    const moved = await this.store.mark(room, user, marks).catch(unknown);
-    if (moved && !large) this.bus.publish({ type: "signal", room, signal: { type, user, seq } });
-  }
-
-  /** Moves the read marks of newcomers to the head. May be repeated: what comes meanwhile they have read then, too. */
-  async start(room: string, users: readonly string[]): Promise<void> {
-    const seq = (await this.store.heads([room])).get(room)?.seq ?? 0;
-    await Promise.all(users.map(user => this.store.mark(room, user, { read: seq, delivered: seq })));
-  }
-
-  async unread(rooms: Rooms, user: string): Promise<ReturnsOf<"messages.unread">> {
-    const rows = await this.store.unread(user, await rooms.memberships(user));
-    return { items: rows.map(({ room, ...row }) => ({ roomId: room, ...row })) };
+    const all = receiptsOf(message, members, marks);
+    // Most rooms have no more members than a page has lines: nothing said, all of them are shown.
+    const { page, pageSize } = pageOf({ pageSize: this.limits.page, ...paging }, this.limits);
+    const items = all.slice((page - 1) * pageSize, page * pageSize);
+    return { items, page, pageSize, total: all.length, counts: countsOf(all) };
   }
 
   /** A message the user may see. One in a room he may not read does not exist, whatever the reason. */
@@ -173,18 +139,6 @@ export class Messages {
     const [answer] = await this.log.append([{ room: user, entry: { op: "user", changeId, note } }]);
     if (!answer?.ok) throw new RookeryError(answer?.error.code === "UNAVAILABLE" ? "UNAVAILABLE" : "UNKNOWN_OUTCOME");
   }
-}
-
-/** His devices were told: it is not surely undone. */
-const unknown = (): never => {
-  throw new RookeryError("UNKNOWN_OUTCOME");
-};
-
-/** What the user may read, else the refusal that the owner of the room gives. */
-async function readable(rooms: Rooms, user: string, room: string): Promise<RoomAccess> {
-  const access = await rooms.access(user, room);
-  if (!access || access.denied) throw new RookeryError(access?.denied ?? "NOT_FOUND");
-  return access;
 }
 
 const parse = (data: string): Message => JSON.parse(data) as Message;

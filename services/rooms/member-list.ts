@@ -48,13 +48,13 @@ export function readMembers(
     throw new RookeryError("INVALID", "Give page and pageSize, or afterUser, prefix and limit.");
   if (afterUser !== undefined && prefix !== undefined)
     throw new RookeryError("INVALID", "Give one of afterUser and prefix.");
-  if (!ranged) return page(members, room, pageOf(query, limits), people.names);
+  if (!ranged) return memberPage(members, room, pageOf(query, limits), people.names);
   const limit = Math.min(query.limit ?? limits.pageDefault, limits.page);
   if (prefix !== undefined) return withPrefix(members, room, prefix, limit, limits, people);
   return range(members, room, afterUser ?? "", limit, people.names);
 }
 
-async function page(
+export async function memberPage(
   members: Documents<StoredMember>,
   { id }: StoredRoom,
   { page: number, pageSize }: Required<Paging>,

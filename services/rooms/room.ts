@@ -2,7 +2,7 @@ import type { CollectionSpec, Documents } from "../../mixins/documents";
 import type { Stage } from "../../mixins/staged-changes";
 import type { RoomAccess, RoomRules } from "../core/contract";
 import type { Limits } from "../core/limits";
-import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel } from "../core/model";
+import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel, ShownConversation } from "../core/model";
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
 
@@ -134,4 +134,10 @@ export function toSharedChannel(room: StoredRoom): SharedChannel {
 export function toConversation(room: StoredRoom, members: string[]): Conversation {
   const { id, kind, name, createdBy, createdAt } = room;
   return { id, type: kind === "direct" ? "direct" : "group", name, members, createdBy, createdAt };
+}
+
+/** The same in lists: without members where they are not given. */
+export function toShownConversation(room: StoredRoom, members: string[] | undefined): ShownConversation {
+  const { members: _all, ...shown } = toConversation(room, []);
+  return { ...shown, ...(members && { members }), memberCount: room.memberCount };
 }

@@ -210,6 +210,23 @@ const actions = {
       return this.rooms.memberships(ctx.params.user);
     },
   },
+  view: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id, room: rules.id, members: "number|integer|min:1" },
+    handler(this: RoomsService, ctx) {
+      const { user, room, members } = ctx.params;
+      return this.rooms.view(user, room, members, namesOf(ctx));
+    },
+  },
+  shown: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id, rooms: { type: "array", max: 500, items: "string" } },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.shownTo(ctx.params.user, ctx.params.rooms);
+    },
+  },
   memberIds: {
     auth: "internal",
     visibility: "public",

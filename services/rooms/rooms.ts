@@ -1,17 +1,17 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
 import { emptyStage } from "../../mixins/staged-changes";
 import { timestamp, type Clock } from "../core/clock";
-import type { Paging, RoomAccess, RoomFacts, RoomRules } from "../core/contract";
+import type { Membership, Paging, ReturnsOf, RoomAccess, RoomFacts, RoomRules } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
-import type { Channel, Conversation, Identity, Member, MemberRange, Page, RoomMode } from "../core/model";
+import type { Channel, Conversation, Identity, Member, MemberRange, Page, RoomMode, ShownRoom } from "../core/model";
 import { runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import { takingOut, type Crossing } from "./crossings";
-import { named, readMembers, type MemberQuery, type Names, type People } from "./member-list";
+import { memberPage, named, readMembers, type MemberQuery, type Names, type People } from "./member-list";
 import {
   accessOf,
   decidedBy,
@@ -23,6 +23,7 @@ import {
   rulesOf,
   toChannel,
   toConversation,
+  toShownConversation,
   type RoomChange,
   type StoredMember,
   type StoredRoom,
@@ -44,6 +45,8 @@ export interface RoomEdit {
 
 /** Members whom operators are shown by name. */
 const SHOWN_MEMBERS = 20;
+/** Members up to which a group in a list is shown with them. */
+const LISTED_MEMBERS = 100;
 
 /** Rooms and who is in them. Every method decides by the records, deny by default. */
 export class Rooms {
@@ -211,14 +214,8 @@ export class Rooms {
     const where = { user, state: "member", kind: { $in: ["direct", "group"] } } as const;
     const mine = await this.living(await this.members.find({ where, sort: ["joinedAt", "id"] }));
     const rooms = mine.slice((page - 1) * pageSize, page * pageSize).map(({ room }) => room);
-    const ids = rooms.map(({ id }) => id);
-    const all = await this.members.find({
-      where: { room: { $in: ids }, state: "member" },
-      sort: ["joinedAt", "id"],
-    });
-    const membersOf = new Map(rooms.map(({ id }) => [id, [] as string[]]));
-    for (const member of all) membersOf.get(member.room)?.push(member.user);
-    const items = rooms.map(room => toConversation(room, membersOf.get(room.id) ?? []));
+    const peopleIn = await this.peopleIn(rooms.map(({ id }) => id));
+    const items = rooms.map(room => toConversation(room, peopleIn.get(room.id) ?? []));
     return { items, page, pageSize, total: mine.length };
   }
 
@@ -254,9 +251,31 @@ export class Rooms {
     }
   }
 
-  async memberships(user: string): Promise<{ room: string; visibleFrom: number }[]> {
+  async memberships(user: string): Promise<Membership[]> {
     const mine = await this.living(await this.members.find({ where: { user, state: "member" } }));
-    return mine.map(({ room, member }) => ({ room: room.id, visibleFrom: member.visibleFrom }));
+    return mine.map(({ room, member: { visibleFrom, joinedAt } }) => {
+      return { room: room.id, visibleFrom, joinedAt, ...(isLarge(room, this.limits) && { large: true }) };
+    });
+  }
+
+  /** All that the log holds by now is in what is read: what was decided before is carried out first. */
+  async view(user: string, id: string, members: number, names: Names): Promise<ReturnsOf<"rooms.view">> {
+    let seen = await this.visible(user, id);
+    if (seen.room.pending.length > 0) {
+      await this.changes.settled(id);
+      seen = await this.visible(user, id);
+    }
+    const [[room], list] = await Promise.all([
+      this.listed([seen]),
+      memberPage(this.members, seen.room, pageOf({ pageSize: members }, this.limits), names),
+    ]);
+    return { room: room as ShownRoom, access: accessOf(id, seen.room, seen.member ?? undefined), members: list };
+  }
+
+  /** Of these rooms those that the user is in, in the order asked. */
+  async shownTo(user: string, ids: readonly string[]): Promise<ShownRoom[]> {
+    const members = await this.members.getMany(ids.map(id => memberId(id, user)));
+    return this.listed(await this.living(members.filter(({ state }) => state === "member")));
   }
 
   async rules(id: string): Promise<RoomRules | null> {
@@ -326,6 +345,26 @@ export class Rooms {
       const verdict = await judge(seen);
       return verdict && { ...verdict, changes: decidedBy(user, verdict.changes) };
     });
+  }
+
+  private async listed(sights: readonly Sight[]): Promise<ShownRoom[]> {
+    const small = sights.filter(({ room }) => room.kind !== "channel" && room.memberCount <= LISTED_MEMBERS);
+    const peopleIn = await this.peopleIn(small.map(({ room }) => room.id));
+    return sights.map(({ room, member }) =>
+      room.kind === "channel"
+        ? toChannel(room, member?.role ?? null)
+        : toShownConversation(room, peopleIn.get(room.id)),
+    );
+  }
+
+  /** Who is in rooms, longest-standing first. */
+  private async peopleIn(ids: readonly string[]): Promise<Map<string, string[]>> {
+    const people = new Map(ids.map(id => [id, [] as string[]]));
+    if (ids.length === 0) return people;
+    const where = { room: { $in: [...ids] }, state: "member" } as const;
+    for (const { room, user } of await this.members.find({ where, sort: ["joinedAt", "id"] }))
+      people.get(room)?.push(user);
+    return people;
   }
 
   private async member(room: string, user: string): Promise<StoredMember | null> {

@@ -10,6 +10,7 @@ import { answer, encode, errorAnswer, sentFrame, type ClientFrame, type FrameOf 
 import type { RoomBus } from "../core/room-bus";
 import type { Connection } from "./connection";
 import type { Hub } from "./hub";
+import { JoinedMarks, type MarkFrame } from "./joined-marks";
 import { Subscriptions } from "./subscriptions";
 import { TYPING } from "./typists";
 import type { Watchers } from "./watchers";
@@ -18,7 +19,7 @@ import type { Watchers } from "./watchers";
 export interface Services {
   epoch: () => string | Promise<string>;
   history(user: Identity, room: string, query: object): Promise<HistoryWindow>;
-  mark(user: Identity, type: "read" | "delivered", room: string, seq: number): Promise<void>;
+  mark(user: Identity, mark: MarkFrame): Promise<void>;
   access(user: Identity, room: string): Promise<RoomAccess>;
   call(user: Identity, method: MethodName, params: object): Promise<unknown>;
 }
@@ -58,9 +59,11 @@ export class Commands {
   private readonly typing = new Map<string, number>();
 
   private readonly subscriptions: Subscriptions;
+  private readonly marks: JoinedMarks;
 
   constructor(private readonly with_: CommandDependencies) {
     const { hub, services, limits, clock, publicLimits } = with_;
+    this.marks = new JoinedMarks((user, mark) => services.mark(user, mark));
     this.subscriptions = new Subscriptions({ hub, epoch: services.epoch, limits, clock, publicLimits });
   }
 
@@ -99,7 +102,7 @@ export class Commands {
       case "read":
       case "delivered":
         return this.later(connection, i, async () => {
-          await this.with_.services.mark(identity, frame.t, frame.room, frame.seq);
+          await this.marks.add(identity, frame);
           this.done(connection, i);
         });
       case "typing":

@@ -369,8 +369,10 @@ function servicesOf(service: GatewayService, heads: HeadReader): Services {
     epoch: () => heads.epoch(),
     history: async (user, room, query) =>
       (await call(via, "messages.history", { ...query, id: room }, as(user))) as HistoryWindow,
-    async mark(user, type, room, seq) {
-      await call(via, `messages.${type}`, { id: room, seq }, as(user));
+    async mark(user, mark) {
+      const { room: id, seq } = mark;
+      if (mark.t === "delivered") await call(via, "messages.delivered", { id, seq }, as(user));
+      else await call(via, "messages.read", { id, seq, ...(mark.private && { private: true }) }, as(user));
     },
     async access(user, room) {
       const [access] = await call(via, "rooms.access", { user: user.id, rooms: [room] });

@@ -1,3 +1,4 @@
+import { marksOf } from "../../../services/messages/marks";
 import { MongoMarks } from "../../../services/messages/message.marks.mongo";
 import type { Bug } from "../bug";
 import { wrapEmbeddedStore, wrapStore } from "../seams";
@@ -12,28 +13,27 @@ export const receiptOverwritten: Bug = {
   faults: [],
   rules: ["H11"],
   plant() {
-    wrapEmbeddedStore((_store, database) => ({
-      async mark(room, user, { read, delivered }) {
-        await database.write([[{ sql: OVERWRITE, params: [room, user, read ?? null, delivered ?? null] }]]);
-        return true;
+    wrapEmbeddedStore((store, database) => ({
+      async append(room, entries) {
+        const result = await store.append(room, entries);
+        const notes = entries.slice(0, result.stored).filter(({ kind }) => kind === "user");
+        for (const { room: of, user, read, delivered } of [...marksOf(room, notes).values()].flat())
+          await database.write([[{ sql: OVERWRITE, params: [of, user, read ?? null, delivered ?? null] }]]);
+        return result;
       },
     }));
     // Nor is looked at what it was before.
-    wrapStore(() => ({ markOf: async () => ({ read: 0, delivered: 0 }) }));
-    MongoMarks.prototype.move = async function (this: MongoMarks, { room, user, read, delivered }) {
-      // 0: nothing was said of it.
-      const said = { ...(read > 0 && { read }), ...(delivered > 0 && { delivered }) };
-      const unsaid = { ...(read === 0 && { read }), ...(delivered === 0 && { delivered }) };
-      await this["connection"].write(db =>
-        db
-          .collection<{ _id: string }>("marks")
-          .updateOne(
-            { _id: `${room}:${user}` },
-            { $set: said, $setOnInsert: { room, user, ...unsaid } },
-            { upsert: true },
-          ),
-      );
-      return true;
+    wrapStore(() => ({ markOf: async () => ({ read: 0, delivered: 0, private: 0, again: 0 }) }));
+    const { advance } = MongoMarks.prototype;
+    MongoMarks.prototype.advance = async function (this: MongoMarks, marks) {
+      await advance.call(this, marks);
+      for (const { room, user, read, delivered, own } of marks) {
+        if (own !== undefined) continue;
+        const said = { ...(read !== undefined && { read }), ...(delivered !== undefined && { delivered }) };
+        await this["connection"].write(db =>
+          db.collection<{ _id: string }>("marks").updateOne({ _id: `${room}:${user}` }, { $set: { ...said, room } }),
+        );
+      }
     };
   },
 };

@@ -1,5 +1,7 @@
 import { newId } from "../../../services/core/ids";
-import type { Entry, MessageChange } from "../../../services/messages/message.store";
+import type { UserNote } from "../../../services/core/model";
+import type { Entry, MessageChange, MessageStore } from "../../../services/messages/message.store";
+import type { MarkNote } from "../../../services/messages/user-feed";
 
 type Given = Partial<Entry> & Pick<Entry, "offset" | "seq">;
 
@@ -24,3 +26,29 @@ export function changeEntry(
 /** Entries 1 to `count`, all of them messages. */
 export const messageEntries = (count: number, more: Partial<Entry> = {}): Entry[] =>
   Array.from({ length: count }, (_, n) => messageEntry({ offset: n + 1, seq: n + 1, batch: 1, ...more }));
+
+/** What is stored of a note in the feed of the user it is for. */
+export function noteEntry(n: number, note: UserNote): Entry {
+  const data = JSON.stringify(note);
+  return { offset: n, seq: 0, batch: n, kind: "user", id: null, sender: "rooms", clientId: newId(), hash: null, data };
+}
+
+/** Tells a user of his marks, as who moves them does. */
+export async function noted(store: MessageStore, user: string, ...notes: UserNote[]): Promise<void> {
+  const { offset } = (await store.takeOver(user)).head;
+  await store.append(
+    user,
+    notes.map((note, at) => noteEntry(offset + at + 1, note)),
+  );
+}
+
+export const readNote = (roomId: string, seq: number): MarkNote => ({ kind: "read", data: { roomId, seq } });
+export const readAloneNote = (roomId: string, seq: number): MarkNote => ({
+  kind: "read",
+  data: { roomId, seq, private: true },
+});
+export const deliveredNote = (roomId: string, seq: number): MarkNote => ({ kind: "delivered", data: { roomId, seq } });
+export const unreadNote = (roomId: string, seq: number, offset: number): MarkNote => ({
+  kind: "unread",
+  data: { roomId, seq, offset },
+});

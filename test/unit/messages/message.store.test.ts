@@ -1,11 +1,22 @@
 import { join } from "node:path";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
 import { newId } from "../../../services/core/ids";
+import type { UserNote } from "../../../services/core/model";
 import type { Entry, MessageStore } from "../../../services/messages/message.store";
 import { SqliteMessageStore } from "../../../services/messages/message.store.sqlite";
 import { afterFile } from "../../support/cleanup";
 import { temporaryFolder } from "../../support/temp";
-import { changeEntry, messageEntries, messageEntry } from "./entries";
+import {
+  changeEntry,
+  deliveredNote,
+  messageEntries,
+  messageEntry,
+  noted,
+  noteEntry,
+  readAloneNote,
+  readNote,
+  unreadNote,
+} from "./entries";
 import { once, stores } from "./stores";
 
 describe.each(stores)("the message store in %s", (_name, open) => {
@@ -153,22 +164,25 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     expect(await store.reactions(room, 1)).toEqual([]);
   });
 
-  it("moves marks forward only, and tells who moved one", async () => {
+  it("moves marks forward only, with the notes of them", async () => {
     const { store } = await opened();
-    const room = newId();
-    expect(await store.mark(room, "ann", { read: 5, delivered: 5 })).toBe(true);
-    expect(await store.mark(room, "ann", { read: 3 })).toBe(false);
-    expect(await store.mark(room, "ann", { delivered: 8 })).toBe(true);
-    expect(await store.mark(room, "ann", { delivered: 8 })).toBe(false);
-    await Promise.all(Array.from({ length: 60 }, (_, n) => store.mark(room, `user ${n % 20}`, { read: n + 1 })));
-    const marks = await store.marks(room);
-    expect(marks).toContainEqual({ user: "ann", read: 5, delivered: 8 });
-    expect(
-      marks
-        .filter(({ user }) => user !== "ann")
-        .map(({ read }) => read)
-        .sort((a, b) => a - b),
-    ).toEqual(Array.from({ length: 20 }, (_, n) => 41 + n));
+    const [room, user] = [newId(), newId()];
+    await noted(
+      store,
+      user,
+      readNote(room, 5),
+      readNote(room, 3),
+      deliveredNote(room, 8),
+      deliveredNote(room, 7),
+      readAloneNote(room, 6),
+    );
+    expect(await store.marks(room)).toEqual([{ user, read: 5, delivered: 8, joined: 0 }]);
+    expect(await store.markOf(room, user)).toEqual({ read: 5, delivered: 8, private: 6, again: 0 });
+    const rooms = Array.from({ length: 3 }, newId);
+    const marks = rooms.map((roomId, at) => ({ roomId, seq: at + 1 }));
+    await noted(store, user, { kind: "readAll", data: { marks } });
+    for (const [at, id] of rooms.entries())
+      expect(await store.marks(id, [user, newId()])).toEqual([{ user, read: at + 1, delivered: at + 1, joined: 0 }]);
     expect(await store.marks(newId())).toEqual([]);
   });
 
@@ -262,7 +276,7 @@ describe.each(stores)("the message store in %s", (_name, open) => {
       changeEntry("delete", { offset: 7, seq: 6 }, { offset: 5, data: "{}", deleted: true }),
       messageEntry({ offset: 8, seq: 7 }),
     ]);
-    await store.mark(busy, user, { read: 1 });
+    await noted(store, user, readNote(busy, 1));
     const rows = await store.unread(user, [
       { room: busy, visibleFrom: 0 },
       { room: empty, visibleFrom: 0 },
@@ -331,7 +345,7 @@ describe.each(stores)("the message store in %s", (_name, open) => {
         });
         expect(await store.append(room, rest)).toEqual({ stored: rest.length });
         const marks = await store.marks(room);
-        expect(marks).toEqual([{ user: "ann", read: 6, delivered: 6 }]);
+        expect(marks).toEqual([{ user: "ann", read: 6, delivered: 6, joined: 0 }]);
       },
     );
 
@@ -478,13 +492,14 @@ describe.each(stores)("the message store in %s", (_name, open) => {
       const room = newId();
       await store.append(room, messageEntries(7));
       await store.append(room, [changeEntry("edit", { offset: 8, seq: 7 }, { offset: 7, data: '{"text":"now"}' })]);
-      await store.mark(room, "bob", { read: 3, delivered: 5 });
+      const bob = newId();
+      await noted(store, bob, readNote(room, 3), deliveredNote(room, 5));
       await store.trim(room, 3);
       const again = await beside();
       expect(again.epoch).toBe(store.epoch);
       expect((await again.heads([room])).get(room)).toEqual({ offset: 8, seq: 7, floor: 3 });
       expect(texts(await again.window(room, { limit: 9, visibleFrom: 0 }))).toEqual([...numbered(3, 6), "now"]);
-      expect(await again.marks(room)).toContainEqual({ user: "bob", read: 3, delivered: 5 });
+      expect(await again.marks(room)).toContainEqual({ user: bob, read: 3, delivered: 5, joined: 0 });
       expect(await again.append(room, [messageEntry({ offset: 8, seq: 8 })])).toEqual({ stored: 0 });
     });
   });
@@ -494,33 +509,99 @@ describe.each(stores)("the message store in %s", (_name, open) => {
       const { store, beside } = await opened();
       const nodes = [store, await beside()];
       const room = newId();
+      const [ann, bob, cid] = [newId(), newId(), newId()];
       const values = Array.from({ length: 60 }, (_, n) => ((n * 37) % 60) + 1);
+      const tell = (value: number, user: string, n: number, note: UserNote) =>
+        nodes[value % 2]?.append(user, [noteEntry(n, note)]);
       // Also when the highest comes first, and each of its own.
-      for (const value of [...values].reverse())
-        await nodes[value % 2]?.mark(room, "bob", { read: value, delivered: 1 });
-      const pairs = values.map(value => ({ read: value, delivered: Math.max(1, 41 - value) }));
-      await Promise.all(pairs.toReversed().map(pair => store.mark(room, "cid", pair)));
+      for (const [at, value] of [...values].reverse().entries()) await tell(value, bob, at + 1, readNote(room, value));
+      await store.append(
+        cid,
+        values.flatMap((value, at) => [
+          noteEntry(2 * at + 1, deliveredNote(room, value)),
+          noteEntry(2 * at + 2, readNote(room, Math.max(1, 41 - value))),
+        ]),
+      );
       let highest = 0;
       let watching = true;
       const watch = (async () => {
         while (watching) {
-          const read = (await nodes[1]?.marks(room))?.find(({ user }) => user === "ann")?.read ?? 0;
-          expect(read).toBeGreaterThanOrEqual(highest);
-          highest = read;
+          const now = (await nodes[1]?.marks(room))?.find(({ user }) => user === ann)?.read ?? 0;
+          expect(now).toBeGreaterThanOrEqual(highest);
+          highest = now;
         }
       })();
-      await Promise.all(
-        values.map((value, n) => nodes[n % 2]?.mark(room, "ann", { read: value, delivered: 61 - value })),
-      );
+      await Promise.all(values.map((value, at) => tell(value, ann, at + 1, readNote(room, value))));
       watching = false;
       await watch;
       expect(await store.marks(room)).toEqual(
         expect.arrayContaining([
-          { user: "ann", read: 60, delivered: 60 },
-          { user: "bob", read: 60, delivered: 1 },
-          { user: "cid", read: 60, delivered: 40 },
+          { user: ann, read: 60, delivered: 60, joined: 0 },
+          { user: bob, read: 60, delivered: 60, joined: 0 },
+          { user: cid, read: 40, delivered: 60, joined: 0 },
         ]),
       );
+    });
+
+    it("what was marked as unread is what the last note says of it, in whatever order they are stored", async () => {
+      const { store, beside } = await opened();
+      const nodes = [store, await beside()];
+      const room = newId();
+      await store.append(room, messageEntries(20));
+      const notes = [
+        readNote(room, 9),
+        unreadNote(room, 4, 20),
+        readAloneNote(room, 2),
+        unreadNote(room, 7, 20),
+        deliveredNote(room, 20),
+      ];
+      const orders = Array.from({ length: 8 }, (_, turn) =>
+        notes.map((_, at) => (at * (turn < 4 ? 1 : 4) + turn) % notes.length),
+      );
+      for (const order of orders) {
+        const user = newId();
+        await Promise.all(
+          order.map((at, place) => nodes[place % 2]?.append(user, [noteEntry(at + 1, notes[at] as UserNote)])),
+        );
+        expect(await store.markOf(room, user)).toEqual({ read: 9, delivered: 20, private: 2, again: 7 });
+        await nodes[1]?.append(user, [noteEntry(6, readNote(room, 1))]);
+        expect(await store.markOf(room, user)).toMatchObject({ read: 9, again: 0 });
+      }
+    });
+
+    it("what counts as unread again leaves out one's own and the deleted, and ends with one's next message or joining", async () => {
+      const { store } = await opened();
+      const [room, user] = [newId(), newId()];
+      // Every third is his own; 2, 3 and 8 are deleted, of which 3 was his.
+      const entries = messageEntries(10, { sender: "bob", mentions: [user] });
+      for (const at of [2, 5, 8]) Object.assign(entries[at] as Entry, { sender: user, mentions: [] });
+      await store.append(room, entries);
+      for (const [n, target] of [2, 3, 8].entries())
+        await store.append(room, [
+          changeEntry("delete", { offset: 11 + n, seq: 10 }, { offset: target, data: "{}", deleted: true }),
+        ]);
+      const row = async (visibleFrom = 0) => (await store.unread(user, [{ room, visibleFrom }]))[0];
+      expect(await row()).toEqual({ room, unread: 1, mentions: 1, lastSeq: 10, readSeq: 9 });
+      await noted(store, user, unreadNote(room, 1, 13));
+      // 1, 4, 5, 7, 10
+      expect(await row()).toEqual({ room, unread: 5, mentions: 5, lastSeq: 10, readSeq: 9, unreadFrom: 1 });
+      expect(await row(4)).toEqual({ room, unread: 3, mentions: 3, lastSeq: 10, readSeq: 9, unreadFrom: 5 });
+      await noted(store, user, unreadNote(room, 10, 13));
+      expect(await row()).toEqual({ room, unread: 1, mentions: 1, lastSeq: 10, readSeq: 9 });
+      await noted(store, user, unreadNote(room, 7, 13), readAloneNote(room, 10));
+      expect(await row()).toEqual({ room, unread: 0, mentions: 0, lastSeq: 10, readSeq: 10 });
+      const joined = { kind: "member", id: null, data: JSON.stringify({ userId: user, change: "join" }) } as const;
+      const ends = [
+        messageEntry({ offset: 14, seq: 11, sender: user }),
+        { ...messageEntry({ offset: 15, seq: 11, sender: "rooms" }), ...joined },
+      ];
+      for (const [at, entry] of ends.entries()) {
+        await noted(store, user, unreadNote(room, 10, entry.offset - 1));
+        expect(await row()).toMatchObject({ unread: 1, unreadFrom: 10 });
+        await store.append(room, [entry]);
+        expect(await row()).toEqual({ room, unread: 0, mentions: 0, lastSeq: 11, readSeq: 11 });
+        expect((await store.marks(room, [user]))[0]).toMatchObject({ joined: at === 1 ? 15 : 0 });
+      }
     });
 
     it("unread is derived: from the marks, what is deleted and what is visible, and never counts one's own", async () => {
@@ -535,7 +616,7 @@ describe.each(stores)("the message store in %s", (_name, open) => {
           changeEntry("delete", { offset: 11 + n, seq: 10 }, { offset: target, data: "{}", deleted: true }),
         ]);
       expect([await unread(), await unread(4), await unread(8)]).toEqual([7, 4, 1]);
-      await store.mark(room, user, { read: 8 });
+      await noted(store, user, readNote(room, 8));
       expect([await unread(), await unread(4), await unread(9)]).toEqual([1, 1, 1]);
       await store.append(room, [messageEntry({ offset: 14, seq: 11, sender: user })]);
       expect(await unread()).toBe(0);

@@ -39,8 +39,6 @@ async function askAll(store: MessageStore, room: string): Promise<void> {
   for (const bounds of [{}, { before: 150 }, { after: 9 }]) await store.replies(room, 60, { ...bounds, limit: 5 });
   await store.threads(room, user, { skip: 1, limit: 5, visibleFrom: 3 });
   await store.threadMark(room, user, 60);
-  await store.markThread(room, user, 60, 190);
-  await store.hide(room, user, 70);
   await store.hiddenBy(user, room, 60, 90);
 }
 

@@ -2,6 +2,7 @@ import { newId } from "../../../services/core/ids";
 import type { Message } from "../../../services/core/model";
 import { MemoryRoomBus, type RoomHead } from "../../../services/core/room-bus";
 import { eventually } from "../../support/eventually";
+import { noted, readNote } from "./entries";
 import { codeOf, ground, message, person } from "./ground";
 import { faulty, once, stores } from "./stores";
 
@@ -359,7 +360,7 @@ describe.each(stores)("the room log in %s", (_name, open) => {
       expect(await unread()).toMatchObject({ unread: 2, mentions: 1, lastSeq: 2, readSeq: 0 });
       await op(ann, { op: "delete", id: first.id });
       expect(await unread()).toMatchObject({ unread: 1, mentions: 0 });
-      await store.mark(room, bob.id, { read: 2 });
+      await noted(store, bob.id, readNote(room, 2));
       expect(await unread()).toMatchObject({ unread: 0, mentions: 0, readSeq: 2 });
     });
   });

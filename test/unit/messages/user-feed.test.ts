@@ -2,12 +2,12 @@ import type { AppendAnswer, AppendRequest } from "../../../services/core/contrac
 import { publicError, RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import { LIMITS } from "../../../services/core/limits";
-import { MemoryRoomBus } from "../../../services/core/room-bus";
-import type { MessageStore } from "../../../services/messages/message.store";
-import { Messages } from "../../../services/messages/messages";
-import { FeedTrimmer, MarkNotes } from "../../../services/messages/user-feed";
+import { MemoryRoomBus, type RoomSignal } from "../../../services/core/room-bus";
+import type { Rooms } from "../../../services/messages/access";
+import { Reading } from "../../../services/messages/reading";
+import { FeedTrimmer, MarkNotes, type MarkNote } from "../../../services/messages/user-feed";
 import { eventually } from "../../support/eventually";
-import { messageEntries } from "./entries";
+import { deliveredNote, messageEntries, readAloneNote, readNote, unreadNote } from "./entries";
 import { ground } from "./ground";
 import { once, stores } from "./stores";
 
@@ -31,10 +31,10 @@ function marks() {
     await eventually(`append ${at}`, () => batches.length > at);
     const { requests, answer } = batches[at] as (typeof batches)[0];
     const written = requests.map(({ entry }) => {
-      if (entry.op !== "user" || entry.note.kind === "member") throw new Error("no mark");
+      if (entry.op !== "user") throw new Error("no note");
       return { ...entry.note, changeId: entry.changeId };
     });
-    return { answer, written, seqs: written.map(({ data }) => data.seq) };
+    return { answer, written, seqs: written.map(({ data }) => (data as Mark["data"]).seq) };
   };
   return { notes, batches, batch };
 }
@@ -42,10 +42,10 @@ function marks() {
 describe("notes of a user's marks", () => {
   it("one append is under way; what moves meanwhile goes together, of a room only the newest mark", async () => {
     const { notes, batches, batch } = marks();
-    const first = notes.write("ann", "read", "r", 1);
+    const first = notes.write("ann", readNote("r", 1));
     const one = await batch(0);
-    const later = [2, 3, 4].map(seq => notes.write("ann", "read", "r", seq));
-    const others = [notes.write("ann", "delivered", "r", 4), notes.write("ann", "read", "s", 9)];
+    const later = [2, 3, 4].map(seq => notes.write("ann", readNote("r", seq)));
+    const others = [notes.write("ann", deliveredNote("r", 4)), notes.write("ann", readNote("s", 9))];
     expect(batches).toHaveLength(1);
     one.answer(OK);
     await first;
@@ -63,10 +63,10 @@ describe("notes of a user's marks", () => {
   it("is answered only when the note, or a later one, is stored", async () => {
     const { notes, batch } = marks();
     let done = 0;
-    void notes.write("ann", "read", "r", 7).then(() => done++);
+    void notes.write("ann", readNote("r", 7)).then(() => done++);
     const one = await batch(0);
     // An older mark whose call came late says nothing new, but waits like the newer.
-    void notes.write("ann", "read", "r", 5).then(() => done++);
+    void notes.write("ann", readNote("r", 5)).then(() => done++);
     await new Promise(setImmediate);
     expect(done).toBe(0);
     one.answer(OK);
@@ -82,9 +82,9 @@ describe("notes of a user's marks", () => {
         [DOUBT, "UNKNOWN_OUTCOME"],
       ] as const
     ).entries()) {
-      const refused = notes.write("ann", "read", "r", 1);
+      const refused = notes.write("ann", readNote("r", 1));
       const one = await batch(2 * n);
-      const newer = notes.write("ann", "read", "r", 2);
+      const newer = notes.write("ann", readNote("r", 2));
       one.answer(answer);
       await expect(refused).rejects.toMatchObject({ type });
       const two = await batch(2 * n + 1);
@@ -94,14 +94,59 @@ describe("notes of a user's marks", () => {
     }
   });
 
+  it("what was marked as unread keeps its place among what is read: nothing joins what came before it", async () => {
+    const { notes, batches, batch } = marks();
+    const first = notes.write("ann", readNote("r", 9));
+    const one = await batch(0);
+    // It knows of what was marked as unread elsewhere, so the one under way does not do.
+    const ending = notes.write("ann", readNote("r", 5), { ends: true });
+    const later = [unreadNote("r", 3, 9), readNote("s", 1), readNote("r", 4), readAloneNote("r", 8), readNote("r", 7)];
+    const all: MarkNote = { kind: "readAll", data: { marks: [] } };
+    const written = [...later, unreadNote("r", 2, 9), all, unreadNote("r", 1, 9), readNote("s", 1)].map(note =>
+      notes.write("ann", note),
+    );
+    one.answer(OK);
+    await first;
+    const two = await batch(1);
+    two.answer(OK);
+    await Promise.all([ending, ...written]);
+    const told = batches[1]?.requests.map(({ entry }) => entry.op === "user" && entry.note);
+    expect(told?.map(note => note && `${note.kind} ${JSON.stringify(Object.values(note.data))}`)).toEqual([
+      'read ["r",5]',
+      'unread ["r",3,9]',
+      'read ["s",1]',
+      'read ["r",4]',
+      'read ["r",8,true]',
+      'read ["r",7]',
+      'unread ["r",2,9]',
+      "readAll [[]]",
+      'unread ["r",1,9]',
+      'read ["s",1]',
+    ]);
+  });
+
+  it("others are told once of what is stored: of a burst of 500 marks of a room, by two", async () => {
+    const { notes, batches, batch } = marks();
+    const told: number[] = [];
+    const write = (seq: number) => notes.write("ann", readNote("r", seq), { told: () => void told.push(seq) });
+    const first = write(1);
+    const one = await batch(0);
+    const burst = Array.from({ length: 499 }, (_, n) => write(n + 2));
+    expect(told).toEqual([]);
+    one.answer(OK);
+    (await batch(1)).answer(OK);
+    await Promise.all([first, ...burst]);
+    expect([told, batches.length]).toEqual([[1, 500], 2]);
+  });
+
   it("users do not wait for each other, and beyond 10,000 of them a note is UNAVAILABLE", async () => {
     const { notes, batches } = marks();
-    const written = Array.from({ length: 10_000 }, (_, n) => notes.write(`u-${n}`, "read", "r", 1));
-    await expect(notes.write("one more", "read", "r", 1)).rejects.toMatchObject({ type: "UNAVAILABLE" });
+    const written = Array.from({ length: 10_000 }, (_, n) => notes.write(`u-${n}`, readNote("r", 1)));
+    await expect(notes.write("one more", readNote("r", 1))).rejects.toMatchObject({ type: "UNAVAILABLE" });
     await eventually("all are under way", () => batches.length === 10_000);
     for (const { answer } of batches) answer(OK);
     await Promise.all(written);
-    const last = notes.write("one more", "read", "r", 1);
+    const last = notes.write("one more", readNote("r", 1));
     await eventually("it is under way", () => batches.length === 10_001);
     batches.at(-1)?.answer(OK);
     await last;
@@ -111,49 +156,42 @@ describe("notes of a user's marks", () => {
 describe.each(stores)("a mark and its note on %s", (_name, open) => {
   const opened = once(open);
 
-  it("whoever dies between the two leaves a mark that moves, with its note, when it is asked for again", async () => {
+  it("are stored together: what was not told has not moved, and moves with its note when it is asked for again", async () => {
     const { store } = await opened();
     const [room, user] = [newId(), newId()];
     const { log } = ground(store, user);
     await store.append(room, messageEntries(2));
-    const access = { room, role: "member" as const, visibleFrom: 0 };
-    const rooms = { access: async () => access, memberIds: async () => [user], memberships: async () => [] };
-    let dead = "";
-    const steps: string[] = [];
-    const step = (name: string): void => {
-      steps.push(name);
-      if (dead === name) throw new Error("dead");
-    };
-    const dying = Object.create(store, {
-      mark: {
-        value: async (...args: Parameters<MessageStore["mark"]>) => {
-          step("mark");
-          return store.mark(...args);
-        },
-      },
-    }) as MessageStore;
-    const notes = new MarkNotes(async requests => {
-      if (dead === "note") return requests.map(() => DOUBT);
-      const answers = await log.append(requests);
-      steps.push("note");
-      return answers;
-    });
-    const messages = new Messages(dying, log, notes, new MemoryRoomBus(), LIMITS);
+    const rooms = { access: async () => ({ room, role: "member" as const, visibleFrom: 0 }) } as unknown as Rooms;
+    let dead = true;
+    const notes = new MarkNotes(async requests => (dead ? requests.map(() => DOUBT) : log.append(requests)));
+    const bus = new MemoryRoomBus();
+    const signals: RoomSignal[] = [];
+    await bus.subscribe(room, packet => void (packet.type === "signal" && signals.push(packet.signal)));
+    const reading = new Reading(store, notes, bus, LIMITS);
     const noted = async () =>
       (await store.events(user, 0, 100, 1e6)).map(({ data }) => (JSON.parse(data) as Mark).data.seq);
-    for (dead of ["note", "mark"])
-      await expect(messages.mark(rooms, user, room, "read", 2)).rejects.toMatchObject({ type: "UNKNOWN_OUTCOME" });
-    expect(await store.markOf(room, user)).toEqual({ read: 0, delivered: 0 });
-    dead = "";
-    await messages.mark(rooms, user, room, "read", 2);
-    expect(await store.markOf(room, user)).toEqual({ read: 2, delivered: 2 });
-    // Told again is harmless, not told is not.
-    expect(await noted()).toEqual([2, 2]);
-    expect(steps).toEqual(["note", "mark", "note", "mark"]);
+    await expect(reading.read(rooms, user, room, 2)).rejects.toMatchObject({ type: "UNKNOWN_OUTCOME" });
+    expect(await store.markOf(room, user)).toMatchObject({ read: 0, delivered: 0 });
+    expect(signals).toEqual([]);
+    dead = false;
+    await reading.read(rooms, user, room, 9);
+    expect(await store.markOf(room, user)).toEqual({ read: 2, delivered: 2, private: 0, again: 0 });
+    expect(await noted()).toEqual([2]);
+    expect(signals).toEqual([{ type: "read", user, seq: 2 }]);
     // Nor is anything told that is not new.
-    await messages.mark(rooms, user, room, "read", 1);
-    await messages.mark(rooms, user, room, "delivered", 2);
-    expect(await noted()).toEqual([2, 2]);
+    await reading.read(rooms, user, room, 1);
+    await reading.read(rooms, user, room, 2, true);
+    await reading.delivered(rooms, user, room, 2);
+    expect(await noted()).toEqual([2]);
+    // But for what ends what was marked as unread: his devices learn it, and others nothing.
+    await reading.unreadFrom(rooms, user, room, 1);
+    await reading.unreadFrom(rooms, user, room, 1);
+    await reading.read(rooms, user, room, 1);
+    expect(await noted()).toEqual([2, 1, 1]);
+    expect(await store.markOf(room, user)).toMatchObject({ read: 2, again: 0 });
+    expect(signals).toHaveLength(1);
+    for (const seq of [3, LIMITS.markUnread + 3])
+      await expect(reading.unreadFrom(rooms, user, room, seq)).rejects.toMatchObject({ type: "INVALID" });
   });
 });
 

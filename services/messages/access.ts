@@ -1,0 +1,18 @@
+import type { Membership, ReturnsOf, RoomAccess } from "../core/contract";
+import { RookeryError } from "../core/errors";
+
+/** The owner of rooms, asked on behalf of one request. */
+export interface Rooms {
+  access(user: string, room: string): Promise<RoomAccess | undefined>;
+  memberIds(room: string): Promise<string[]>;
+  memberships(user: string): Promise<Membership[]>;
+  view(user: string, room: string, members: number): Promise<ReturnsOf<"rooms.view">>;
+  shown(user: string, rooms: string[]): Promise<ReturnsOf<"rooms.shown">>;
+}
+
+/** What the user may read, else the refusal that the owner of the room gives. */
+export async function readable(rooms: Rooms, user: string, room: string): Promise<RoomAccess> {
+  const access = await rooms.access(user, room);
+  if (!access || access.denied) throw new RookeryError(access?.denied ?? "NOT_FOUND");
+  return access;
+}
