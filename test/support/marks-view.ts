@@ -1,0 +1,58 @@
+import type { Body } from "./rest";
+import type { Frame, SocketClient } from "./socket";
+
+/** What a device knows of a room. */
+export interface RoomView {
+  unread: number;
+  mentions: number;
+  lastSeq: number;
+  readSeq: number;
+  unreadFrom?: number;
+}
+
+/**
+ * Unread of one room as a device works it out, from what `GET /api/unread` told when it came and from nothing else but the
+ * frames it got since: events of the room and notes of its user's own feed, as docs/clients.md says.
+ */
+export function viewOf(socket: SocketClient, user: string, room: string): RoomView {
+  const messages = new Map<number, Body>();
+  let own = 0;
+  let readSeq = 0;
+  let marked: { seq: number; offset: number } | null = null;
+  const reading = (seq: number): void => {
+    readSeq = Math.max(readSeq, seq);
+    marked = null;
+  };
+  for (const { t, kind, data, room: of, offset } of socket.frames) {
+    if (t === "event" && of === room) {
+      if (kind === "message" || kind === "delete" || kind === "edit") messages.set(data.seq, data);
+      const joined = kind === "member" && data.change === "join" && data.userId === user;
+      if (joined || (kind === "message" && data.senderId === user)) {
+        own = offset as number;
+        readSeq = Math.max(readSeq, joined ? messages.size : data.seq);
+      }
+    }
+    if (t !== "user" || (data.roomId ?? room) !== room) continue;
+    if (kind === "read") reading(data.seq);
+    if (kind === "readAll")
+      for (const mark of data.marks as { roomId: string; seq: number }[]) if (mark.roomId === room) reading(mark.seq);
+    if (kind === "unread") marked = { seq: data.seq, offset: data.offset };
+  }
+  // Devices hear of a message of their own and of their notes in either order: the offsets tell.
+  const again: { seq: number; offset: number } | null = marked;
+  const from = again && own <= (again as { offset: number }).offset ? (again as { seq: number }).seq : 0;
+  const seen = from > 0 ? Math.min(from - 1, readSeq) : readSeq;
+  const counted = [...messages.values()].filter(
+    ({ seq, senderId, deletedAt }) => seq > seen && senderId !== user && deletedAt === undefined,
+  );
+  return {
+    unread: counted.length,
+    mentions: counted.filter(({ mentions = [] }) => (mentions as string[]).includes(user)).length,
+    lastSeq: messages.size,
+    readSeq,
+    ...(seen < readSeq && { unreadFrom: seen + 1 }),
+  };
+}
+
+export const marksTold = (socket: SocketClient, room: string): Frame[] =>
+  socket.frames.filter(frame => (frame.t === "read" || frame.t === "delivered") && frame.room === room);
