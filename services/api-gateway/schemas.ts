@@ -256,6 +256,7 @@ export function schemasOf(limits: Limits) {
         }),
       }),
       history: shape({ items: list(ref("Message")), hasBefore: boolean, hasAfter: boolean }),
+      pins: list(ref("Message"), { description: "The last pinned first." }),
       offset: integer(0, { description: "Subscribe from here, and nothing is missed." }),
       seq: integer(0, { description: "Of the last message then." }),
       epoch: string(),

@@ -215,6 +215,8 @@ export interface OpenedRoom {
     others: MemberMarks[];
   };
   history: Omit<HistoryWindow, "limit">;
+  /** Pinned messages, the last pinned first. */
+  pins: Message[];
   /** Where the room stood before any of this was read: who subscribes from here misses nothing. */
   offset: number;
   seq: number;

@@ -90,6 +90,19 @@ export async function repliesWindow(
   return result(rows.slice(-limit), rows.length > limit, newer.length > 0, limit);
 }
 
+/** Without those that the user has taken out of his sight. */
+export async function inSight(
+  store: Pick<MessageStore, "hiddenBy">,
+  user: string,
+  room: string,
+  messages: Message[],
+): Promise<Message[]> {
+  if (messages.length === 0) return messages;
+  const seqs = messages.map(({ seq }) => seq);
+  const hidden = new Set(await store.hiddenBy(user, room, Math.min(...seqs), Math.max(...seqs)));
+  return hidden.size === 0 ? messages : messages.filter(({ seq }) => !hidden.has(seq));
+}
+
 function result(
   rows: readonly { data: string }[],
   hasBefore: boolean,

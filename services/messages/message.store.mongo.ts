@@ -178,6 +178,10 @@ export class MongoMessageStore implements MessageStore {
     return (await this.own.marks(room, user, [root])).get(root) ?? null;
   }
 
+  hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]> {
+    return this.own.hiddenAmong(user, places);
+  }
+
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
     return this.own.hiddenBy(user, room, from, to);
   }

@@ -101,6 +101,8 @@ const ATTACH = `INSERT OR IGNORE INTO attachments (file, room, target) VALUES (?
 const SHOWS = `SELECT 1 FROM json_each(?2) r
   JOIN attachments a ON a.file = ?1 AND a.room = r.value ->> 0 AND a.target > r.value ->> 1
   JOIN entries e ON e.room = a.room AND e.offset = a.target WHERE e.deleted = 0 LIMIT 1`;
+const HIDDEN_AMONG = `SELECT h.room FROM json_each(?2) k
+  JOIN hidden h ON h.user = ?1 AND h.room = k.value ->> 0 AND h.seq = k.value ->> 1`;
 const MARKS = `SELECT user, read, delivered, joined FROM marks WHERE room = ?`;
 const MARKS_OF = `SELECT m.user, m.read, m.delivered, m.joined
   FROM json_each(?2) k JOIN marks m ON m.room = ?1 AND m.user = k.value`;
@@ -292,6 +294,11 @@ export class SqliteMessageStore implements MessageStore {
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
     const rows = await this.database.all<{ seq: number }>(HIDDEN, [user, room, from, to]);
     return rows.map(({ seq }) => seq);
+  }
+
+  async hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]> {
+    const where = JSON.stringify(places.map(({ room, seq }) => [room, seq]));
+    return (await this.database.all<{ room: string }>(HIDDEN_AMONG, [user, where])).map(({ room }) => room);
   }
 
   async messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>> {

@@ -155,6 +155,8 @@ export interface MessageStore {
   threadMark(room: string, user: string, root: number): Promise<number | null>;
   /** Of the messages from one seq to another, those that a user has hidden. */
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]>;
+  /** Of messages in different rooms, the rooms of those that a user has hidden. */
+  hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]>;
   /** Messages by their numbers, as JSON texts by room; of each room one. Unknown ones are left out. */
   messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>>;
   /** Message JSON texts, oldest first. */

@@ -54,6 +54,16 @@ export class MongoThreads {
     return found.map(({ seq }) => seq).sort((one, other) => one - other);
   }
 
+  async hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]> {
+    const ids = places.map(({ room, seq }) => ownId(user, room, seq));
+    const found = await this.connection.read(db =>
+      own(db, HIDDEN)
+        .find({ _id: { $in: ids } })
+        .toArray(),
+    );
+    return found.map(({ room }) => room);
+  }
+
   /** Of each room, the messages after a seq that a user has hidden. */
   async hiddenAfter(
     user: string,

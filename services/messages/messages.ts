@@ -6,7 +6,7 @@ import type { HistoryWindow, Identity, Message, MessageVersion, Page, Thread, Us
 import { runsRoom } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { readable, type Rooms } from "./access";
-import { readHistory, repliesWindow, type HistoryQuery, type ReplyQuery } from "./history";
+import { inSight, readHistory, repliesWindow, type HistoryQuery, type ReplyQuery } from "./history";
 import type { MessageStore, StoredMessage } from "./message.store";
 import { countsOf, receiptsOf } from "./receipts";
 import type { RoomLog } from "./room-log";
@@ -40,7 +40,7 @@ export class Messages {
   async history(rooms: Rooms, user: string, room: string, query: HistoryQuery): Promise<HistoryWindow | Page<Message>> {
     const { visibleFrom } = await readable(rooms, user, room);
     const found = await readHistory(this.store, room, visibleFrom, query, this.limits);
-    return { ...found, items: await this.inSight(user, room, found.items) };
+    return { ...found, items: await inSight(this.store, user, room, found.items) };
   }
 
   async get(rooms: Rooms, user: string, id: string): Promise<Message> {
@@ -50,7 +50,7 @@ export class Messages {
   async pins(rooms: Rooms, user: string, room: string): Promise<ReturnsOf<"messages.pins">> {
     const { visibleFrom } = await readable(rooms, user, room);
     const all = (await this.store.pins(room)).map(parse).filter(({ offset }) => offset > visibleFrom);
-    return { items: await this.inSight(user, room, all) };
+    return { items: await inSight(this.store, user, room, all) };
   }
 
   /** What a message said before is for who wrote it and for those who may delete it. */
@@ -66,7 +66,7 @@ export class Messages {
     const { message } = await this.visible(rooms, user, id);
     const read = (window: ReplyQuery & { limit: number }) => this.store.replies(message.room, message.seq, window);
     const found = await repliesWindow(read, query, this.limits);
-    return { ...found, items: await this.inSight(user, message.room, found.items) };
+    return { ...found, items: await inSight(this.store, user, message.room, found.items) };
   }
 
   async threads(rooms: Rooms, user: string, room: string, paging: Paging): Promise<Page<Thread>> {
@@ -125,14 +125,6 @@ export class Messages {
     if (!evenHidden && (await this.store.hiddenBy(user, room, seq, seq)).length > 0)
       throw new RookeryError("NOT_FOUND");
     return { message, access };
-  }
-
-  /** Without those that the user has hidden. */
-  private async inSight(user: string, room: string, messages: Message[]): Promise<Message[]> {
-    if (messages.length === 0) return messages;
-    const seqs = messages.map(({ seq }) => seq);
-    const hidden = new Set(await this.store.hiddenBy(user, room, Math.min(...seqs), Math.max(...seqs)));
-    return hidden.size === 0 ? messages : messages.filter(({ seq }) => !hidden.has(seq));
   }
 
   private async note(user: string, changeId: string, note: UserNote): Promise<void> {

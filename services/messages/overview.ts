@@ -2,7 +2,7 @@ import type { Membership, Paging } from "../core/contract";
 import type { Limits } from "../core/limits";
 import type { MemberMarks, Message, OpenedRoom, Page, RoomLine } from "../core/model";
 import type { Rooms } from "./access";
-import { historyWindow, type HistoryQuery } from "./history";
+import { historyWindow, inSight, type HistoryQuery } from "./history";
 import type { MessageStore, UnreadRow } from "./message.store";
 
 /** Rooms of a page of the list at most. */
@@ -26,8 +26,9 @@ export async function openRoom(
   const { room, access, members } = await rooms.view(user, id, Math.min(MEMBERS, limits.page));
   const { role, visibleFrom } = access;
   const people = members.items.map(({ userId }) => userId).filter(userId => userId !== user);
-  const [{ items, hasBefore, hasAfter }, others, mine] = await Promise.all([
+  const [found, pinned, others, mine] = await Promise.all([
     historyWindow(store, id, visibleFrom, query, limits),
+    store.pins(id),
     store.marks(id, people),
     role === null ? null : ownPlace(store, user, id, visibleFrom),
   ]);
@@ -36,8 +37,10 @@ export async function openRoom(
     const { read = 0, delivered = 0 } = byUser.get(userId) ?? {};
     return { userId, read, delivered };
   });
-  const history = { items, hasBefore, hasAfter };
-  return { room, role, members, marks: { mine, others: shown }, history, offset, seq, epoch: store.epoch };
+  const all = pinned.map(data => JSON.parse(data) as Message).filter(message => message.offset > visibleFrom);
+  const [items, pins] = await Promise.all([inSight(store, user, id, found.items), inSight(store, user, id, all)]);
+  const history = { items, hasBefore: found.hasBefore, hasAfter: found.hasAfter };
+  return { room, role, members, marks: { mine, others: shown }, history, pins, offset, seq, epoch: store.epoch };
 }
 
 async function ownPlace(
@@ -67,7 +70,7 @@ export async function roomList(
   const pageSize = Math.min(paging.pageSize ?? most, most);
   const mine = await rooms.memberships(user);
   const rows = new Map((await store.unread(user, mine)).map(row => [row.room, row]));
-  const last = await lastMessages(store, mine, rows);
+  const last = await lastMessages(store, user, mine, rows);
   const times = new Map(mine.map(({ room, joinedAt }) => [room, last.get(room)?.createdAt ?? joinedAt]));
   const ids = mine.map(({ room }) => room).sort((one, other) => order(times, one, other));
   const shown = await rooms.shown(user, ids.slice((page - 1) * pageSize, page * pageSize));
@@ -82,11 +85,13 @@ export async function roomList(
 
 async function lastMessages(
   store: MessageStore,
+  user: string,
   mine: readonly Membership[],
   rows: ReadonlyMap<string, UnreadRow>,
 ): Promise<Map<string, Message>> {
   const places = mine.map(({ room }) => ({ room, seq: rows.get(room)?.lastSeq ?? 0 })).filter(({ seq }) => seq > 0);
-  const found = await store.messagesAt(places);
+  const [found, hidden] = await Promise.all([store.messagesAt(places), store.hiddenAmong(user, places)]);
+  for (const room of hidden) found.delete(room);
   const last = new Map<string, Message>();
   for (const { room, visibleFrom } of mine) {
     const message = JSON.parse(found.get(room) ?? "null") as Message | null;
