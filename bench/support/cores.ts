@@ -26,6 +26,11 @@ export function moveAway(pid: number): void {
   childrenOf(pid).forEach(moveAway);
 }
 
+/** Moves this process alone to the generator's side, where it is the load itself. */
+export function moveSelf(): void {
+  if (possible) move(process.pid, CORES.generator);
+}
+
 function move(pid: number, core: number): void {
   execFileSync(TASKSET, ["-a", "-c", "-p", String(core), String(pid)], { stdio: "ignore" });
 }

@@ -26,6 +26,8 @@ export class SocketClient {
   readonly texts: string[] = [];
   /** Offset of the last event of each room, or where it stood when it was subscribed. */
   readonly position = new Map<string, number>();
+  /** Rooms that are read passively, and how far each was said to be: no event may come of them. */
+  private readonly passive = new Map<string, number>();
   /** The last note of the user's own feed, or where it stood at the welcome. */
   n: number | null = null;
   private readonly asked = new Map<number, (frame: Frame) => void>();
@@ -71,8 +73,8 @@ export class SocketClient {
   }
 
   /** Subscribes and returns the answer. */
-  sub(rooms: string[], from?: Record<string, number | null>): Promise<Frame> {
-    return this.request({ t: "sub", rooms, ...(from && { from }) });
+  sub(rooms: string[], from?: Record<string, number | null>, mode?: "active" | "passive"): Promise<Frame> {
+    return this.request({ t: "sub", rooms, ...(from && { from }), ...(mode && { mode }) });
   }
 
   /** Sends with a fresh `i` and resolves with its answer. Rejects if the socket closes first. */
@@ -213,22 +215,36 @@ export class SocketClient {
         this.violations.push(`note ${frame.n} after ${this.n} in the user's feed`);
       this.n = frame.n as number;
     }
+    if (frame.t === "bump") {
+      const before = this.passive.get(frame.room);
+      if (before === undefined) this.violations.push(`a bump of ${frame.room}, which is not read passively`);
+      else if (frame.offset < before)
+        this.violations.push(`a bump to ${frame.offset} after ${before} in ${frame.room}`);
+      this.passive.set(frame.room, frame.offset);
+    }
     if (frame.t === "reset") this.position.set(frame.room, frame.offset);
-    if (frame.t === "unsub") this.position.delete(frame.room);
+    if (frame.t === "unsub") this.forget(frame.room);
   }
 
   private answered(frame: Frame): void {
     const answer = this.asked.get(frame.i);
     if (!answer) return void this.violations.push(`an answer nobody waits for: ${JSON.stringify(frame)}`);
     this.asked.delete(frame.i);
-    if (frame.t === "ok") for (const room of this.leaving.get(frame.i) ?? []) this.position.delete(room);
+    if (frame.t === "ok") for (const room of this.leaving.get(frame.i) ?? []) this.forget(room);
     if (frame.t === "welcome") this.n = frame.feed === "replayed" ? this.fromNote : frame.n;
     const from = this.from.get(frame.i);
     for (const [room, state] of Object.entries<Body>(from && frame.rooms ? frame.rooms : {})) {
-      if (state.state === "denied") this.position.delete(room);
+      this.forget(room);
+      if (state.state === "denied") continue;
+      if (state.mode === "passive") this.passive.set(room, state.offset);
       else this.position.set(room, state.state === "replayed" ? (from?.[room] ?? NaN) : state.offset);
     }
     answer(frame);
+  }
+
+  private forget(room: string): void {
+    this.position.delete(room);
+    this.passive.delete(room);
   }
 
   private wake(): void {
