@@ -139,8 +139,8 @@ export const ofGateways = section("Gateways", [
   [
     "after a skip nobody reads on before his rights are known",
     hub,
-    "      connection.socket.unsubscribe(id);\n      Object.assign",
-    "      Object.assign",
+    "    connection.socket.unsubscribe(topicOf(id, known));\n    this.caughtUp(this.rooms.get(id)",
+    "    this.caughtUp(this.rooms.get(id)",
     hubTest,
     "gives nothing after a skip",
   ],
