@@ -156,8 +156,8 @@ describe("/api/asyncapi.json", () => {
     await ask(one, { t: "unsub", rooms: [room] });
     hold(one, other);
 
-    // Pins and what is said to those who fall behind, or whose time is up, do not happen here.
-    const rare = ["event.pin", "user.reset", "reset", "expiring", "reconnect"].map(name => `server.${name}`);
+    // Pins, large rooms and what is said to those who fall behind, or whose time is up, do not happen here.
+    const rare = ["event.pin", "user.reset", "reset", "bump", "expiring", "reconnect"].map(name => `server.${name}`);
     expect(unmet("native").filter(name => !/^(client|answer)\.call\./.test(name))).toEqual(rare);
   });
 
