@@ -135,6 +135,10 @@ describe("/api/asyncapi.json", () => {
     await ask(other, { t: "send", room, text: "an answer", replyTo: message.id });
     await ask(other, { t: "react", room, id: message.id, emoji: "👍" });
     await ask(one, { t: "edit", room, id: message.id, text: "hello again" });
+    const reply = await ask(other, { t: "send", room, text: "in its thread", threadId: message.id });
+    expectStatus(await stage.admin.put(`/api/messages/${message.id}/pin`), 200);
+    expectStatus(await ann.post(`/api/messages/${message.id}/replies/read`, { seq: reply.message.seq }), 204);
+    expectStatus(await bob.put(`/api/messages/${message.id}/hidden`), 204);
     await ask(one, { t: "history", room, around: 1, limit: 2 });
     await ask(one, { t: "delete", room, id: message.id });
     await ask(other, { t: "typing", room, on: true });
@@ -146,18 +150,21 @@ describe("/api/asyncapi.json", () => {
     for (const t of ["typing", "read", "delivered", "presence"]) await one.frame(t, frame => frame.t === t);
     await one.event(room, (await one.frame("an edit", frame => frame.kind === "edit")).offset);
 
+    expectStatus(await bob.post(`/api/channels/${room}/unread`, { seq: 1 }), 204);
+    expectStatus(await bob.post("/api/read", {}), 204);
     expectStatus(await stage.admin.patch(`/api/channels/${room}`, { topic: "weather" }), 200);
     expectStatus(await stage.admin.delete(`/api/channels/${room}/members/${bob.id}`), 204);
     await other.frame("access lost", ({ t }) => t === "unsub");
     expectStatus(await stage.admin.delete(`/api/channels/${room}`), 204);
     await one.frame("the end of the room", ({ kind, data }) => kind === "room" && data.deletedAt !== undefined);
-    for (const kind of ["member", "read", "delivered"])
+    await one.frame("note thread", frame => frame.t === "user" && frame.kind === "thread");
+    for (const kind of ["member", "read", "readAll", "unread", "delivered", "hide"])
       await other.frame(`note ${kind}`, frame => frame.t === "user" && frame.kind === kind);
     await ask(one, { t: "unsub", rooms: [room] });
     hold(one, other);
 
-    // Pins, large rooms and what is said to those who fall behind, or whose time is up, do not happen here.
-    const rare = ["event.pin", "user.reset", "reset", "bump", "expiring", "reconnect"].map(name => `server.${name}`);
+    // Large rooms, and what is said to those who fall behind, or whose time is up, do not happen here.
+    const rare = ["user.reset", "reset", "bump", "expiring", "reconnect"].map(name => `server.${name}`);
     expect(unmet("native").filter(name => !/^(client|answer)\.call\./.test(name))).toEqual(rare);
   });
 
@@ -190,10 +197,23 @@ describe("/api/asyncapi.json", () => {
     await call("messages.edit", { id, text: "hello again" });
     await call("messages.react", { id, emoji: "👍" });
     await call("messages.unreact", { id, emoji: "👍" });
+    await admin("messages.pin", { id });
+    await call("messages.pins", { id: room });
+    await admin("messages.unpin", { id });
+    await call("messages.versions", { id });
+    await call("messages.send", { id: room, text: "in its thread", threadId: id });
+    await call("messages.replies", { id, limit: 1 });
+    await call("messages.threads", { id: room });
+    await call("messages.readThread", { id, seq: 2 });
+    await call("messages.overview", { page: 1, pageSize: 5 });
+    await call("messages.open", { id: room, limit: 5 });
+    await call("messages.markUnread", { id: room, seq: 1 });
+    await call("messages.readAll", { private: true });
     await call("messages.delivered", { id: room, seq: 1 });
     await call("messages.read", { id: room, seq: 1 });
     await call("messages.receipts", { id });
     await call("messages.unread");
+    await call("messages.hide", { id });
     await call("messages.remove", { id });
     const file = expectStatus(await ann.raw("POST", "/api/files?name=x.txt", "text", {}), 201).body.id as string;
     await call("files.link", { id: file });

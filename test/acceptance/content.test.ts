@@ -110,7 +110,7 @@ describe("what a chat needs of its messages", () => {
       const path = `/api/messages/${root.id}/replies/read`;
       expect((await ann.post(path, { seq: replies[1]?.seq })).status).toBe(204);
       const note = await phone.frame("the note", frame => frame.t === "user" && frame.kind === "thread");
-      expect(note.data).toEqual({ roomId: room, threadId: root.id, seq: replies[1]?.seq });
+      expect(note.data).toEqual({ roomId: room, threadId: root.id, root: root.seq, seq: replies[1]?.seq });
       expect(await thread(ann)).toMatchObject({ unread: 1 });
       await bob.delete(`/api/messages/${last.id}`);
       expect(await thread(ann)).toMatchObject({ unread: 0, root: { thread: summary } });
@@ -175,12 +175,12 @@ describe("what a chat needs of its messages", () => {
     });
 
     test("of @here name those who are there", async () => {
-      const room = await stage.channel([ann, bob, eve]);
-      const socket = await bob.socket();
-      const online = async () => (await get(ann, `/api/users/${bob.id}`)).status === "online";
-      await eventually("bob is there", online);
+      const [there, away] = (await stage.users("there", "away")) as [Client, Client];
+      const room = await stage.channel([there, away]);
+      const socket = await there.socket();
+      await eventually("one is there", async () => (await get(ann, `/api/users/${there.id}`)).status === "online");
       const message = await say(stage.admin, room, "@here now");
-      expect(message.mentions).toEqual([bob.id]);
+      expect(message.mentions).toEqual([there.id]);
       await socket.close();
     });
   });
