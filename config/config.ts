@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { bool, cleanEnv, makeValidator, str, type ReporterOptions } from "envalid";
 import { makeDurableFolder, syncFolder } from "../mixins/durable-folder";
 import { TrustedProxies } from "../services/core/client-address";
-import { LIMITS, type LimitName, type Limits, type RateLimitMode } from "../services/core/limits";
+import { LIMITS, MAX_RETENTION_DAYS, type LimitName, type Limits, type RateLimitMode } from "../services/core/limits";
 
 /** Everything that can be set from outside: read once, validated by name, printed redacted. Nobody else reads `process.env`. */
 export interface Config {
@@ -21,6 +21,8 @@ export interface Config {
   services: ServiceName[];
   /** Null in the embedded shape. */
   cluster: { transporter: string; mongoUrl: string } | null;
+  /** Days that messages are kept where their room says nothing else; 0: for ever. */
+  retentionDays: number;
   s3: { endpoint: string; bucket: string; accessKey: string; secretKey: string } | null;
   rateLimit: RateLimitMode;
   limits: Limits;
@@ -81,6 +83,7 @@ const OWN_PREFIXES = [
   "Limits__",
   "RateLimit__",
   "ConnectionStrings__",
+  "RETENTION_",
 ];
 const OWN_NAMES_LIKE = /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX/;
 
@@ -109,6 +112,12 @@ const whole = (min: number, max: number) =>
   });
 const port = whole(0, 65_535);
 const seconds = whole(1, 10 * 365 * 86_400);
+const days = makeValidator<number>(input => {
+  const value = Number(input);
+  if (!/^\d+(\.\d+)?$/.test(input) || value > MAX_RETENTION_DAYS)
+    throw new Error(`give a number from 0 to ${MAX_RETENTION_DAYS}`);
+  return value;
+});
 const share = makeValidator<number>(input => {
   const value = Number(input);
   if (input.trim() === "" || !(value >= 0 && value <= 1)) throw new Error("give a number from 0 to 1");
@@ -228,6 +237,10 @@ const VARIABLES = {
   S3_BUCKET: str({ ...none(), desc: "bucket for files" }),
   S3_ACCESS_KEY: str({ ...none(), desc: "access key for S3" }),
   S3_SECRET_KEY: str({ ...none(), desc: "secret key for S3" }),
+  RETENTION_DAYS: days({
+    default: 365,
+    desc: "days that messages are kept, where their room says nothing else; parts of a day are taken, 0 keeps for ever",
+  }),
   RATE_LIMIT: str({
     choices: ["on", "count", "off"],
     default: "on",
@@ -347,6 +360,7 @@ export function loadConfig(environment: Environment): Config {
     },
     services: (values.SERVICES as ServiceName[] | undefined) ?? [...SERVICE_NAMES],
     cluster: transporter && mongoUrl ? { transporter, mongoUrl } : null,
+    retentionDays: number("RETENTION_DAYS"),
     s3:
       s3Missing.length === 0
         ? {

@@ -1,8 +1,9 @@
 import type { BrokerOptions, Middleware, ServiceBroker } from "moleculer";
+import type { RetentionState } from "../services/core/contract";
 import { CLOSES } from "../services/core/closes";
 import type { Config } from "./config";
 import type { Health } from "./health";
-import { Distribution, expose, Tally, type Description } from "./metrics.instruments";
+import { Distribution, expose, Tally, type Description, type Sample } from "./metrics.instruments";
 import { exposeProcess } from "./metrics.process";
 import { PrometheusReporter } from "./metrics.reporter";
 
@@ -99,6 +100,32 @@ const METRICS = {
     help: "Time of one commit of the store, fsync included",
   },
   queue: { name: "rookery_queue_length", type: "gauge", labels: ["queue"], help: "What waits in a queue" },
+  retired: { name: "rookery_retention_entries_removed_total", type: "counter", help: "Entries removed for their age" },
+  retentionRounds: {
+    name: "rookery_retention_rounds_total",
+    type: "counter",
+    help: "Rounds over all rooms, looking for what is too old",
+  },
+  retentionOverdue: {
+    name: "rookery_retention_overdue_seconds",
+    type: "gauge",
+    help: "By how much the oldest entry found has outstayed its time, in the round under way or the last",
+  },
+  retentionLast: {
+    name: "rookery_retention_last_round_timestamp_seconds",
+    type: "gauge",
+    help: "When the last round ended; 0: this node has ended none",
+  },
+  retentionTook: {
+    name: "rookery_retention_last_round_seconds",
+    type: "gauge",
+    help: "What that round took",
+  },
+  filesRemoved: {
+    name: "rookery_files_removed_total",
+    type: "counter",
+    help: "Files removed that no message shows any more",
+  },
   limits: {
     name: "rookery_rate_limit_hits_total",
     type: "counter",
@@ -107,6 +134,10 @@ const METRICS = {
   },
   rejections: { name: "rookery_unhandled_rejections_total", type: "counter", help: "Promises nobody handled: defects" },
 } as const satisfies Record<string, Description>;
+
+type RetentionMetric = "retentionRounds" | "retentionOverdue" | "retentionLast" | "retentionTook";
+type RetentionFigures = Pick<RetentionState, "rounds" | "overdue" | "last">;
+const isOfRetention = (name: string): name is RetentionMetric => name.startsWith("retention");
 
 const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const COMMIT_BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -131,14 +162,20 @@ export class RookeryMetrics {
   private readonly entries = new Tally([]);
   private readonly batch = new Distribution(BATCH_BOUNDS);
   private readonly commit = new Distribution(COMMIT_BOUNDS);
+  private readonly retired = new Tally([]);
+  private readonly filesRemoved = new Tally([]);
   private readonly limits = new Tally(METRICS.limits.labels);
   private readonly rejections = new Tally([]);
   private readonly queues = new Map<string, () => number>();
+  private retentionState: () => RetentionFigures | null = () => null;
 
   constructor(broker: ServiceBroker) {
     const { metrics: registry } = broker;
     for (const name of Object.keys(METRICS) as (keyof typeof METRICS)[])
-      expose(registry, METRICS[name], () => (name === "queue" ? this.queueLengths() : this[name].read()));
+      expose(registry, METRICS[name], () => {
+        if (name === "queue") return this.queueLengths();
+        return isOfRetention(name) ? this.retentionFigure(name) : this[name].read();
+      });
   }
 
   opened(wire: Wire): void {
@@ -230,6 +267,31 @@ export class RookeryMetrics {
 
   unhandledRejection(): void {
     this.rejections.add(1);
+  }
+
+  /** Entries left a log for their age. */
+  retire(entries: number): void {
+    this.retired.add(entries);
+  }
+
+  fileRemoved(): void {
+    this.filesRemoved.add(1);
+  }
+
+  /** Reads how far the removal of what is too old is at every scrape. */
+  watchRetention(state: () => RetentionFigures): void {
+    this.retentionState = state;
+  }
+
+  private retentionFigure(name: RetentionMetric): Sample[] {
+    const { rounds = 0, overdue = 0, last = null } = this.retentionState() ?? {};
+    const figures: Record<RetentionMetric, number> = {
+      retentionRounds: rounds,
+      retentionOverdue: overdue / 1000,
+      retentionLast: (last?.at ?? 0) / 1000,
+      retentionTook: (last?.took ?? 0) / 1000,
+    };
+    return [{ labels: {}, value: figures[name] }];
   }
 
   /** Reads a queue's length at every scrape, until the returned function is called. */

@@ -75,6 +75,11 @@ export class Rounds {
     this.failures.failed(error, about);
   }
 
+  /** The next round begins at once, unless one is under way. */
+  hurry(): void {
+    void this.next();
+  }
+
   stop(): void {
     clearInterval(this.timer);
   }

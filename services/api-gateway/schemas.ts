@@ -1,6 +1,6 @@
 import { ROLES, ROOM_ROLES } from "../core/permissions";
 import { ERRORS } from "../core/errors";
-import type { Limits } from "../core/limits";
+import { MAX_RETENTION_DAYS, type Limits } from "../core/limits";
 import { PRESENCE_STATUSES, ROOM_MODES } from "../core/model";
 
 /** JSON Schemas (2020-12, as OpenAPI 3.1 has them) of everything REST takes and gives. */
@@ -36,6 +36,14 @@ const page = (item: string): Schema =>
 const username = string({ pattern: "^[A-Za-z0-9_.-]{3,32}$" });
 const password = string({ minLength: 8, description: "At most 72 bytes of UTF-8." });
 
+/** What a room says of how long its messages are kept. */
+const kept = () => ({
+  "retentionDays?": integer(0, {
+    description: "Days that messages are kept, 0: for ever; absent: as long as the installation says.",
+  }),
+  "legalHold?": { ...boolean, description: "True: nothing is removed for its age." },
+});
+
 /** The components of the OpenAPI document by name. */
 export function schemasOf(limits: Limits) {
   const text = string({ minLength: 1, maxLength: limits.text });
@@ -58,6 +66,7 @@ export function schemasOf(limits: Limits) {
     createdBy: id,
     createdAt: time,
     memberCount: integer(0),
+    ...kept(),
   };
   const deletedAt = { ...time, description: "Only in the event that ends it." };
   const conversation = {
@@ -66,6 +75,7 @@ export function schemasOf(limits: Limits) {
     name: orNull(string()),
     createdBy: id,
     createdAt: time,
+    ...kept(),
     "deletedAt?": deletedAt,
   };
   const alone = { ...boolean, description: "Others are told that it has arrived, not that it was read." };
@@ -124,6 +134,13 @@ export function schemasOf(limits: Limits) {
       "topic?": orNull(string()),
       "mode?": mode,
       "slowMode?": slowMode,
+      "retentionDays?": orNull(
+        integer(0, {
+          maximum: MAX_RETENTION_DAYS,
+          description: "Owners and administrators. 0: for ever; null: as long as the installation says.",
+        }),
+      ),
+      "legalHold?": { ...boolean, description: "Administrators, in every room. Nothing is removed for its age." },
     }),
     CreateConversation: body({
       type: string({ enum: ["direct", "group"] }),

@@ -90,6 +90,33 @@ export interface Membership {
   large?: boolean;
 }
 
+/** How long the messages of a room are kept. */
+export interface RoomRetention {
+  room: string;
+  /** 0: for ever; null: as long as the installation says. */
+  days: number | null;
+  /** Nothing is removed, whatever else is said. */
+  hold: boolean;
+  deletedAt: string | null;
+}
+
+/** What one node knows of removing what is too old; all zero where another does it. Times are milliseconds since 1970. */
+export interface RetentionState {
+  /** This node is the one that does it. */
+  chosen: boolean;
+  /** Days that hold where a room says nothing else. */
+  days: number;
+  /** Since when a round is under way; null: none is. */
+  since: number | null;
+  rounds: number;
+  /** Entries removed since the node started. */
+  removed: number;
+  /** Milliseconds by which the oldest entry that was found has outstayed its time: in the round under way, or the last. */
+  overdue: number;
+  /** Of the last whole round: its end, what it took in milliseconds, what it removed, rooms it failed in. */
+  last: { at: number; took: number; removed: number; failed: number } | null;
+}
+
 /** What a client may ask a room's log to do. Checked by the writer of the room at the offset it gets. */
 export type UserOperation =
   | {
@@ -108,12 +135,14 @@ export type UserOperation =
   | { op: "pin"; id: string; on: boolean };
 
 /**
- * What services write into a log, once per `changeId`: membership and settings into a room's, notes into the log that has
- * a user's id for its room and is his own feed.
+ * What services write into a log, once per `changeId`: membership, settings and the end of its time into a room's, notes into
+ * the log that has a user's id for its room and is his own feed.
  */
 export type RoomOperation =
   | { op: "member"; changeId: string; user: string; change: MemberChange; role?: RoomRole }
   | { op: "room"; changeId: string; room: SharedChannel | Conversation }
+  /** Empties a message whose time is over, where it is the last entry of its log and cannot leave. */
+  | { op: "expire"; changeId: string; id: string }
   | { op: "user"; changeId: string; note: UserNote };
 
 export type AppendRequest =
@@ -306,6 +335,8 @@ export interface Actions {
   "users.byUsernames": { params: { usernames: string[] }; returns: { id: string; username: string }[] };
   /** Users whose names begin with that, ignoring case, in order of name. */
   "users.startingWith": { params: { prefix: string; limit: number }; returns: { id: string; username: string }[] };
+  /** Whether a user's picture is this file. */
+  "users.shows": { params: { user: string; file: string }; returns: boolean };
   "users.me": { params: Record<string, never>; returns: PublicUser };
   "users.get": { params: { id: string }; returns: PublicUser };
   "users.list": { params: Paging & { search?: string }; returns: Page<PublicUser> };
@@ -327,6 +358,8 @@ export interface Actions {
       topic?: string | null;
       mode?: RoomMode;
       slowMode?: number;
+      retentionDays?: number | null;
+      legalHold?: boolean;
     };
     returns: Channel | Conversation;
   };
@@ -364,6 +397,10 @@ export interface Actions {
   "rooms.memberIds": { params: { room: string }; returns: string[] };
   /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */
   "rooms.inspect": { params: { room: string }; returns: RoomFacts | null };
+  /** Every room there is or was, in the order of their ids, from behind `after`; at most 1,000. */
+  "rooms.retention": { params: { after?: string; limit: number }; returns: RoomRetention[] };
+  /** Those of the rooms that there are or were, at most 1,000. */
+  "rooms.retentionOf": { params: { rooms: string[] }; returns: RoomRetention[] };
   /** Takes a deleted user out of every room. */
   "rooms.evict": { params: { userId: string }; returns: null };
 
@@ -379,6 +416,8 @@ export interface Actions {
   "messages.trace": { params: { room: string; offset: number }; returns: WriteTraceAnswer };
   /** Whether a message that still stands, above one of the given offsets, shows the file. */
   "messages.shows": { params: { file: string; rooms: { room: string; visibleFrom: number }[] }; returns: boolean };
+  /** Of one node, for operators: how far it is with removing what is too old. `now`: the next round begins at once. */
+  "messages.retention": { params: { now?: boolean }; returns: RetentionState };
   "messages.send": { params: SendBody & { id: string }; returns: Message };
   "messages.history": {
     params: { id: string; before?: number; after?: number; around?: number; limit?: number } & Paging;
@@ -455,6 +494,8 @@ export interface Actions {
   "files.link": { params: { id: string }; returns: { url: string; expiresIn: number } };
   /** Checks that the files are the owner's, lets readers of the room see them and gives them as attachments. INVALID if not. */
   "files.attach": { params: { owner: string; room: string; ids: string[] }; returns: Attachment[] };
+  /** Messages that showed these files, at most 200, are gone: those that no other shows are removed, a minute later. */
+  "files.release": { params: { ids: string[] }; returns: null };
 }
 
 /** What moleculer-web tells beside the stream of an upload. */

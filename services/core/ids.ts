@@ -28,3 +28,9 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /** False for what cannot be one of our ids, so that it is not even looked up. */
 export const isId = (value: unknown): value is string => typeof value === "string" && ID.test(value);
+
+/** Milliseconds since 1970 at which one of our ids was made; null for what is none. */
+export function timeOf(id: string): number | null {
+  if (!isId(id) || id[14] !== "7") return null;
+  return parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}

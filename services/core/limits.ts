@@ -54,6 +54,9 @@ export const LIMITS = {
   memory: 4_096,
 } as const;
 
+/** Days at most that may be said for keeping messages; who wants longer says for ever. */
+export const MAX_RETENTION_DAYS = 3_650;
+
 export type LimitName = keyof typeof LIMITS;
 export type Limits = { readonly [K in LimitName]: number };
 

@@ -55,6 +55,10 @@ export interface Channel {
   createdBy: string;
   createdAt: string;
   memberCount: number;
+  /** Days that messages are kept, 0: for ever; absent: as long as the installation says. */
+  retentionDays?: number;
+  /** Nothing is removed for its age. */
+  legalHold?: true;
   /** The caller's role here, null if not a member. */
   role: RoomRole | null;
   /** Only in the event that ends it. */
@@ -71,6 +75,9 @@ export interface Conversation {
   members: string[];
   createdBy: string;
   createdAt: string;
+  /** As of a channel. */
+  retentionDays?: number;
+  legalHold?: true;
   /** Only in the event that ends it. */
   deletedAt?: string;
 }

@@ -1,4 +1,4 @@
-import { access, constants, mkdir, open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { access, constants, mkdir, open, readdir, rename, rm, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { makeDurableFolder } from "../../mixins/durable-folder";
@@ -72,6 +72,18 @@ export class DiskBlobStore implements BlobStore {
       if (isMissing(error)) return null;
       throw error;
     }
+  }
+
+  async remove(key: string): Promise<void> {
+    const file = this.committed(key);
+    try {
+      await unlink(file);
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw isOfDisk(error) ? new RookeryError("UNAVAILABLE") : error;
+    }
+    // Else it could come back after a loss of power, when nothing leads to it any more.
+    await syncFolder(dirname(file));
   }
 
   async check(): Promise<void> {

@@ -129,6 +129,14 @@ export class S3BlobStore implements BlobStore {
     }
   }
 
+  async remove(key: string): Promise<void> {
+    try {
+      await this.send(new this.sdk.DeleteObjectCommand(this.at(checkedKey(key))));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+
   async check(): Promise<void> {
     await this.send(new this.sdk.HeadBucketCommand({ Bucket: this.bucket }));
   }

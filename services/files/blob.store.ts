@@ -16,6 +16,8 @@ export interface BlobStore {
   leftovers(age: number): Promise<string[]>;
   /** The bytes of a committed blob; null if there is none. The caller reads or destroys the stream. */
   open(key: string): Promise<Readable | null>;
+  /** Removes a committed blob for good. May be repeated, by any process. */
+  remove(key: string): Promise<void>;
   /** Resolves if the store can be used now. */
   check(): Promise<void>;
   close(): void;

@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { metricsOf } from "../../config/metrics";
 import { platformOf } from "../../config/platform";
+import { isChosen } from "../../mixins/nodes";
+import { Rounds } from "../../mixins/rounds";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { callerOf } from "../core/policy";
@@ -9,6 +12,7 @@ import * as rules from "../core/rules";
 import type { BlobStore } from "./blob.store";
 import { DiskBlobStore } from "./blob.store.disk";
 import { S3BlobStore } from "./blob.store.s3";
+import { Collector } from "./collector";
 import { contentDisposition } from "./file-name";
 import { FILES, Library, type Rooms, type StoredFile } from "./library";
 import { LINK_TTL, Links } from "./links";
@@ -19,6 +23,8 @@ interface FilesService extends Service {
   links: Links;
   types: MediaTypes;
   blobs: BlobStore;
+  collector: Collector;
+  collecting: Rounds[];
   sweeper: NodeJS.Timeout;
 }
 
@@ -28,6 +34,12 @@ const TOTAL = 600_000;
 /** Milliseconds after which what is staged belongs to no upload of any process, and between looks for such. */
 const ABANDONED = TOTAL + 300_000;
 const SWEEP_EVERY = 300_000;
+/** Milliseconds between looks for released files, and how many one look takes. */
+const COLLECT_EVERY = 5_000;
+const COLLECTED = 200;
+/** The same for the walk over all files. */
+const WALK_EVERY = 60_000;
+const WALKED = 500;
 
 const anyText = "string|max:4096|optional";
 
@@ -96,6 +108,15 @@ const actions = {
       return this.library.attach(owner, room, ids);
     },
   },
+  release: {
+    auth: "internal",
+    visibility: "public",
+    params: { ids: { type: "array", items: rules.id, max: 200 } },
+    async handler(this: FilesService, ctx) {
+      await this.collector.release(ctx.params.ids);
+      return null;
+    },
+  },
 } satisfies ActionsOf<"files">;
 
 const FilesSchema: ServiceSchema<ServiceSettingSchema, never, never, FilesService> = {
@@ -118,17 +139,44 @@ const FilesSchema: ServiceSchema<ServiceSettingSchema, never, never, FilesServic
       this.library.recover(age).catch(error => this.logger.warn("leftovers of uploads stay for now", error));
     // Alone, nobody else can be at it.
     await recover(config.cluster ? ABANDONED : 0);
+    const metrics = metricsOf(this.broker);
+    this.collector = new Collector({
+      files,
+      blobs: this.blobs,
+      clock,
+      needed: file => isNeeded(this.broker, file),
+      failed: (error, about) => this.collecting[0]?.failed(error, about),
+      removed: () => metrics.fileRemoved(),
+    });
+    const rounds = (every: number, work: () => Promise<void>) =>
+      new Rounds(async () => (isChosen(this.broker, "files") ? work() : undefined), {
+        ...{ every, log: this.logger },
+        what: "files that nobody needs stay for now",
+      });
+    this.collecting = [
+      rounds(COLLECT_EVERY, () => this.collector.collect(COLLECTED)),
+      rounds(WALK_EVERY, () => this.collector.walk(WALKED)),
+    ];
     this.sweeper = setInterval(() => void recover(ABANDONED), SWEEP_EVERY).unref();
   },
 
   async stopped(this: FilesService) {
     clearInterval(this.sweeper);
+    for (const rounds of this.collecting ?? []) rounds.stop();
     await this.types?.close();
     this.blobs?.close();
   },
 };
 
 export default FilesSchema;
+
+/** Its messages, its owner's picture; and while a room it was sent to is on hold, whatever has become of the message. */
+async function isNeeded(via: Caller, { id, owner, rooms }: StoredFile): Promise<boolean> {
+  if (await call(via, "users.shows", { user: owner, file: id })) return true;
+  if (rooms.length === 0) return false;
+  if ((await call(via, "rooms.retentionOf", { rooms })).some(({ hold }) => hold)) return true;
+  return call(via, "messages.shows", { file: id, rooms: rooms.map(room => ({ room, visibleFrom: 0 })) });
+}
 
 function roomsVia(ctx: Context<unknown, Meta> & Caller): Rooms {
   return {

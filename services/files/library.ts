@@ -20,9 +20,19 @@ export interface StoredFile {
   createdAt: string;
   /** Rooms it was sent to; who may read a message there that shows it may read it. */
   rooms: string[];
+  /** When a message that showed it went, unless it was sent again since. */
+  releasedAt?: string | null;
+  /** Nobody may send it any more: its blob goes. */
+  removing?: true;
 }
 
-export const FILES: CollectionSpec = { collection: "files", indexes: [{ name: "owner", fields: ["owner"] }] };
+export const FILES: CollectionSpec = {
+  collection: "files",
+  indexes: [
+    { name: "owner", fields: ["owner"] },
+    { name: "released", fields: ["releasedAt"] },
+  ],
+};
 
 /** What files ask of the owners of rooms and messages. One instance serves one request. */
 export interface Rooms {
@@ -81,7 +91,7 @@ export class Library {
   /** A file this user may see. Throws NOT_FOUND, whether it is not there or not for him. */
   async visible(rooms: Rooms, id: string, user: string): Promise<OpenFile> {
     const file = isId(id) ? await this.files.get(id) : null;
-    if (!file) throw new RookeryError("NOT_FOUND");
+    if (!file || file.removing) throw new RookeryError("NOT_FOUND");
     const allowed = file.owner === user || (file.rooms.length > 0 && (await rooms.show(user, file.rooms, id)));
     if (!allowed) throw new RookeryError("NOT_FOUND");
     return {
@@ -115,16 +125,19 @@ export class Library {
     const files = new Map((await this.files.getMany(ids.filter(isId))).map(file => [file.id, file]));
     const wanted = ids.map(id => {
       const file = files.get(id);
-      if (!file || file.owner !== owner) throw new RookeryError("INVALID", "An attachment is not a file of yours.");
+      if (!file || file.owner !== owner || file.removing)
+        throw new RookeryError("INVALID", "An attachment is not a file of yours.");
       if (!file.rooms.includes(room) && file.rooms.length >= MAX_ROOMS)
         throw new RookeryError("INVALID", "An attachment is in too many rooms.");
       return file;
     });
-    for (const { id, rooms } of new Set(wanted))
-      if (!rooms.includes(room))
-        await this.files.update(id, file =>
-          file.rooms.includes(room) ? null : { ...file, rooms: [...file.rooms, room] },
-        );
+    for (const { id, rooms, releasedAt } of new Set(wanted)) {
+      if (rooms.includes(room) && !releasedAt) continue;
+      const taken = await this.files.update(id, file =>
+        file.removing ? null : { ...file, rooms: [...new Set([...file.rooms, room])], releasedAt: null },
+      );
+      if (!taken || taken.removing) throw new RookeryError("INVALID", "An attachment is not a file of yours.");
+    }
     return wanted.map(toAttachment);
   }
 }

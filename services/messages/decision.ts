@@ -57,6 +57,12 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       return { entry: { ...blank(at, "room"), sender: ROOMS, data: JSON.stringify(operation.room) } };
     case "user":
       return { entry: { ...blank(at, "user"), sender: ROOMS, data: JSON.stringify(operation.note) } };
+    case "expire": {
+      if (!at.target) throw new RookeryError("NOT_FOUND");
+      if (at.target.deleted) return { unchanged: at.target };
+      const message = tombstone(JSON.parse(at.target.data) as Message, at.now);
+      return changed(at, "delete", { id: ROOMS }, message, { deleted: true });
+    }
     case "send":
       return { entry: sent(room, user, operation, at) };
     case "edit": {
@@ -179,7 +185,7 @@ function blank(at: Situation, kind: Entry["kind"]): Omit<Entry, "sender" | "data
 function changed(
   at: Situation,
   kind: Entry["kind"],
-  user: Identity,
+  user: Pick<Identity, "id">,
   message: Message,
   more: Partial<MessageChange> = {},
 ): { entry: Entry } {

@@ -35,6 +35,12 @@ export class MongoMarks {
     return found.map(({ user, read = 0, delivered = 0, joined = 0 }) => ({ user, read, delivered, joined }));
   }
 
+  /** Removes the marks of a room that are not beyond a message. */
+  async drop(room: string, seq: number): Promise<void> {
+    const filter = { _id: idsOf(room), read: { $lte: seq }, delivered: { $lte: seq }, private: { $not: { $gt: seq } } };
+    await this.connection.write(db => collectionIn(db).deleteMany(filter));
+  }
+
   /** Marks of a user by room. */
   async ofUser(user: string, rooms: readonly string[]): Promise<Map<string, OwnMarks>> {
     const ids = rooms.map(room => markId({ room, user }));
@@ -75,6 +81,8 @@ function ownMarks(mark: MarkDocument | undefined): OwnMarks {
   const { read = 0, delivered = 0, private: alone = 0 } = mark ?? {};
   return { read, delivered, private: alone, again: mark ? againFrom(mark) : 0 };
 }
+
+const idsOf = (room: string) => ({ $gt: `${room}:`, $lt: `${room};` });
 
 const markId = ({ room, user }: { room: string; user: string }): string => `${room}:${user}`;
 

@@ -9,8 +9,10 @@ import {
   EVERYBODY,
   eventOf,
   GONE,
+  madeAt,
   withinBytes,
   type Entry,
+  type FrontEntry,
   type Repeat,
   type StoredMessage,
   type Window,
@@ -127,6 +129,24 @@ export class MongoQueries {
     const upTo = last - skip;
     const rows = await this.messages(room, Math.max(upTo - limit, hidden), upTo);
     return { items: rows.map(({ data }) => data), total: last - hidden };
+  }
+
+  /** Also what is below the floor: it is removed, or was to be. */
+  async front(room: string, limit: number): Promise<FrontEntry[]> {
+    const projection = { offset: 1, kind: 1, id: 1, sender: 1, key: 1, files: 1, data: 1 };
+    const [{ floor }, found] = await Promise.all([
+      this.floors.of(room),
+      this.connection.read(db =>
+        entriesIn(db)
+          .find({ _id: idsAfter(room, 0) }, { sort: { _id: 1 }, limit, projection })
+          .toArray(),
+      ),
+    ]);
+    return found.map(({ offset, kind, id = null, sender, key, files = [], data }) => {
+      const said: unknown = kind === "message" && data !== null ? JSON.parse(data) : null;
+      const at = madeAt((said as { createdAt?: unknown } | null)?.createdAt, [id, key.slice(sender.length + 1)]);
+      return { offset, kind, id, at: offset < floor ? -Infinity : at, files };
+    });
   }
 
   async shows(file: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<boolean> {

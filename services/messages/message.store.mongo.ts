@@ -16,6 +16,7 @@ import {
   MISSED,
   type AppendResult,
   type Entry,
+  type FrontEntry,
   type Marks,
   type MessageStore,
   type OwnMarks,
@@ -210,20 +211,25 @@ export class MongoMessageStore implements MessageStore {
     return this.readers.ofRoom(room, users);
   }
 
-  markOf(room: string, user: string): Promise<OwnMarks> {
-    return this.readers.of(room, user);
+  async markOf(room: string, user: string): Promise<OwnMarks> {
+    const [{ read, delivered, ...own }, { seq }] = await Promise.all([
+      this.readers.of(room, user),
+      this.floors.of(room),
+    ]);
+    return { ...own, read: Math.max(read, seq), delivered: Math.max(delivered, seq) };
   }
 
   async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     const ids = rooms.map(({ room }) => room);
-    const [heads, marks, hidden] = await Promise.all([
+    const [heads, marks, hidden, floors] = await Promise.all([
       this.queries.heads(ids),
       this.readers.ofUser(user, ids),
       this.queries.hiddenIn(rooms),
+      Promise.all(ids.map(room => this.floors.of(room))),
     ]);
     const rows = rooms.map(({ room }, index) => {
       const { read = 0, private: alone = 0, again = 0 } = marks.get(room) ?? {};
-      const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, Math.max(read, alone)];
+      const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, Math.max(read, alone, floors[index]?.seq ?? 0)];
       return { room, lastSeq, readSeq, ...unreadAfter(readSeq, again, hidden[index] ?? 0) };
     });
     const unread = rows.filter(({ lastSeq, seen }) => lastSeq > seen);
@@ -242,6 +248,10 @@ export class MongoMessageStore implements MessageStore {
     });
   }
 
+  front(room: string, limit: number): Promise<FrontEntry[]> {
+    return this.queries.front(room, limit);
+  }
+
   async trim(room: string, before: number): Promise<number> {
     const { offset: last } = await this.queries.head(room);
     const entry = await this.queries.entryAt(room, Math.min(before, last));
@@ -250,7 +260,10 @@ export class MongoMessageStore implements MessageStore {
       if (floor.floor > 1) await this.floors.raise(room, floor);
     }
     const { floor, seq } = await this.floors.of(room);
-    while (floor > 1 && (await this.floors.clear(room, floor)));
+    if (floor === 1) return floor;
+    // While entries are left below the floor a crash is made good by the next trim: marks go before them.
+    await this.readers.drop(room, seq);
+    while (await this.floors.clear(room, floor));
     if (seq > 0) await this.own.clear(room, seq);
     return floor;
   }

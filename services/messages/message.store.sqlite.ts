@@ -10,11 +10,13 @@ import {
   EVERYBODY,
   eventOf,
   GONE,
+  madeAt,
   MISSED,
   TRIMMED,
   withinBytes,
   type AppendResult,
   type Entry,
+  type FrontEntry,
   type Marks,
   type MessageChange,
   type MessageStore,
@@ -101,12 +103,14 @@ const ATTACH = `INSERT OR IGNORE INTO attachments (file, room, target) VALUES (?
 const SHOWS = `SELECT 1 FROM json_each(?2) r
   JOIN attachments a ON a.file = ?1 AND a.room = r.value ->> 0 AND a.target > r.value ->> 1
   JOIN entries e ON e.room = a.room AND e.offset = a.target WHERE e.deleted = 0 LIMIT 1`;
+/** Nothing is left before the floor: who was less far is there. */
+const floorSeq = (room: string): string => `COALESCE((SELECT seq FROM floors WHERE room = ${room}), 0)`;
 const HIDDEN_AMONG = `SELECT h.room FROM json_each(?2) k
   JOIN hidden h ON h.user = ?1 AND h.room = k.value ->> 0 AND h.seq = k.value ->> 1`;
 const MARKS = `SELECT user, read, delivered, joined FROM marks WHERE room = ?`;
 const MARKS_OF = `SELECT m.user, m.read, m.delivered, m.joined
   FROM json_each(?2) k JOIN marks m ON m.room = ?1 AND m.user = k.value`;
-const OWN_MARKS = `SELECT * FROM marks WHERE room = ? AND user = ?`;
+const OWN_MARKS = `SELECT m.*, ${floorSeq("?1")} AS floor FROM (SELECT 1) LEFT JOIN marks m ON m.room = ?1 AND m.user = ?2`;
 /** As `againFrom`. */
 const AGAIN = "IIF(m.own <= m.unread_at, m.unread_from, 0)";
 /**
@@ -114,7 +118,7 @@ const AGAIN = "IIF(m.own <= m.unread_at, m.unread_from, 0)";
  * one's mark, so that these are all up to the mark, and there are some only where messages count as unread again.
  */
 const UNREAD = `WITH asked AS MATERIALIZED (
-    SELECT r.value ->> 0 AS room, COALESCE(max(m.read, m.private), 0) AS readSeq, COALESCE(${AGAIN}, 0) AS again,
+    SELECT r.value ->> 0 AS room, max(COALESCE(max(m.read, m.private), 0), ${floorSeq("r.value ->> 0")}) AS readSeq, COALESCE(${AGAIN}, 0) AS again,
       ${last("r.value ->> 0")} AS lastSeq, ${hidden("r.value ->> 0", "r.value ->> 1")} AS hidden
     FROM json_each(?2) r LEFT JOIN marks m ON m.room = r.value ->> 0 AND m.user = ?1),
   placed AS MATERIALIZED (
@@ -141,6 +145,10 @@ const RAISE = `INSERT INTO floors SELECT e.room, e.offset, e.seq - (e.kind = 'me
     COALESCE((SELECT floor FROM floors WHERE room = ?1), 1) + ?3)
   ON CONFLICT (room) DO UPDATE SET floor = excluded.floor, seq = excluded.seq WHERE excluded.floor > floor
   RETURNING floor`;
+const FRONT = `SELECT e.offset, e.kind, e.id, e.client_id AS clientId,
+    IIF(e.kind = 'message', e.data ->> 'createdAt', NULL) AS createdAt,
+    (SELECT json_group_array(a.file) FROM attachments a WHERE a.room = e.room AND a.target = e.offset) AS files
+  FROM entries e WHERE e.room = ? ORDER BY e.offset LIMIT ?`;
 const LEAVE = [
   "DELETE FROM entries WHERE room = ?1 AND offset < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM reactions WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
@@ -148,6 +156,7 @@ const LEAVE = [
   "DELETE FROM mentions WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
   "DELETE FROM threads WHERE room = ?1 AND root <= (SELECT seq FROM floors WHERE room = ?1)",
   "DELETE FROM hidden WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
+  "DELETE FROM marks WHERE room = ?1 AND max(read, delivered, private) <= (SELECT seq FROM floors WHERE room = ?1)",
 ];
 
 const PINS = `SELECT data FROM entries WHERE room = ? AND pinned IS NOT NULL ORDER BY pinned DESC`;
@@ -340,16 +349,32 @@ export class SqliteMessageStore implements MessageStore {
   }
 
   async markOf(room: string, user: string): Promise<OwnMarks> {
-    const row = await this.database.get<MarkRow>(OWN_MARKS, [room, user]);
-    if (!row) return { read: 0, delivered: 0, private: 0, again: 0 };
-    const { read, delivered, private: alone, own, unread_n: n, unread_from: from, unread_at: at } = row;
-    return { read, delivered, private: alone, again: againFrom({ own, unread: { n, from, at } }) };
+    const {
+      read,
+      delivered,
+      private: alone,
+      own,
+      unread_n: n,
+      unread_from: from,
+      unread_at: at,
+      floor,
+    } = (await this.database.get<MarkRow>(OWN_MARKS, [room, user])) as MarkRow;
+    const again = againFrom({ own: own ?? 0, unread: { n: n ?? 0, from: from ?? 0, at: at ?? 0 } });
+    return { read: Math.max(read ?? 0, floor), delivered: Math.max(delivered ?? 0, floor), private: alone ?? 0, again };
   }
 
   async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     const where = JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]));
     const rows = await this.database.all<Counted>(UNREAD, [user, where]);
     return rows.map(({ unreadFrom, ...row }) => ({ ...row, ...(unreadFrom !== null && { unreadFrom }) }));
+  }
+
+  async front(room: string, limit: number): Promise<FrontEntry[]> {
+    const rows = await this.database.all<FrontRow>(FRONT, [room, limit]);
+    return rows.map(({ offset, kind, id, clientId, createdAt, files }) => ({
+      ...{ offset, kind, id, at: madeAt(createdAt, [id, clientId]) },
+      files: JSON.parse(files) as string[],
+    }));
   }
 
   async trim(room: string, before: number): Promise<number> {
@@ -369,14 +394,16 @@ export class SqliteMessageStore implements MessageStore {
   async close(): Promise<void> {}
 }
 
+/** Null where there is no mark. */
 interface MarkRow {
-  read: number;
-  delivered: number;
-  private: number;
-  own: number;
-  unread_n: number;
-  unread_from: number;
-  unread_at: number;
+  floor: number;
+  read: number | null;
+  delivered: number | null;
+  private: number | null;
+  own: number | null;
+  unread_n: number | null;
+  unread_from: number | null;
+  unread_at: number | null;
 }
 
 type Counted = Omit<UnreadRow, "unreadFrom"> & { unreadFrom: number | null };
@@ -388,6 +415,15 @@ interface EventRow {
   data: string | null;
   target: number | null;
   now: string | null;
+}
+
+interface FrontRow {
+  offset: number;
+  kind: EntryKind;
+  id: string | null;
+  clientId: string | null;
+  createdAt: string | null;
+  files: string;
 }
 
 function unitOf(room: string, entry: Entry, marked: readonly Mark[] = []): Unit {

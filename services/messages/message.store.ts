@@ -1,4 +1,5 @@
 import type { LogHead } from "../core/contract";
+import { timeOf } from "../core/ids";
 import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
 import type { Mark } from "./marks";
 import { memberOf } from "./member-entry";
@@ -79,6 +80,17 @@ export interface Takeover {
   head: RoomHead;
   /** Entries after the head that was known, null where that are too many, or none was known. */
   missed: readonly Pick<Entry, "kind" | "data">[] | null;
+}
+
+/** An entry at the front of a log: what decides whether it leaves, and what leaves with it. */
+export interface FrontEntry {
+  offset: number;
+  kind: EntryKind;
+  /** Id of the message, for entries that are one. */
+  id: string | null;
+  /** Milliseconds since 1970 at which it was made; null where nobody knows, -Infinity for what left and is still to be removed. */
+  at: number | null;
+  files: string[];
 }
 
 /** Entries that leave a log in one commit: others wait for no more than that. */
@@ -169,18 +181,20 @@ export interface MessageStore {
   advance(marks: readonly Mark[]): Promise<void>;
   /** Of everybody who ever was in the room, or of some of them. */
   marks(room: string, users?: readonly string[]): Promise<Marks[]>;
-  /** How far one user is in a room. */
+  /** How far one user is in a room; at the floor at least, since nothing is left before it. */
   markOf(room: string, user: string): Promise<OwnMarks>;
   /**
    * Of each room: last seq, how far the user has read, and messages after that, or from where he has marked them unread, that
    * are neither his nor deleted, or name him.
    */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
+  /** The first entries of a log, those below its floor too that a crash kept from being removed. */
+  front(room: string, limit: number): Promise<FrontEntry[]>;
   /**
    * Takes the entries below an offset out of the log, from its front; the last one always stays, so that no number is given
    * twice: an entry below the floor is refused like one whose offset is taken. With the messages go their reactions, their
-   * files and what their clientIds stood for. Works in slices; where it rejects, calling it again goes on. Resolves to the
-   * floor, which never falls.
+   * files, what their clientIds stood for, and the marks of those who got no further: these stand at the floor from now on.
+   * Works in slices; where it rejects, calling it again goes on. Resolves to the floor, which never falls.
    */
   trim(room: string, before: number): Promise<number>;
   /** Ends what the store does by itself. */
@@ -202,6 +216,17 @@ export interface UnreadRow {
   readSeq: number;
   /** Where what he marked as unread begins. */
   unreadFrom?: number;
+}
+
+/** When an entry was made: a message says so itself, all else has an id of ours, which is made with it. */
+export function madeAt(createdAt: unknown, ids: readonly (string | null | undefined)[]): number | null {
+  const told = typeof createdAt === "string" ? Date.parse(createdAt) : NaN;
+  if (!Number.isNaN(told)) return told;
+  for (const id of ids) {
+    const at = id ? timeOf(id) : null;
+    if (at !== null) return at;
+  }
+  return null;
 }
 
 /** What a change shows of a message that has left the log: an object like every other, and nothing in it. */

@@ -1,9 +1,13 @@
+import { setTimeout as pause } from "node:timers/promises";
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { metricsOf, type RookeryMetrics } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
+import { isChosen } from "../../mixins/nodes";
+import { Rounds } from "../../mixins/rounds";
 import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type Caller } from "../core/contract";
 import { RookeryError } from "../core/errors";
+import { newId } from "../core/ids";
 import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
 import * as rules from "../core/rules";
@@ -18,6 +22,7 @@ import { Messages } from "./messages";
 import { inspect } from "./operators";
 import { openRoom, roomList } from "./overview";
 import { Reading } from "./reading";
+import { Retention, roundEvery } from "./retention";
 import { RoomLog } from "./room-log";
 import { FeedTrimmer, MarkNotes } from "./user-feed";
 import { WriteTrace } from "./write-trace";
@@ -32,6 +37,10 @@ interface MessagesService extends Service {
   trimmer: FeedTrimmer;
   unwatch: (() => void) | undefined;
   trace: WriteTrace;
+  retention: Retention;
+  rounds: Rounds;
+  round: Promise<unknown> | undefined;
+  ending: AbortController;
   messages: Messages;
   reading: Reading;
 }
@@ -118,6 +127,15 @@ const actions = {
     },
     handler(this: MessagesService, ctx) {
       return this.store.shows(ctx.params.file, ctx.params.rooms);
+    },
+  },
+  retention: {
+    auth: "internal",
+    visibility: "public",
+    params: { now: "boolean|optional" },
+    handler(this: MessagesService, ctx) {
+      if (ctx.params.now) this.rounds.hurry();
+      return this.retention.now;
     },
   },
   send: {
@@ -346,6 +364,10 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
   name: "messages",
   actions,
 
+  created(this: MessagesService) {
+    this.ending = new AbortController();
+  },
+
   async started(this: MessagesService) {
     const platform = platformOf(this.broker);
     const { config, clock, limits, bus } = platform;
@@ -353,6 +375,8 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const rate = { burst: limits.sendBurst, perSecond: limits.sendsPerSecond };
     const buckets = new TokenBuckets(rate, () => clock.monotonic());
     const rooms = roomsOf(this.broker);
+    // What is not told now the files service finds by itself.
+    const release = (ids: string[]) => call(this.broker, "files.release", { ids });
     this.store = await openStore(platform, metrics);
     this.trace = new WriteTrace(clock);
     this.order = new CallOrder();
@@ -379,6 +403,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       conflicted: () => metrics.conflicted(),
       doubted: () => metrics.doubted(),
       doubtSettled: () => metrics.doubtSettled(),
+      freed: files => void release([...files]).catch(() => undefined),
       trace: this.trace,
     });
     this.unwatch = platform.link?.onUp(() => this.log.tellHeads());
@@ -390,9 +415,40 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     );
     this.messages = new Messages(this.store, this.writers, limits);
     this.reading = new Reading(this.store, this.notes, bus, limits);
+    this.retention = new Retention({
+      store: this.store,
+      clock,
+      days: config.retentionDays,
+      rooms: (after, limit) => call(this.broker, "rooms.retention", { after, limit }),
+      room: async room => (await call(this.broker, "rooms.retentionOf", { rooms: [room] }))[0],
+      expire: async (room, id) => {
+        const entry = { op: "expire", changeId: newId(), id } as const;
+        const [answer] = await this.writers.append([{ room, entry }]);
+        if (!answer?.ok) throw new RookeryError(answer?.error.code ?? "UNAVAILABLE", answer?.error.detail);
+      },
+      release,
+      pause: ms => pause(ms, undefined, { signal: this.ending.signal, ref: false }).catch(() => undefined),
+      going: () => !this.ending.signal.aborted && isChosen(this.broker, "messages"),
+      failed: (error, about) => this.rounds.failed(error, about),
+      removed: entries => metrics.retire(entries),
+    });
+    this.rounds = new Rounds(
+      async () => {
+        if (!this.retention.now.chosen) return;
+        const removed = await (this.round = this.retention.round());
+        const { last } = this.retention.now;
+        if (removed > 0) this.logger.info("removed what was too old", { entries: removed, ms: last?.took });
+      },
+      { every: roundEvery(config.retentionDays), log: this.logger, what: "what is too old stays for the next round" },
+    );
+    metrics.watchRetention(() => this.retention.now);
   },
 
   async stopped(this: MessagesService) {
+    this.ending.abort();
+    this.rounds?.stop();
+    // Ends after the step under way.
+    await this.round?.catch(() => undefined);
     this.notes?.close();
     this.writers?.close();
     this.unwatch?.();

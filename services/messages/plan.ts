@@ -2,6 +2,7 @@ import { timestamp, type Clock } from "../core/clock";
 import type { AppendAnswer, RoomRules } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
+import type { Message } from "../core/model";
 import type { RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
 import { settle, targetOf, threadOf, type Job } from "./job";
@@ -12,6 +13,8 @@ import { applyChange, known, mentionedBy, type Loaded } from "./surroundings";
 export interface Planned {
   job: Job;
   entry: Entry;
+  /** Files that the message showed which the entry deletes. */
+  freed?: readonly string[];
 }
 
 export interface Refused {
@@ -84,7 +87,7 @@ export function plan(
       }
       charge(job, loaded, throttle);
       const { entry } = decision;
-      planned.push({ job, entry });
+      planned.push({ job, entry, ...(entry.change?.deleted && target && { freed: filesShownBy(target) }) });
       ({ offset, seq } = entry);
       const changing = root ?? target;
       applyChange(entry, changing, loaded);
@@ -101,6 +104,8 @@ const NONE: RoomRules = { kind: "channel", mode: "open", slowMode: 0 };
 
 const waitOf = ({ user, entry }: Job["request"], { rules, slow }: Loaded): number =>
   user && entry.op === "send" && !(rules instanceof RookeryError) ? slow.wait(user.id, rules.slowMode) : 0;
+const filesShownBy = ({ data }: StoredMessage): string[] =>
+  (JSON.parse(data) as Message).attachments.map(({ id }) => id);
 
 /** Once a job, however often it is planned anew. */
 function charge(job: Job, { slow }: Loaded, throttle: PlanDependencies["throttle"]): void {

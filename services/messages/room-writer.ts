@@ -36,6 +36,8 @@ export interface WriterDependencies {
   report(what: string, detail: Record<string, unknown>): void;
   /** Told of every commit. */
   committed?(entries: number): void;
+  /** Told of files that messages showed which are deleted now. */
+  freed?(files: readonly string[]): void;
   /** Told when entries of another writer of a room were met. */
   conflicted?(): void;
   /** Told of every batch whose outcome is unknown, and when it no longer is. */
@@ -235,7 +237,10 @@ export class RoomWriter {
     this.head = this.written = { offset: last.offset, seq: last.seq };
     this.untold = true;
     this.with_.committed?.(entries.length);
-    for (const { entry } of entries) this.surroundings.follow(entry.kind, entry.data, true);
+    for (const { entry, freed = [] } of entries) {
+      this.surroundings.follow(entry.kind, entry.data, true);
+      if (freed.length > 0) this.with_.freed?.(freed);
+    }
   }
 
   private get enough(): boolean {

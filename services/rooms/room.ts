@@ -1,6 +1,6 @@
 import type { CollectionSpec, Documents } from "../../mixins/documents";
 import type { Stage } from "../../mixins/staged-changes";
-import type { RoomAccess, RoomRules } from "../core/contract";
+import type { RoomAccess, RoomRetention, RoomRules } from "../core/contract";
 import type { Limits } from "../core/limits";
 import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel, ShownConversation } from "../core/model";
 import type { RoomRole } from "../core/permissions";
@@ -35,6 +35,10 @@ export interface StoredRoom extends Stage<RoomChange> {
   createdAt: string;
   memberCount: number;
   deletedAt: string | null;
+  /** Days that messages are kept, 0: for ever; absent or null: as long as the installation says. */
+  retentionDays?: number | null;
+  /** Nothing is removed, whatever its age. */
+  legalHold?: boolean;
 }
 
 /** Kept for ever once made: what somebody was told to do long ago must find out that it came too late. */
@@ -128,12 +132,13 @@ export function toSharedChannel(room: StoredRoom): SharedChannel {
     createdBy,
     createdAt,
     memberCount,
+    ...kept(room),
   };
 }
 
 export function toConversation(room: StoredRoom, members: string[]): Conversation {
   const { id, kind, name, createdBy, createdAt } = room;
-  return { id, type: kind === "direct" ? "direct" : "group", name, members, createdBy, createdAt };
+  return { id, type: kind === "direct" ? "direct" : "group", name, members, createdBy, createdAt, ...kept(room) };
 }
 
 /** The same in lists: without members where they are not given. */
@@ -141,3 +146,15 @@ export function toShownConversation(room: StoredRoom, members: string[] | undefi
   const { members: _all, ...shown } = toConversation(room, []);
   return { ...shown, ...(members && { members }), memberCount: room.memberCount };
 }
+
+/** What a room says of how long its messages are kept; nothing where it is as everywhere. */
+function kept({ retentionDays, legalHold }: StoredRoom): Pick<Channel, "retentionDays" | "legalHold"> {
+  return { ...(typeof retentionDays === "number" && { retentionDays }), ...(legalHold && { legalHold }) };
+}
+
+export const toRetention = (room: StoredRoom): RoomRetention => ({
+  room: room.id,
+  days: room.retentionDays ?? null,
+  hold: room.legalHold ?? false,
+  deletedAt: room.deletedAt,
+});

@@ -5,6 +5,7 @@ import { untilDone } from "../../mixins/until-done";
 import { RoomWriters } from "../../mixins/writers";
 import { call, type ActionsOf, type Caller } from "../core/contract";
 import { ROOM_MODES } from "../core/model";
+import { MAX_RETENTION_DAYS } from "../core/limits";
 import { ROOM_ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
@@ -32,6 +33,8 @@ const SEED_PAUSE = 1_000;
 const SLOWEST = 6 * 3_600;
 
 const name = rules.line({ min: 1, max: 80 });
+const retentionDays = { ...rules.whole(0, MAX_RETENTION_DAYS), optional: true, nullable: true } as const;
+const legalHold = "boolean|optional";
 const topic = rules.line({ max: 500, optional: true, nullable: true });
 
 const actions = {
@@ -70,6 +73,8 @@ const actions = {
       topic,
       mode: { type: "enum", values: [...ROOM_MODES], optional: true },
       slowMode: { ...rules.whole(0), max: SLOWEST, optional: true },
+      retentionDays,
+      legalHold,
     },
     handler(this: RoomsService, ctx) {
       const { id, ...edit } = ctx.params;
@@ -233,6 +238,22 @@ const actions = {
     params: { room: rules.id },
     handler(this: RoomsService, ctx) {
       return this.rooms.memberIds(ctx.params.room);
+    },
+  },
+  retention: {
+    auth: "internal",
+    visibility: "public",
+    params: { after: { type: "string", max: 200, optional: true }, limit: "number|integer|min:1|max:1000" },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.retention(ctx.params.after ?? "", ctx.params.limit);
+    },
+  },
+  retentionOf: {
+    auth: "internal",
+    visibility: "public",
+    params: { rooms: { type: "array", max: 1_000, items: rules.id } },
+    handler(this: RoomsService, ctx) {
+      return this.rooms.retentionOf(ctx.params.rooms);
     },
   },
   evict: {

@@ -1,7 +1,7 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
 import { emptyStage } from "../../mixins/staged-changes";
 import { timestamp, type Clock } from "../core/clock";
-import type { Membership, Paging, ReturnsOf, RoomAccess, RoomFacts, RoomRules } from "../core/contract";
+import type { Membership, Paging, ReturnsOf, RoomAccess, RoomFacts, RoomRetention, RoomRules } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
@@ -24,6 +24,7 @@ import {
   toChannel,
   toConversation,
   toShownConversation,
+  toRetention,
   type RoomChange,
   type StoredMember,
   type StoredRoom,
@@ -41,7 +42,12 @@ export interface RoomEdit {
   topic?: string | null;
   mode?: RoomMode;
   slowMode?: number;
+  retentionDays?: number | null;
+  legalHold?: boolean;
 }
+
+/** What only those who run the installation set, also in rooms that they may not read. */
+const OF_MANAGERS: ReadonlySet<string> = new Set<keyof RoomEdit>(["retentionDays", "legalHold"]);
 
 /** Members whom operators are shown by name. */
 const SHOWN_MEMBERS = 20;
@@ -131,11 +137,19 @@ export class Rooms {
   }
 
   async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
+    const manages = user.permissions.includes("channels.manage");
+    const fields = Object.keys(edit);
+    if (manages && isId(id) && fields.length > 0 && fields.every(field => OF_MANAGERS.has(field)))
+      return this.keep(user, id, edit);
     let caller: StoredMember | null = null;
     const may = ({ room, member }: Sight): void => {
       caller = member;
       if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
-      if (!runsRoom(member?.role) && !user.permissions.includes("channels.manage")) throw new RookeryError("FORBIDDEN");
+      if (!runsRoom(member?.role) && !manages) throw new RookeryError("FORBIDDEN");
+      if (edit.legalHold !== undefined && !manages)
+        throw new RookeryError("FORBIDDEN", "Administrators decide on a legal hold.");
+      if (edit.retentionDays !== undefined && member?.role !== "owner" && !manages)
+        throw new RookeryError("FORBIDDEN", "An owner decides how long messages are kept.");
       if (room.kind === "group" && edit.isPrivate === false)
         throw new RookeryError("INVALID", "A group is always private.");
       if (room.kind === "group" && (edit.mode !== undefined || edit.slowMode !== undefined))
@@ -145,6 +159,23 @@ export class Rooms {
       differs(room, edit) ? { edit: edited(room, edit), changes: [{ type: "room" }] } : null,
     ).catch(nameTaken);
     return this.shown(after, caller);
+  }
+
+  /** How long messages are kept, set by who runs the installation: of every room there is or was, whoever is in it. */
+  private async keep(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
+    const after = await this.changes.decide(id, async room =>
+      differs(room, edit) ? { edit: edited(room, edit), changes: decidedBy(user.id, [{ type: "room" }]) } : null,
+    );
+    return this.shown(after, await this.member(id, user.id));
+  }
+
+  /** Every room there is or was, by id from behind `after`. */
+  async retention(after: string, limit: number): Promise<RoomRetention[]> {
+    return (await this.rooms.find({ where: { id: { $gt: after } }, sort: "id", limit })).map(toRetention);
+  }
+
+  async retentionOf(ids: readonly string[]): Promise<RoomRetention[]> {
+    return (await this.rooms.getMany(ids.filter(isId))).map(toRetention);
   }
 
   async remove(user: Identity, id: string): Promise<void> {
@@ -402,15 +433,22 @@ const keyOf = (name: string): string => name.toLowerCase();
 const differs = (room: StoredRoom, edit: RoomEdit): boolean =>
   (["name", "isPrivate", "topic", "mode", "slowMode"] as const).some(
     field => edit[field] !== undefined && edit[field] !== room[field],
-  );
+  ) ||
+  (edit.retentionDays !== undefined && edit.retentionDays !== (room.retentionDays ?? null)) ||
+  (edit.legalHold !== undefined && edit.legalHold !== (room.legalHold ?? false));
 
-function edited(room: StoredRoom, { name, isPrivate, topic, mode, slowMode }: RoomEdit): Partial<StoredRoom> {
+function edited(
+  room: StoredRoom,
+  { name, isPrivate, topic, mode, slowMode, retentionDays, legalHold }: RoomEdit,
+): Partial<StoredRoom> {
   return {
     ...(name !== undefined && { name, nameKey: room.kind === "channel" ? keyOf(name) : null }),
     ...(isPrivate !== undefined && { isPrivate, audience: isPrivate ? room.id : "public" }),
     ...(topic !== undefined && { topic }),
     ...(mode !== undefined && { mode }),
     ...(slowMode !== undefined && { slowMode }),
+    ...(retentionDays !== undefined && { retentionDays }),
+    ...(legalHold !== undefined && { legalHold }),
   };
 }
 

@@ -110,6 +110,11 @@ export class Directory {
     return user && toRecord(user);
   }
 
+  /** Whether the picture of a user is this file. */
+  async shows(id: string, file: string): Promise<boolean> {
+    return (await this.find(id))?.avatarUrl?.includes(file) ?? false;
+  }
+
   /** Throws NOT_FOUND. */
   async get(id: string): Promise<StoredUser> {
     const user = await this.find(id);

@@ -84,6 +84,14 @@ const actions = {
       return this.directory.startingWith(ctx.params.prefix, ctx.params.limit);
     },
   },
+  shows: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id, file: rules.id },
+    handler(this: UsersService, ctx) {
+      return this.directory.shows(ctx.params.user, ctx.params.file);
+    },
+  },
   me: {
     auth: "user",
     visibility: "published",

@@ -193,8 +193,58 @@ describeMongo("the room log in MongoDB", () => {
     expect(await store.shows(file, [{ room, visibleFrom: 0 }])).toBe(false);
     const { sender = "", key = "" } = left ?? {};
     expect(await store.repeats(room, [{ sender, clientId: key.slice(sender.length + 1) }])).toEqual([]);
+    expect(await store.front(room, 9)).toMatchObject([
+      { offset: 2, at: -Infinity, files: [file] },
+      ...[5, 6, 7, 8, 9].map(offset => ({ offset })),
+    ]);
     await store.takeOver(room);
     expect(await collection.countDocuments({ room })).toBe(5);
+  });
+
+  it("a trim that died at any of its steps is finished by the next: no mark, reaction or entry stays", async () => {
+    const database = (await stored()).db;
+    for (const dies of ["marks", "reactions", "entries"]) {
+      const room = newId();
+      const connection = await MongoConnection.open(await url());
+      afterFile(() => connection.close());
+      const dying = await MongoMessageStore.open(connection);
+      afterFile(() => dying.close());
+      await dying.append(room, messageEntries(9));
+      const reaction = { emoji: "👍", user: "bob", on: true };
+      await dying.append(room, [
+        changeEntry("reaction", { offset: 10, seq: 9 }, { offset: 2, data: "{}", reaction }, "{}"),
+      ]);
+      await dying.advance([{ room, user: "bob", read: 3 }]);
+      const write = connection.write.bind(connection);
+      connection.write = ((work: Parameters<typeof write>[0]) =>
+        write(db =>
+          work({
+            collection(name: string) {
+              const collection = db.collection(name);
+              if (name === dies) collection.deleteMany = () => Promise.reject(new Error("died"));
+              return collection;
+            },
+          } as never),
+        )) as never;
+      await expect(dying.trim(room, 5)).rejects.toThrow();
+      const store = await opened();
+      expect((await store.heads([room])).get(room)?.floor).toBe(5);
+      // What it looks at next is what was left.
+      const front = await store.front(room, 2);
+      expect(front).toMatchObject([
+        { offset: 1, at: -Infinity },
+        { offset: 2, at: -Infinity },
+      ]);
+      await store.trim(room, 3);
+      expect(await (await stored()).countDocuments({ room })).toBe(6);
+      for (const name of ["marks", "reactions"])
+        expect([
+          name,
+          await database
+            .collection<{ _id: string }>(name)
+            .countDocuments({ _id: { $gt: `${room}:`, $lt: `${room};` } }),
+        ]).toEqual([name, name === "marks" ? 1 : 0]);
+    }
   });
 
   it("tells a writer that is too late so, whenever a trim on another node comes between: no number is given twice", async () => {

@@ -33,6 +33,8 @@ async function askAll(store: MessageStore, room: string): Promise<void> {
   await store.page(room, 5, 5, 3);
   await store.shows("file", places);
   await store.marks(room);
+  await store.markOf(room, user);
+  await store.front(room, 10);
   await store.unread(user, places);
   await store.pins(room);
   await store.versions(room, 50, 5);
