@@ -26,12 +26,14 @@ type EventLine = [
 type HeadLine =
   | [version: number, type: "events", entries: EventLine[]]
   | [version: number, type: "signal", signal: RoomSignal]
-  | [version: number, type: "head", head: RoomHead];
+  | [version: number, type: "head", head: RoomHead]
+  | [version: number, type: "floor", floor: number];
 
 /** The packet in parts of at most about `maxBytes`; an entry is never cut. */
 export function encodePacket(packet: RoomPacket, maxBytes: number): Buffer[] {
   if (packet.type === "signal") return [Buffer.from(JSON.stringify([VERSION, "signal", packet.signal]))];
   if (packet.type === "head") return [Buffer.from(JSON.stringify([VERSION, "head", packet.head]))];
+  if (packet.type === "floor") return [Buffer.from(JSON.stringify([VERSION, "floor", packet.floor]))];
   const parts: Buffer[] = [];
   let events: RoomEvent[] = [];
   let bytes = 0;
@@ -61,6 +63,7 @@ export function decodePacket(room: string, bytes: Uint8Array): RoomPacket | null
   if (!Array.isArray(head) || head[0] !== VERSION) return null;
   if (head[1] === "signal") return { type: "signal", room, signal: head[2] };
   if (head[1] === "head") return { type: "head", room, head: head[2] };
+  if (head[1] === "floor") return { type: "floor", room, floor: head[2] };
   if (head[1] !== "events") return null;
   let next = 0;
   const events = head[2].map(([offset, seq, kind, target, member]): RoomEvent => {

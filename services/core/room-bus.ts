@@ -30,6 +30,9 @@ export type MemberChange = (typeof MEMBER_CHANGES)[number];
 export const endsMembership = (change: MemberChange): boolean =>
   change === "leave" || change === "remove" || change === "ban";
 
+/** What a change shows of a message that has left the log: an object like every other, and nothing in it. */
+export const GONE = "{}";
+
 /** What is shown and forgotten: carries no offset and may be dropped. */
 export type RoomSignal =
   | { type: "typing"; user: string; on: boolean }
@@ -45,7 +48,9 @@ export type RoomPacket =
   | { type: "events"; room: string; events: RoomEvent[] }
   | { type: "signal"; room: string; signal: RoomSignal }
   /** Told again after a burst, so that a lost last event is noticed. */
-  | { type: "head"; room: string; head: RoomHead };
+  | { type: "head"; room: string; head: RoomHead }
+  /** Entries below it have left the log: nobody shows them any more. */
+  | { type: "floor"; room: string; floor: number };
 
 export type RoomListener = (packet: RoomPacket) => void;
 

@@ -1,14 +1,13 @@
 import type { Document, Filter } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import type { LogHead } from "../core/contract";
-import type { RoomEvent } from "../core/room-bus";
+import { GONE, type RoomEvent } from "../core/room-bus";
 import { keyText } from "./job";
 import type { MongoFloors } from "./message.floors.mongo";
 import { entriesIn, entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
 import {
   EVERYBODY,
   eventOf,
-  GONE,
   madeAt,
   withinBytes,
   type Entry,

@@ -2,14 +2,13 @@ import type { SqliteDatabase } from "../../mixins/sqlite/database";
 import { migrate } from "../../mixins/sqlite/migrations";
 import type { Statement, Unit } from "../../mixins/sqlite/sequence";
 import type { LogHead } from "../core/contract";
-import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
+import { GONE, type EntryKind, type RoomEvent, type RoomHead } from "../core/room-bus";
 import { againFrom, marksOf, type Mark } from "./marks";
 import { migrations } from "./message.migrations";
 import { ownOf, type Own } from "./threads";
 import {
   EVERYBODY,
   eventOf,
-  GONE,
   madeAt,
   MISSED,
   TRIMMED,

@@ -1,6 +1,6 @@
 import type { LogHead } from "../core/contract";
 import { timeOf } from "../core/ids";
-import type { EntryKind, RoomEvent, RoomHead } from "../core/room-bus";
+import { GONE, type EntryKind, type RoomEvent, type RoomHead } from "../core/room-bus";
 import type { Mark } from "./marks";
 import { memberOf } from "./member-entry";
 
@@ -228,9 +228,6 @@ export function madeAt(createdAt: unknown, ids: readonly (string | null | undefi
   }
   return null;
 }
-
-/** What a change shows of a message that has left the log: an object like every other, and nothing in it. */
-export const GONE = "{}";
 
 /** An entry as readers get it: a change shows its message as it is `now`. */
 export function eventOf(entry: Pick<Entry, "offset" | "seq" | "kind" | "data">, now?: Target): RoomEvent {

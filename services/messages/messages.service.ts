@@ -426,6 +426,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
         const [answer] = await this.writers.append([{ room, entry }]);
         if (!answer?.ok) throw new RookeryError(answer?.error.code ?? "UNAVAILABLE", answer?.error.detail);
       },
+      told: (room, floor) => bus.publish({ type: "floor", room, floor }),
       release,
       pause: ms => pause(ms, undefined, { signal: this.ending.signal, ref: false }).catch(() => undefined),
       going: () => !this.ending.signal.aborted && isChosen(this.broker, "messages"),

@@ -14,6 +14,8 @@ export interface RetentionDependencies {
   room(id: string): Promise<RoomRetention | undefined>;
   /** Empties a message that is the last entry of its log. */
   expire(room: string, id: string): Promise<void>;
+  /** Tells those who show the room where its log begins now. */
+  told(room: string, floor: number): void;
   /** These files were shown by messages that are gone. */
   release(files: string[]): Promise<unknown>;
   /** Waits so many milliseconds, or until the end. */
@@ -153,6 +155,7 @@ export class Retention {
     const end = old.at(-1);
     if (end) {
       const floor = await this.trim(room, end.offset + 1);
+      this.with_.told(room, floor);
       this.count(old.filter(({ offset }) => offset < floor).length);
       await this.release(old.flatMap(({ files }) => files));
       return "more";

@@ -138,7 +138,7 @@ export class Rooms {
 
   async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
     const manages = user.permissions.includes("channels.manage");
-    const fields = Object.keys(edit);
+    const fields = Object.entries(edit).flatMap(([field, value]) => (value === undefined ? [] : [field]));
     if (manages && isId(id) && fields.length > 0 && fields.every(field => OF_MANAGERS.has(field)))
       return this.keep(user, id, edit);
     let caller: StoredMember | null = null;

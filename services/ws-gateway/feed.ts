@@ -99,6 +99,7 @@ export class RoomFeed {
   receive(packet: RoomPacket): void {
     if (packet.type === "events") this.collect(packet.events);
     else if (packet.type === "head") this.tell(packet.head);
+    else if (packet.type === "floor") this.rise(packet.floor);
     if (this.position < 0) return;
     this.pass();
     if (this.behind) void this.heal();
@@ -160,7 +161,7 @@ export class RoomFeed {
     this.loading = null;
     this.position = this.since = head.offset;
     this.seq = head.seq;
-    this.floor = head.floor;
+    this.floor = Math.max(this.floor, head.floor);
     for (const offset of this.held?.keys() ?? []) if (offset <= this.position) this.drop(offset);
     this.pass();
     if (this.behind) void this.heal();
@@ -221,6 +222,13 @@ export class RoomFeed {
     for (const event of run) this.remember(event, at);
     this.activeAt = this.with_.now();
     this.with_.entries(this, run);
+  }
+
+  /** What has left the log is shown to nobody who comes from now on. */
+  private rise(floor: number): void {
+    if (floor <= this.floor) return;
+    this.floor = floor;
+    this.ring?.leave(floor);
   }
 
   /** A replay shows a message as it is now, so nothing keeps what was edited away or deleted. */

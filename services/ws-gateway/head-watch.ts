@@ -79,7 +79,9 @@ export class HeadWatch {
       const heads = await this.with_.heads(feeds.map(({ room }) => room));
       for (const feed of feeds) {
         const head = heads[feed.room];
-        if (head) feed.receive({ type: "head", room: feed.room, head });
+        if (!head) continue;
+        feed.receive({ type: "floor", room: feed.room, floor: head.floor });
+        feed.receive({ type: "head", room: feed.room, head });
       }
     } catch {
       for (const feed of feeds) this.due.add(feed);

@@ -1,4 +1,4 @@
-import type { RoomEvent } from "../core/room-bus";
+import { GONE, type RoomEvent } from "../core/room-bus";
 
 /** Entries a room keeps in memory, for those who were away for a moment. */
 const ENTRIES = 256;
@@ -96,11 +96,14 @@ export class Ring {
     this.entries.push(new Framed(event, this.encode));
     this.times.push(time);
     this.bytes += sizeOf(event);
-    while (this.entries.length > ENTRIES || this.bytes > SIZE) {
-      const oldest = this.entries.shift();
-      if (oldest) this.bytes -= sizeOf(oldest.event);
-      this.times.shift();
-    }
+    while (this.entries.length > ENTRIES || this.bytes > SIZE) this.shift();
+  }
+
+  /** Entries below the floor have left the log; those that stay show nothing of a message there. */
+  leave(floor: number): void {
+    while ((this.first ?? floor) < floor) this.shift();
+    const gone = new Set(this.entries.flatMap(({ event }) => event.target?.offset ?? []));
+    for (const offset of gone) if (offset < floor) this.change({ offset, data: GONE });
   }
 
   /** Older entries, the last of them just before the first one here: as many of the newest as there is room for. */
@@ -124,5 +127,11 @@ export class Ring {
       this.bytes += sizeOf(now.event) - sizeOf(entry.event);
       this.entries[index] = now;
     });
+  }
+
+  private shift(): void {
+    const oldest = this.entries.shift();
+    if (oldest) this.bytes -= sizeOf(oldest.event);
+    this.times.shift();
   }
 }

@@ -16,7 +16,7 @@ export const lastEventLost: Bug = {
       return {
         publish(packet) {
           if (packet.type === "head") return;
-          if (packet.type === "signal") return bus.publish(packet);
+          if (packet.type === "signal" || packet.type === "floor") return bus.publish(packet);
           const before = held.get(packet.room);
           held.set(packet.room, packet);
           if (before) bus.publish(before);

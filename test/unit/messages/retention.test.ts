@@ -75,6 +75,7 @@ describe.each(stores)("retention over %s", (_name, open) => {
     });
     const says = kept({ room, ...more });
     const released: string[] = [];
+    const floors: number[] = [];
     const pauses: number[] = [];
     const failed: unknown[] = [];
     const worker = (with_: Partial<RetentionDependencies> = {}) =>
@@ -88,6 +89,7 @@ describe.each(stores)("retention over %s", (_name, open) => {
           const [answer] = await log.append([{ room: where, entry: { op: "expire", changeId: newId(), id } }]);
           if (!answer?.ok) throw new Error("refused");
         },
+        told: (_room, floor) => floors.push(floor),
         release: async files => released.push(...files),
         pause: async ms => void pauses.push(ms),
         going: () => true,
@@ -99,11 +101,27 @@ describe.each(stores)("retention over %s", (_name, open) => {
     };
     const texts = async () =>
       (await store.window(room, { limit: 100, visibleFrom: 0 })).map(({ data }) => (JSON.parse(data) as Message).text);
-    return { store, clock, room, says, op, send, seen, freed, released, pauses, failed, worker, sendAll, texts };
+    return {
+      store,
+      clock,
+      room,
+      says,
+      op,
+      send,
+      seen,
+      freed,
+      floors,
+      released,
+      pauses,
+      failed,
+      worker,
+      sendAll,
+      texts,
+    };
   }
 
   it("removes what is older than the room keeps it, files told after; rests nine times as long as it works", async () => {
-    const { store, clock, room, worker, sendAll, texts, released, pauses } = await scene();
+    const { store, clock, room, worker, sendAll, texts, released, pauses, floors } = await scene();
     await sendAll("a", "b", "c");
     clock.advance(DAY + 1);
     await sendAll("d", "e");
@@ -120,6 +138,7 @@ describe.each(stores)("retention over %s", (_name, open) => {
       since: null,
       last: { removed: 3, failed: 0 },
     });
+    expect(floors).toEqual([4]);
     expect(pauses.length).toBeGreaterThan(1);
     // A mark below the floor says nothing any more; whoever left it stands at the floor.
     expect((await store.marks(room)).map(({ user }) => user).sort()).toEqual([ann.id, "cid"].sort());

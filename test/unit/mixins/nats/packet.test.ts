@@ -48,7 +48,9 @@ describe("packets of the room bus", () => {
     ).toBe(true);
   });
 
-  it("carry signals and heads", () => {
+  it("carry signals, heads and floors", () => {
+    const floor: RoomPacket = { type: "floor", room: ROOM, floor: 5 };
+    expect(roundTrip(floor)).toEqual([floor]);
     const signal: RoomPacket = { type: "signal", room: ROOM, signal: { type: "typing", user: "u", on: true } };
     const head: RoomPacket = { type: "head", room: ROOM, head: { offset: 7, seq: 5 } };
     expect(roundTrip(signal)).toEqual([signal]);
