@@ -258,6 +258,7 @@ const WHOLE = 40 * 1_024;
 function bytesOf({ entry }: AppendRequest): number {
   if (entry.op === "member") return FRAME;
   if (entry.op === "user") return NOTE;
+  if (entry.op === "import") return FRAME + entry.message.text.length * ESCAPED + METADATA;
   if (entry.op !== "send") return WHOLE;
   const files = (entry.attachments?.length ?? 0) * FILE;
   return FRAME + entry.text.length * ESCAPED + files + (entry.metadata ? METADATA : 0);

@@ -8,6 +8,7 @@ import { call, type Events } from "../core/contract";
 import { Authenticator } from "./authenticate";
 import { Cors } from "../core/cors";
 import { exchangeOf } from "./exchange";
+import { Exports } from "./exports";
 import { httpError, sendProblem } from "./http-errors";
 import { Listener } from "./listener";
 import { ownPages, webClient, type StaticFiles } from "./pages";
@@ -138,6 +139,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
         limits,
         rateLimit,
         pages: ownPages(limits, health),
+        exports: new Exports(clock, (what, detail) => this.logger.info(what, detail)),
         respond: (req: IncomingRequest, res, data) => this.sendResponse(req, res, data, {}),
       }),
     );

@@ -101,8 +101,8 @@ function requestBody(route: Route, limits: Limits): Record<string, unknown> {
 function success(route: Route, description: string): Record<string, unknown> {
   const content = route.answer
     ? { "application/json": { schema: ref("schemas", route.answer) } }
-    : route.bytes === "download"
-      ? bytes
+    : route.bytes
+      ? { download: bytes, lines: { "application/x-ndjson": {} }, upload: undefined }[route.bytes]
       : OWN_CONTENT[route.to];
   return { description, headers: headers(), ...(route.status !== 204 && content && { content }) };
 }

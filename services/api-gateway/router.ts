@@ -8,9 +8,10 @@ import type { Limits } from "../core/limits";
 import { admit } from "./authenticate";
 import { readJson } from "./body";
 import { exchangeOf } from "./exchange";
+import type { Exports } from "./exports";
 import { mergeParams, queryOf, type Query } from "./params";
 import { addressKey, type RateLimit } from "./rate-limit";
-import { isOwnPage, REST_ACTIONS, ROUTES, type OwnPage, type Route } from "./routes";
+import { isExport, isOwnPage, REST_ACTIONS, ROUTES, type OwnPage, type Route } from "./routes";
 import { openUpload } from "./upload";
 
 /** Milliseconds an action may take: longer than the writer of a room, shorter than the promise to answer within 10 s. */
@@ -22,6 +23,7 @@ export interface RouterParts {
   limits: Limits;
   rateLimit: RateLimit;
   pages: Record<OwnPage, (params: Record<string, unknown>, res: ServerResponse) => Promise<void> | void>;
+  exports: Exports;
   /** Writes an answer as the router does for an action. */
   respond(req: IncomingRequest, res: ServerResponse, data: unknown): void;
 }
@@ -75,6 +77,10 @@ const aliasKey = (method: string, path: string): string => `${method} ${path.rep
 
 function target(route: Route, parts: RouterParts): string | Handler {
   const { to } = route;
+  if (isExport(to))
+    return handler((req, res) =>
+      parts.exports.send(to, req.$ctx, req.$params as Record<string, string>, res, req.method === "HEAD"),
+    );
   if (isOwnPage(to)) return handler((req, res) => parts.pages[to](req.$params as Record<string, unknown>, res));
   if (route.bytes === "upload") return handler((req, res) => upload(route, parts, req, res));
   return to;

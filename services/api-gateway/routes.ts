@@ -10,7 +10,7 @@ export interface Route {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Below `/api`; `{name}` is a parameter. */
   readonly path: string;
-  readonly to: RestAction | OwnPage;
+  readonly to: RestAction | OwnPage | Export;
   readonly summary: string;
   readonly tag: Tag;
   /**
@@ -29,8 +29,8 @@ export interface Route {
   readonly repeat?: string;
   /** Counts against the limit of sign-ins. */
   readonly signIn?: true;
-  /** Body and answer that are not JSON. */
-  readonly bytes?: "upload" | "download";
+  /** Body and answer that are not JSON; `lines`: one JSON document a line. */
+  readonly bytes?: "upload" | "download" | "lines";
   /** Path of what was made. */
   readonly location?: (answer: Made) => string | undefined;
 }
@@ -40,6 +40,10 @@ export type RestAction = MethodName | "auth.register" | "auth.login" | "auth.ref
 /** What the gateway answers itself. */
 export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "socket-docs", "docs-asset"] as const;
 export type OwnPage = (typeof OWN_PAGES)[number];
+
+/** What the gateway puts together from pages of several services. */
+export const EXPORTS = ["room-export", "person-export"] as const;
+export type Export = (typeof EXPORTS)[number];
 
 export const TAGS = ["auth", "users", "channels", "conversations", "messages", "files", "service"] as const;
 type Tag = (typeof TAGS)[number];
@@ -164,6 +168,17 @@ const users: Route[] = [
     auth: "user",
     status: 204,
   },
+  {
+    method: "GET",
+    path: "/users/{id}/export",
+    to: "person-export",
+    summary: "All data of a person, a JSON document a line; oneself or administrators",
+    tag: "users",
+    auth: "user",
+    status: 200,
+    query: ["files"],
+    bytes: "lines",
+  },
 ];
 
 const lists: Route[] = [
@@ -262,6 +277,17 @@ const room = (tag: "channels" | "conversations"): Route[] => {
       tag,
       auth: "user",
       status: 204,
+    },
+    {
+      method: "GET",
+      path: `${path}/export`,
+      to: "room-export",
+      summary: "Members and all messages, a JSON document a line; owners and administrators",
+      tag,
+      auth: "user",
+      status: 200,
+      query: ["files"],
+      bytes: "lines",
     },
     {
       method: "POST",
@@ -669,7 +695,9 @@ export const pathParameters = (route: Route): string[] =>
 /** Whether the gateway answers the route itself. */
 export const isOwnPage = (to: Route["to"]): to is OwnPage => (OWN_PAGES as readonly string[]).includes(to);
 
+export const isExport = (to: Route["to"]): to is Export => (EXPORTS as readonly string[]).includes(to);
+
 /** Every action a route leads to: nothing else can be reached over HTTP. */
 export const REST_ACTIONS: readonly ActionName[] = [
-  ...new Set(ROUTES.map(route => route.to).filter((to): to is RestAction => !isOwnPage(to))),
+  ...new Set(ROUTES.map(route => route.to).filter((to): to is RestAction => !isOwnPage(to) && !isExport(to))),
 ];

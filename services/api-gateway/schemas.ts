@@ -326,6 +326,11 @@ export const QUERY = {
   expires: { schema: string(), description: "Of a signed link." },
   signature: { schema: string(), description: "Of a signed link." },
   name: { schema: string(), description: "File name, for a raw body." },
+  files: {
+    schema: string({ enum: ["links"] }),
+    description:
+      "`links`: attachments have a `link` that opens them without a token for five minutes. Never the bytes.",
+  },
 } satisfies Record<string, { schema: Schema; description: string }>;
 
 export type QueryName = keyof typeof QUERY;

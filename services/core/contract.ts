@@ -145,8 +145,31 @@ export type RoomOperation =
   | { op: "expire"; changeId: string; id: string }
   | { op: "user"; changeId: string; note: UserNote };
 
+/** A message brought from elsewhere. `id` and `clientId` are made of its id there: bringing it again adds nothing. */
+export interface ImportedMessage {
+  id: string;
+  sender: string;
+  clientId: string;
+  text: string;
+  /** RFC 3339, like `editedAt`: as they were there. */
+  createdAt: string;
+  editedAt?: string;
+  /** Left out where there is no such message in the room. */
+  replyTo?: string;
+  /** Users; they are shown, and nobody's count of mentions grows. */
+  mentions?: string[];
+  metadata?: Metadata;
+}
+
+/** What an operator's import writes into a room's log, for others: never what a client asked for. */
+export type ImportOperation =
+  | { op: "import"; message: ImportedMessage }
+  | { op: "importDelete"; id: string; by: string; at: string }
+  | { op: "importReaction"; id: string; by: string; emoji: string };
+
 export type AppendRequest =
-  { room: string; user: Identity; entry: UserOperation } | { room: string; user?: undefined; entry: RoomOperation };
+  | { room: string; user: Identity; entry: UserOperation }
+  | { room: string; user?: undefined; entry: RoomOperation | ImportOperation };
 
 /** Where a call stands among those of its caller. */
 export interface Turn {
@@ -299,6 +322,45 @@ export interface RoomFacts {
   pending: { change: string; user?: string; since: number }[];
 }
 
+/** A room as its export begins with it. */
+export interface ExportedRoom {
+  room: {
+    id: string;
+    kind: RoomKind;
+    name: string | null;
+    isPrivate: boolean;
+    topic?: string;
+    createdBy: string;
+    createdAt: string;
+    memberCount: number;
+  };
+  /** Messages at or below this offset are not for whoever exports. */
+  visibleFrom: number;
+  /** He may also see e-mail addresses. */
+  emails: boolean;
+}
+
+/** A membership as it is, or as it ended. */
+export interface ExportedMember {
+  room: string;
+  user: string;
+  kind: RoomKind;
+  role: RoomRole;
+  state: "member" | "left" | "banned";
+  joinedAt: string;
+}
+
+/** Members of an imported room. Who has a record there already, as member or not, stays what he is. */
+export interface ImportedMember {
+  user: string;
+  role: RoomRole;
+  state: "member" | "left" | "banned";
+  joinedAt?: string;
+}
+
+/** Of one's own in a room: a message as JSON text, or a reaction that stands. */
+export type OwnEntry = { type: "message"; data: string } | { type: "reaction"; messageId: string; emoji: string };
+
 /** A sign-in that has not ended; nothing of it can be used to sign in. */
 export interface SessionFacts {
   id: string;
@@ -326,7 +388,10 @@ export interface Actions {
   "auth.endSession": { params: { session: string }; returns: SessionFacts | null };
   "auth.revocations": { params: { after: number }; returns: { head: number; items: Revocation[] } };
 
-  "users.create": { params: { id: string; username: string; email: string; roles?: Role[] }; returns: UserRecord };
+  "users.create": {
+    params: { id: string; username: string; email: string; roles?: Role[]; displayName?: string };
+    returns: UserRecord;
+  };
   /** By user name or e-mail, ignoring case. */
   "users.byLogin": { params: { login: string }; returns: UserRecord | null };
   "users.record": { params: { id: string }; returns: UserRecord | null };
@@ -346,6 +411,10 @@ export interface Actions {
     returns: PublicUser;
   };
   "users.remove": { params: { id: string }; returns: null };
+  /** The profile with its e-mail, for the export of a person's data: oneself, or `users.manage`. */
+  "users.personal": { params: { id: string }; returns: PublicUser };
+  /** E-mail addresses of those of the given ids who have one. */
+  "users.emails": { params: { ids: string[] }; returns: { id: string; email: string }[] };
 
   "rooms.list": { params: Paging; returns: Page<Channel> };
   "rooms.create": { params: { name: string; isPrivate?: boolean; topic?: string }; returns: Channel };
@@ -403,6 +472,30 @@ export interface Actions {
   "rooms.retentionOf": { params: { rooms: string[] }; returns: RoomRetention[] };
   /** Takes a deleted user out of every room. */
   "rooms.evict": { params: { userId: string }; returns: null };
+  /** Whether the caller may export a room, and its facts: an owner, both of a direct room, `channels.manage`. */
+  "rooms.exported": { params: { id: string }; returns: ExportedRoom };
+  /** Everybody who is or was in a room, by user id above `after`; at most 500. */
+  "rooms.exportMembers": { params: { room: string; after: string; limit: number }; returns: ExportedMember[] };
+  /** Every room a user is or was in, by room id above `after`; at most 500. Names only of those he may still see. */
+  "rooms.exportMemberships": {
+    params: { user: string; after: string; limit: number };
+    returns: (ExportedMember & { name?: string })[];
+  };
+  /** Makes a room under this id, or finds what an earlier run made; of two people the direct room they have. */
+  "rooms.import": {
+    params: {
+      id: string;
+      kind: RoomKind;
+      name: string | null;
+      isPrivate: boolean;
+      topic?: string;
+      createdBy: string;
+      createdAt: string;
+      people?: string[];
+    };
+    returns: { id: string; created: boolean };
+  };
+  "rooms.importMembers": { params: { room: string; members: ImportedMember[] }; returns: { joined: number } };
 
   /** One answer for each entry, in order, within 5 s. At most 256 entries and 256 KiB of text. */
   "messages.append": { params: { entries: AppendRequest[] } & Turn; returns: AppendAnswer[] };
@@ -418,6 +511,24 @@ export interface Actions {
   "messages.shows": { params: { file: string; rooms: { room: string; visibleFrom: number }[] }; returns: boolean };
   /** Of one node, for operators: how far it is with removing what is too old. `now`: the next round begins at once. */
   "messages.retention": { params: { now?: boolean }; returns: RetentionState };
+  /** Messages by seq above `after` up to `upTo`, oldest first, as they are now; `cut`: not all who reacted are named. */
+  "messages.exportPage": {
+    params: { room: string; after: number; upTo: number; visibleFrom: number; limit: number };
+    returns: { items: { seq: number; data: string; cut?: true }[]; more: boolean };
+  };
+  /** Who reacted to a message, by emoji in the order of the first; `skip` counts from the first of all. */
+  "messages.exportReactions": {
+    params: { room: string; offset: number; skip: number; limit: number };
+    returns: { emoji: string; user: string }[];
+  };
+  /** What a user wrote in a room and the reactions of his that stand there, in an order of their own; null: that is all. */
+  "messages.exportOwn": {
+    params: { room: string; user: string; after: string; limit: number };
+    returns: { items: OwnEntry[]; next: string | null };
+  };
+  "messages.exportMarks": { params: { room: string; user: string }; returns: { read: number; delivered: number } };
+  /** Puts the marks of users at the head of a room, after an import. */
+  "messages.importMarks": { params: { room: string; users: string[] }; returns: null };
   "messages.send": { params: SendBody & { id: string }; returns: Message };
   "messages.history": {
     params: { id: string; before?: number; after?: number; around?: number; limit?: number } & Paging;
@@ -492,6 +603,13 @@ export interface Actions {
   "files.save": { params: UploadFields; returns: FileRecord };
   "files.open": { params: { id: string; expires?: string; signature?: string }; returns: NodeJS.ReadableStream };
   "files.link": { params: { id: string }; returns: { url: string; expiresIn: number } };
+  /** Links for a user, without a look at whether he may open them: that is looked at when he does. */
+  "files.sign": { params: { user: string; ids: string[] }; returns: Record<string, string> };
+  /** Records of a user's uploads, by id above `after`; at most 500. */
+  "files.exportOwn": {
+    params: { user: string; after: string; limit: number };
+    returns: (FileRecord & { createdAt: string })[];
+  };
   /** Checks that the files are the owner's, lets readers of the room see them and gives them as attachments. INVALID if not. */
   "files.attach": { params: { owner: string; room: string; ids: string[] }; returns: Attachment[] };
   /** Messages that showed these files, at most 200, are gone: those that no other shows are removed, a minute later. */

@@ -99,6 +99,24 @@ const actions = {
       return { url: `/api/files/${id}?${this.links.sign(id, user)}`, expiresIn: LINK_TTL };
     },
   },
+  sign: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id, ids: { type: "array", items: rules.id, max: 1_000 } },
+    handler(this: FilesService, ctx) {
+      const { user, ids } = ctx.params;
+      return Object.fromEntries(ids.map(id => [id, `/api/files/${id}?${this.links.sign(id, user)}`]));
+    },
+  },
+  exportOwn: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id, after: "string|max:200", limit: rules.whole(1, 500) },
+    handler(this: FilesService, ctx) {
+      const { user, after, limit } = ctx.params;
+      return this.library.ownedBy(user, after, limit);
+    },
+  },
   attach: {
     auth: "internal",
     visibility: "public",

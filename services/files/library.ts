@@ -115,6 +115,12 @@ export class Library {
     return finished;
   }
 
+  /** Records of a user's files, by id above `after`. */
+  async ownedBy(owner: string, after: string, limit: number): Promise<(FileRecord & { createdAt: string })[]> {
+    const files = await this.files.find({ where: { owner, id: { $gt: after } }, sort: "id", limit });
+    return files.map(file => ({ ...toAttachment(file), createdAt: file.createdAt }));
+  }
+
   /**
    * Lets the readers of a room see files of this owner; in the order of `ids`. Throws INVALID, and changes nothing, unless
    * all are his and there are not too many.

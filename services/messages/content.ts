@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
-import type { UserOperation } from "../core/contract";
+import type { ImportedMessage, ImportOperation, UserOperation } from "../core/contract";
 import { invalidField } from "../core/errors";
+import { isId } from "../core/ids";
 import { checkPlain } from "../core/json";
 import type { Limits } from "../core/limits";
 import type { Metadata } from "../core/model";
@@ -30,6 +31,30 @@ export function checkOperation(operation: UserOperation, limits: Limits): void {
   }
 }
 
+/** The same of what an operator imports: what it says of others is believed, what it looks like is not. */
+export function checkImport(operation: ImportOperation, limits: Limits): void {
+  if (operation.op === "import") return checkImported(operation.message, limits);
+  if (!isId(operation.by)) throw invalidField("by", "Give the id of a user.");
+  if (operation.op === "importDelete") checkTime("at", operation.at);
+  else if (!EMOJI.test(operation.emoji)) throw invalidField("emoji", "Give one emoji.");
+}
+
+function checkImported(message: ImportedMessage, limits: Limits): void {
+  const { id, sender, clientId, text, createdAt, editedAt, metadata } = message;
+  if (!isId(id) || !isId(sender)) throw invalidField("id", "Give ids of ours.");
+  if (!CLIENT_ID.test(clientId)) throw invalidField("clientId", "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.");
+  // What was deleted elsewhere says nothing here.
+  checkText(text, limits, true);
+  checkTime("createdAt", createdAt);
+  if (editedAt !== undefined) checkTime("editedAt", editedAt);
+  if (metadata !== undefined) checkPlain(metadata, "metadata", limits.metadata);
+}
+
+function checkTime(field: string, value: string): void {
+  const time = Date.parse(value);
+  if (Number.isNaN(time) || new Date(time).toISOString() !== value) throw invalidField(field, "Give a time in UTC.");
+}
+
 function checkSend({ text, clientId, attachments = [], metadata }: Send, limits: Limits): void {
   if (clientId !== undefined && !CLIENT_ID.test(clientId))
     throw invalidField("clientId", "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.");
@@ -48,7 +73,13 @@ function checkText(text: string, limits: Limits, mayBeEmpty: boolean): void {
 }
 
 /** Digest of what was sent, by which a repeat is told from another message. Absent, null, [] and {} are equal. */
-export function contentHash({ text, attachments = [], replyTo, threadId, metadata }: Send): string {
+export function contentHash({
+  text,
+  attachments = [],
+  replyTo,
+  threadId,
+  metadata,
+}: Pick<Send, "text" | "attachments" | "replyTo" | "threadId" | "metadata">): string {
   const parts = [text, attachments, replyTo ?? null, metadata === undefined ? null : canonical(metadata)];
   // Only where there is one: the digests of what was sent before there were threads stay as they are.
   if (threadId !== undefined) parts.push(threadId);

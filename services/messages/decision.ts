@@ -1,4 +1,4 @@
-import type { AppendRequest, RoomAccess, RoomRules, UserOperation } from "../core/contract";
+import type { AppendRequest, ImportedMessage, RoomAccess, RoomRules, UserOperation } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Attachment, Identity, Message, MessageVersion, Reaction } from "../core/model";
@@ -26,6 +26,8 @@ export interface Situation {
   target: StoredMessage | undefined;
   /** The message that began the thread it is for, if it is of this room. */
   root: StoredMessage | undefined;
+  /** What stands already under the id of an imported message. */
+  existing?: StoredMessage | undefined;
   /** Of the target, in the order they came. */
   reactions: readonly { emoji: string; user: string }[];
   attachments: readonly Attachment[];
@@ -92,23 +94,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       const target = visible(at);
       const reactor = member(at, user);
       if (at.rules.mode === "readonly" && !runs(at, reactor)) throw new RookeryError("FORBIDDEN", READ_ONLY);
-      if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
-      const { emoji, on } = operation;
-      const had = at.reactions.some(reaction => reaction.emoji === emoji && reaction.user === reactor.id);
-      if (had === on) return { unchanged: target };
-      const others = at.reactions.filter(reaction => reaction.emoji !== emoji || reaction.user !== reactor.id);
-      const reactions = summary(on ? [...others, { emoji, user: reactor.id }] : others);
-      if (reactions.length > at.maxEmoji) throw new RookeryError("INVALID", `At most ${at.maxEmoji} different emoji.`);
-      const { reactions: _old, ...message } = JSON.parse(target.data) as Message;
-      const data = JSON.stringify({ messageId: target.id, userId: reactor.id, emoji, on });
-      const decision = changed(
-        at,
-        "reaction",
-        reactor,
-        { ...message, ...(reactions.length > 0 && { reactions }) },
-        { reaction: { emoji, user: reactor.id, on } },
-      );
-      return { entry: { ...decision.entry, data } };
+      return reacted(at, target, reactor.id, operation.emoji, operation.on);
     }
     case "pin": {
       const target = visible(at);
@@ -123,6 +109,16 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       const data = JSON.stringify({ messageId: target.id, userId: pinner.id, on });
       return { entry: { ...changed(at, "pin", pinner, now, { pinned: on }).entry, data } };
     }
+    case "import":
+      return imported(at, room, operation.message);
+    case "importDelete": {
+      const target = there(at);
+      if (target.deleted) return { unchanged: target };
+      const message = tombstone(JSON.parse(target.data) as Message, operation.at);
+      return changed(at, "delete", { id: operation.by }, message, { deleted: true });
+    }
+    case "importReaction":
+      return reacted(at, there(at), operation.by, operation.emoji, true);
   }
 }
 
@@ -175,6 +171,56 @@ function named(mentions: readonly string[]): Pick<Message, "mentions" | "mention
     ...(users.length > 0 && { mentions: users }),
     ...(users.length < mentions.length && { mentionsAll: true }),
   };
+}
+
+function reacted(at: Situation, target: StoredMessage, user: string, emoji: string, on: boolean): Decision {
+  if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
+  const had = at.reactions.some(reaction => reaction.emoji === emoji && reaction.user === user);
+  if (had === on) return { unchanged: target };
+  const others = at.reactions.filter(reaction => reaction.emoji !== emoji || reaction.user !== user);
+  const reactions = summary(on ? [...others, { emoji, user }] : others);
+  if (reactions.length > at.maxEmoji) throw new RookeryError("INVALID", `At most ${at.maxEmoji} different emoji.`);
+  const { reactions: _old, ...message } = JSON.parse(target.data) as Message;
+  const data = JSON.stringify({ messageId: target.id, userId: user, emoji, on });
+  const decision = changed(
+    at,
+    "reaction",
+    { id: user },
+    { ...message, ...(reactions.length > 0 && { reactions }) },
+    { reaction: { emoji, user, on } },
+  );
+  return { entry: { ...decision.entry, data } };
+}
+
+/** Told apart by its id, whoever it is attributed to now: an account may have been matched otherwise before. */
+function imported(at: Situation, room: string, wanted: ImportedMessage): Decision {
+  const { existing } = at;
+  if (existing && existing.hash !== at.hash) throw new RookeryError("CONFLICT", "It is here with another content.");
+  if (existing) return { unchanged: existing };
+  const { id, sender, clientId, text, createdAt, editedAt, mentions = [], metadata } = wanted;
+  const message: Message = {
+    id,
+    channelId: room,
+    senderId: sender,
+    text,
+    attachments: [],
+    createdAt,
+    seq: at.seq + 1,
+    offset: at.offset,
+    clientId,
+    ...(editedAt !== undefined && { editedAt }),
+    ...(at.target && { replyTo: at.target.id }),
+    ...(mentions.length > 0 && { mentions }),
+    ...(metadata && Object.keys(metadata).length > 0 && { metadata }),
+  };
+  const data = JSON.stringify(message);
+  return { entry: { ...blank(at, "message"), seq: at.seq + 1, id, sender, hash: at.hash, data } };
+}
+
+/** The message that an import changes. */
+function there(at: Situation): StoredMessage {
+  if (!at.target) throw new RookeryError("NOT_FOUND");
+  return at.target;
 }
 
 function blank(at: Situation, kind: Entry["kind"]): Omit<Entry, "sender" | "data"> {

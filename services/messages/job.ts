@@ -24,10 +24,18 @@ export interface Job {
 
 export function newJob(request: AppendRequest, deadline: number, answer: (answer: AppendAnswer) => void): Job {
   const { user, entry } = request;
-  const given = "changeId" in entry ? entry.changeId : entry.op === "send" && user ? entry.clientId : undefined;
-  const key = { sender: user?.id ?? ROOMS, clientId: given ?? newId() };
-  const hash = entry.op === "send" && given !== undefined ? contentHash(entry) : null;
+  const given = givenId(request);
+  const sender = entry.op === "import" ? entry.message.sender : "by" in entry ? entry.by : (user?.id ?? ROOMS);
+  const key = { sender, clientId: given ?? newId() };
+  const content = entry.op === "import" ? entry.message : entry.op === "send" ? entry : null;
+  const hash = content && given !== undefined ? contentHash(content) : null;
   return { request, key, hash, charged: false, started: false, deadline, answered: false, answer };
+}
+
+function givenId({ user, entry }: AppendRequest): string | undefined {
+  if ("changeId" in entry) return entry.changeId;
+  if (entry.op === "import") return entry.message.clientId;
+  return entry.op === "send" && user ? entry.clientId : undefined;
 }
 
 /**
@@ -54,7 +62,10 @@ export function nextBatch(queue: readonly Job[]): { batch: Job[]; rest: Job[] } 
 }
 
 /** Bytes of a request's text. */
-export const textBytes = ({ entry }: AppendRequest): number => ("text" in entry ? Buffer.byteLength(entry.text) : 0);
+export const textBytes = ({ entry }: AppendRequest): number => {
+  if (entry.op === "import") return Buffer.byteLength(entry.message.text);
+  return "text" in entry ? Buffer.byteLength(entry.text) : 0;
+};
 
 /** Answers a job; once is enough. */
 export function settle(job: Job, answer: AppendAnswer): void {
@@ -73,12 +84,22 @@ export const byKey = (repeats: readonly Repeat[]): Map<string, Repeat> =>
 /** Id of the earlier message that a request changes or, if it is a reply, answers. */
 export function targetOf({ entry }: AppendRequest): string | undefined {
   if (entry.op === "send") return entry.replyTo;
+  if (entry.op === "import") return entry.message.replyTo;
   return "id" in entry ? entry.id : undefined;
 }
 
 /** Id of the message that began the thread it is for. */
 export const threadOf = ({ entry }: AppendRequest): string | undefined =>
   entry.op === "send" ? entry.threadId : undefined;
+
+/** Ids that a request names: earlier messages, and of an imported one its own, which may be there already. */
+export function messagesOf(request: AppendRequest): string[] {
+  const { entry } = request;
+  return [entry.op === "import" ? entry.message.id : [], targetOf(request) ?? [], threadOf(request) ?? []].flat();
+}
+
+/** Whether a request reads and changes the reactions of its target. */
+export const reacts = ({ entry }: AppendRequest): boolean => entry.op === "react" || entry.op === "importReaction";
 
 export const filesOf = ({ entry }: AppendRequest): string[] => (entry.op === "send" ? (entry.attachments ?? []) : []);
 

@@ -72,6 +72,25 @@ export class MongoChanges {
       .map(({ emoji, user }) => ({ emoji, user }));
   }
 
+  /** Of entries about reactions those that made one which stands. */
+  async standing(room: string, entries: readonly EntryDocument[]): Promise<Set<EntryDocument>> {
+    const byId = new Map(
+      entries.flatMap(entry => {
+        if (entry.kind !== "reaction" || entry.target === undefined || entry.data === null) return [];
+        const { emoji } = JSON.parse(entry.data) as { emoji: string };
+        return [[`${reactionId(room, entry.target, entry.sender, emoji)} ${2 * entry.offset + 1}`, entry] as const];
+      }),
+    );
+    if (byId.size === 0) return new Set();
+    const ids = [...new Set([...byId.keys()].map(key => key.slice(0, key.lastIndexOf(" "))))];
+    const found = await this.connection.read(db =>
+      reactionsIn(db)
+        .find({ _id: { $in: ids } })
+        .toArray(),
+    );
+    return new Set(found.flatMap(({ _id, state }) => byId.get(`${_id} ${state}`) ?? []));
+  }
+
   /** One look: what was pending at the last one too is finished. Others are still at the rest. */
   async sweep(): Promise<void> {
     const found = await this.connection.read(db =>
@@ -97,7 +116,7 @@ export class MongoChanges {
       if (!reaction) return [];
       const { emoji, user, on } = reaction;
       const update = { $max: { state: 2 * offset + (on ? 1 : 0) }, $setOnInsert: { emoji, user } };
-      const filter = { _id: `${entryId(room, target)}:${user}:${emoji}` };
+      const filter = { _id: reactionId(room, target, user, emoji) };
       return [{ updateOne: { filter, update, upsert: true } }];
     });
     if (operations.length === 0) return;
@@ -139,6 +158,9 @@ function roomsOf(documents: readonly EntryDocument[]): Map<string, EntryDocument
   for (const document of documents) rooms.set(document.room, [...(rooms.get(document.room) ?? []), document]);
   return rooms;
 }
+
+const reactionId = (room: string, target: number, user: string, emoji: string): string =>
+  `${entryId(room, target)}:${user}:${emoji}`;
 
 const reactionsTo = (room: string, offset: number) => ({
   $gt: `${entryId(room, offset)}:`,

@@ -107,6 +107,24 @@ export class MongoQueries {
     return found.filter(({ offset }, index) => offset >= (floors[index]?.floor ?? 1)).map(messageOf);
   }
 
+  /** Entries of one sender by clientId above one; `key` begins with who sent it. */
+  async own(
+    room: string,
+    sender: string,
+    after: string,
+    limit: number,
+  ): Promise<{ documents: EntryDocument[]; next: string | null }> {
+    // "!" follows the blank between the two.
+    const key = { $gt: keyText({ sender, clientId: after }), $lt: `${sender}!` };
+    const options = { sort: { room: 1, key: 1 }, limit, hint: "key" } as const;
+    const [{ floor }, found] = await Promise.all([
+      this.floors.of(room),
+      this.connection.read(db => entriesIn(db).find({ room, key }, options).toArray()),
+    ]);
+    const next = found.length < limit ? null : (found.at(-1)?.key.slice(sender.length + 1) ?? null);
+    return { documents: found.filter(({ offset }) => offset >= floor), next };
+  }
+
   async window(room: string, { before, after, limit, visibleFrom }: Window): Promise<{ seq: number; data: string }[]> {
     if (after !== undefined) {
       const from = Math.max(after, await this.hidden(room, visibleFrom));

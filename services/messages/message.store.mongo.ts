@@ -6,7 +6,7 @@ import type { LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { marksOf, unreadAfter, type Mark } from "./marks";
 import { MongoChanges } from "./message.changes.mongo";
-import { documentOf, ENTRIES, ENTRY_INDEXES } from "./message.entries.mongo";
+import { documentOf, ENTRIES, ENTRY_INDEXES, entryOf } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
 import { MongoInserts } from "./message.inserts.mongo";
 import { MongoMarks } from "./message.marks.mongo";
@@ -20,6 +20,7 @@ import {
   type Marks,
   type MessageStore,
   type OwnMarks,
+  type OwnSlice,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -185,6 +186,16 @@ export class MongoMessageStore implements MessageStore {
 
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
     return this.own.hiddenBy(user, room, from, to);
+  }
+
+  async ownEntries(room: string, user: string, after: string, limit: number): Promise<OwnSlice> {
+    const { documents, next } = await this.queries.own(room, user, after, limit);
+    const stands = await this.changes.standing(room, documents);
+    const shown = documents.filter(document => document.kind === "message" || stands.has(document));
+    const entries = shown
+      .map(entryOf)
+      .flatMap(({ clientId, kind, data }) => (data === null ? [] : { clientId, kind, data }));
+    return { entries, next };
   }
 
   window(room: string, window: Window): Promise<{ seq: number; data: string }[]> {

@@ -20,6 +20,8 @@ import {
   type MessageChange,
   type MessageStore,
   type OwnMarks,
+  type OwnSlice,
+  type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -68,6 +70,12 @@ const REPEATS = `SELECT e.sender, e.client_id AS clientId, e.offset, e.seq, e.ha
   FROM json_each(?2) k JOIN entries e
     ON e.room = ?1 AND e.sender = k.value ->> 0 AND e.client_id = k.value ->> 1
   LEFT JOIN entries t ON t.room = e.room AND t.offset = e.target`;
+/** Of a reaction, whether the entry is the one that made it: one for each that stands. */
+const OWN = `SELECT e.client_id AS clientId, e.kind, e.data,
+    e.kind = 'message' OR e.kind = 'reaction' AND EXISTS (SELECT 1 FROM reactions r WHERE r.room = e.room
+      AND r.target = e.target AND r.emoji = e.data ->> 'emoji' AND r.user = e.sender AND r.offset = e.offset) AS stands
+  FROM entries e INDEXED BY entries_client WHERE e.room = ? AND e.sender = ? AND e.client_id > ?
+  ORDER BY e.client_id LIMIT ?`;
 const BY_IDS = `SELECT e.room, e.id, e.offset, e.seq, e.sender, e.hash, e.deleted, e.data
   FROM json_each(?) k JOIN entries e ON e.id = k.value`;
 /** Messages are numbered without a hole, so that every read is a range of seq: nothing is counted, nothing passed over. */
@@ -315,6 +323,14 @@ export class SqliteMessageStore implements MessageStore {
     return new Map(rows.map(({ room, data }) => [room, data]));
   }
 
+  async ownEntries(room: string, user: string, after: string, limit: number): Promise<OwnSlice> {
+    const rows = await this.database.all<OwnRow>(OWN, [room, user, after, limit]);
+    const entries = rows.flatMap(({ clientId, kind, data, stands }) =>
+      stands && data !== null ? { clientId, kind, data } : [],
+    );
+    return { entries, next: rows.length < limit ? null : (rows.at(-1)?.clientId ?? null) };
+  }
+
   async window(room: string, { before, after, limit, visibleFrom }: Window): Promise<{ seq: number; data: string }[]> {
     if (after !== undefined) return this.database.all(AFTER, [room, after, visibleFrom, limit]);
     const params = [room, before ?? Number.MAX_SAFE_INTEGER, visibleFrom, limit];
@@ -406,6 +422,14 @@ interface MarkRow {
 }
 
 type Counted = Omit<UnreadRow, "unreadFrom"> & { unreadFrom: number | null };
+
+interface OwnRow {
+  [column: string]: string | number | null;
+  clientId: string;
+  kind: EntryKind;
+  data: string | null;
+  stands: number;
+}
 
 interface EventRow {
   offset: number;

@@ -108,6 +108,12 @@ export interface Window {
   visibleFrom: number;
 }
 
+/** Messages as they are now, and those reactions that stand; `next` is where the next slice begins, null after the last. */
+export interface OwnSlice {
+  entries: { clientId: string; kind: EntryKind; data: string }[];
+  next: string | null;
+}
+
 /** How far a member is, as others see it. */
 export interface Marks {
   user: string;
@@ -171,6 +177,11 @@ export interface MessageStore {
   hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]>;
   /** Messages by their numbers, as JSON texts by room; of each room one. Unknown ones are left out. */
   messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>>;
+  /**
+   * What a user caused in a room, in the order of the clientIds it is stored under and above `after`: a range of the index
+   * that makes them unique. Looks at `limit` entries, whatever they are.
+   */
+  ownEntries(room: string, user: string, after: string, limit: number): Promise<OwnSlice>;
   /** Message JSON texts, oldest first. */
   window(room: string, window: Window): Promise<{ seq: number; data: string }[]>;
   /** A page counted from the newest (skip 0), oldest first, and how many there are. */

@@ -24,6 +24,7 @@ import { openRoom, roomList } from "./overview";
 import { Reading } from "./reading";
 import { Retention, roundEvery } from "./retention";
 import { RoomLog } from "./room-log";
+import { Transfer } from "./transfer";
 import { FeedTrimmer, MarkNotes } from "./user-feed";
 import { WriteTrace } from "./write-trace";
 
@@ -43,6 +44,7 @@ interface MessagesService extends Service {
   ending: AbortController;
   messages: Messages;
   reading: Reading;
+  transfer: Transfer;
 }
 
 const seq = rules.whole(0);
@@ -136,6 +138,49 @@ const actions = {
     handler(this: MessagesService, ctx) {
       if (ctx.params.now) this.rounds.hurry();
       return this.retention.now;
+    },
+  },
+  exportPage: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, after: seq, upTo: seq, visibleFrom: seq, limit: rules.whole(1, 500) },
+    handler(this: MessagesService, ctx) {
+      return this.transfer.page(ctx.params.room, ctx.params);
+    },
+  },
+  exportReactions: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, offset: rules.whole(1), skip: seq, limit: rules.whole(1, 5_000) },
+    handler(this: MessagesService, ctx) {
+      const { room, offset, skip, limit } = ctx.params;
+      return this.transfer.reactions(room, offset, skip, limit);
+    },
+  },
+  exportOwn: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, user: rules.id, after: "string|max:200", limit: rules.whole(1, 500) },
+    handler(this: MessagesService, ctx) {
+      const { room, user, after, limit } = ctx.params;
+      return this.transfer.own(room, user, after, limit);
+    },
+  },
+  exportMarks: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, user: rules.id },
+    handler(this: MessagesService, ctx) {
+      return this.store.markOf(ctx.params.room, ctx.params.user);
+    },
+  },
+  importMarks: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, users: { type: "array", max: 500, items: rules.id } },
+    async handler(this: MessagesService, ctx) {
+      await this.transfer.markHead(ctx.params.room, ctx.params.users);
+      return null;
     },
   },
   send: {
@@ -413,6 +458,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     this.trimmer = new FeedTrimmer(this.store, error =>
       this.logger.warn("a feed stays longer than it need be", { error: String(error) }),
     );
+    this.transfer = new Transfer(this.store);
     this.messages = new Messages(this.store, this.writers, limits);
     this.reading = new Reading(this.store, this.notes, bus, limits);
     this.retention = new Retention({

@@ -7,7 +7,7 @@ import type { RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
 import { settle, targetOf, threadOf, type Job } from "./job";
 import type { Entry, StoredMessage } from "./message.store";
-import { applyChange, known, mentionedBy, type Loaded } from "./surroundings";
+import { applyChange, applyImport, known, mentionedBy, type Loaded } from "./surroundings";
 
 /** A job and the entry it becomes, if the log is still where it was read. */
 export interface Planned {
@@ -69,6 +69,7 @@ export function plan(
         rules: request.user ? known(loaded.rules) : NONE,
         target,
         root,
+        existing: request.entry.op === "import" ? loaded.targets.get(request.entry.message.id) : undefined,
         reactions: (target && loaded.reactions.get(target.offset)) ?? [],
         mentions: mentionedBy(job, loaded),
         attachments: known(loaded.files.get(job)) ?? [],
@@ -80,7 +81,8 @@ export function plan(
       });
       if ("unchanged" in decision) {
         const { offset: at, seq: number, data } = decision.unchanged;
-        const answer: AppendAnswer = { ok: true, offset: at, seq: number, data };
+        const repeat = request.entry.op === "import" && { duplicate: true as const };
+        const answer: AppendAnswer = { ok: true, offset: at, seq: number, data, ...repeat };
         if (changed.has(decision.unchanged)) held.push({ job, answer });
         else settle(job, answer);
         continue;
@@ -91,6 +93,7 @@ export function plan(
       ({ offset, seq } = entry);
       const changing = root ?? target;
       applyChange(entry, changing, loaded);
+      if (request.entry.op === "import") applyImport(request.room, entry, loaded);
       if (changing && entry.change) changed.add(changing);
     } catch (error) {
       refused.push({ job, error });

@@ -1,7 +1,7 @@
-import type { AppendAnswer, AppendRequest } from "../core/contract";
+import type { AppendAnswer, AppendRequest, ImportOperation, UserOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import { INTERNAL } from "../core/limits";
-import { checkOperation } from "./content";
+import { INTERNAL, type Limits } from "../core/limits";
+import { checkImport, checkOperation } from "./content";
 import { failed, textBytes } from "./job";
 import { RoomWriter, type WriterDependencies } from "./room-writer";
 
@@ -11,6 +11,15 @@ const IDLE = 60_000;
 const SWEEP = 200;
 /** Requests that may wait in all rooms together. */
 const WAITING = 20_000;
+
+const IMPORTS = new Set(["import", "importDelete", "importReaction"]);
+
+/** Throws for what no room would take; and for an import in the name of a user, whatever the types say: it comes over a bus. */
+function check({ user, entry }: AppendRequest, limits: Limits): void {
+  if (!IMPORTS.has(entry.op)) return user && checkOperation(entry as UserOperation, limits);
+  if (user) throw new RookeryError("FORBIDDEN");
+  checkImport(entry as ImportOperation, limits);
+}
 
 /** All rooms this node writes: one writer each, made when first needed. No room waits for another. */
 export class RoomLog {
@@ -61,7 +70,7 @@ export class RoomLog {
     if (this.pending >= WAITING) return failed(new RookeryError("UNAVAILABLE", "Too much waits."));
     this.pending++;
     try {
-      if (request.user) checkOperation(request.entry, this.with_.limits);
+      check(request, this.with_.limits);
       return await this.writer(request.room).append(request);
     } catch (error) {
       return failed(error);

@@ -4,7 +4,7 @@ import { RookeryError } from "../core/errors";
 import type { Attachment, Message } from "../core/model";
 import { runsRoom } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
-import { asRefusal, filesOf, targetOf, threadOf, type Job } from "./job";
+import { asRefusal, filesOf, messagesOf, reacts, targetOf, threadOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
 import { ALL, HERE, namesMentioned } from "./mentions";
 import { EVERYBODY, type Entry, type StoredMessage } from "./message.store";
@@ -72,7 +72,7 @@ export class Surroundings {
       pins: 0,
     };
     const users = new Set(jobs.flatMap(job => job.request.user?.id ?? []));
-    const targets = new Set(jobs.flatMap(({ request }) => [targetOf(request) ?? [], threadOf(request) ?? []].flat()));
+    const targets = new Set(jobs.flatMap(({ request }) => messagesOf(request)));
     const names = new Set(jobs.flatMap(({ request }) => namesIn(request)));
     const here = names.delete(HERE);
     names.delete(ALL);
@@ -88,8 +88,8 @@ export class Surroundings {
       ...withFiles.map(async job => loaded.files.set(job, await this.attach(job, until))),
     ]);
     for (const message of found) if (message.room === this.room) loaded.targets.set(message.id, message);
-    const reacted = jobs.flatMap(({ request: { entry } }) =>
-      entry.op === "react" ? (loaded.targets.get(entry.id)?.offset ?? []) : [],
+    const reacted = jobs.flatMap(({ request }) =>
+      reacts(request) ? (loaded.targets.get(targetOf(request) ?? "")?.offset ?? []) : [],
     );
     await Promise.all(
       [...new Set(reacted)].map(async offset =>
@@ -207,6 +207,14 @@ export function mentionedBy({ request }: Job, { members, here, access, rules }: 
 
 const namesIn = ({ entry }: Job["request"]): string[] =>
   entry.op === "send" || entry.op === "edit" ? namesMentioned(entry.text) : [];
+
+/** An imported message, for those of its batch that answer it or change it. */
+export function applyImport(room: string, entry: Entry, { targets, reactions }: Loaded): void {
+  const { id, offset, seq, sender, hash, data } = entry;
+  if (id === null || data === null) return;
+  targets.set(id, { room, id, offset, seq, sender, hash, deleted: false, data });
+  reactions.set(offset, []);
+}
 
 /** Throws what loading was refused with. */
 export function known<T>(value: T | RookeryError): T {

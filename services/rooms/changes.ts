@@ -237,7 +237,7 @@ function noteOf(room: StoredRoom, people: string[], { user, change, role, by }: 
 }
 
 /** The record a change makes, the same whoever carries it out. */
-const record = (room: StoredRoom, { user, n, since }: MemberUpdate): StoredMember => ({
+const record = (room: StoredRoom, { user, n, since, joinedAt }: MemberUpdate): StoredMember => ({
   id: memberId(room.id, user),
   room: room.id,
   user,
@@ -245,6 +245,6 @@ const record = (room: StoredRoom, { user, n, since }: MemberUpdate): StoredMembe
   state: "member",
   role: "member",
   n,
-  joinedAt: new Date(since).toISOString(),
+  joinedAt: joinedAt ?? new Date(since).toISOString(),
   visibleFrom: 0,
 });

@@ -6,9 +6,13 @@ import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel, ShownCon
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
 
-/** What a decision about a room makes others see: each becomes one entry of the room's log. `by`: who decided it. */
+/**
+ * What a decision about a room makes others see: each becomes one entry of the room's log. `by`: who decided it;
+ * `joinedAt`: of who was a member elsewhere before.
+ */
 export type RoomChange =
-  { type: "member"; user: string; change: MemberChange; role?: RoomRole; by?: string } | { type: "room" };
+  | { type: "member"; user: string; change: MemberChange; role?: RoomRole; by?: string; joinedAt?: string }
+  | { type: "room" };
 
 /** The changes, with who decided them. */
 export const decidedBy = (by: string, changes: readonly RoomChange[]): RoomChange[] =>

@@ -14,11 +14,13 @@ import { seedRooms, SEEDS, type Seed } from "./first-rooms";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
 import type { Names, People } from "./member-list";
 import { Rooms } from "./rooms";
+import { RoomTransfer } from "./transfer";
 
 interface RoomsService extends Service {
   writers: RoomWriters;
   rooms: Rooms;
   changes: RoomChanges;
+  transfer: RoomTransfer;
   sweeper: Rounds;
   ending: AbortController;
 }
@@ -26,6 +28,8 @@ interface RoomsService extends Service {
 /** Milliseconds between looks for changes left half done. */
 const SWEEP = 1_000;
 const SWEEP_ROOMS = 50;
+/** Members brought into a room by one change. */
+const IMPORTED = 100;
 /** Milliseconds between two tries to make the first rooms. */
 const SEED_PAUSE = 1_000;
 
@@ -256,6 +260,72 @@ const actions = {
       return this.rooms.retentionOf(ctx.params.rooms);
     },
   },
+  exported: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: RoomsService, ctx) {
+      return this.transfer.exported(callerOf(ctx.meta), ctx.params.id);
+    },
+  },
+  exportMembers: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, after: "string|max:200", limit: rules.whole(1, 500) },
+    handler(this: RoomsService, ctx) {
+      const { room, after, limit } = ctx.params;
+      return this.transfer.members(room, after, limit);
+    },
+  },
+  exportMemberships: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id, after: "string|max:200", limit: rules.whole(1, 500) },
+    handler(this: RoomsService, ctx) {
+      const { user, after, limit } = ctx.params;
+      return this.transfer.memberships(user, after, limit);
+    },
+  },
+  import: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      id: rules.id,
+      kind: { type: "enum", values: ["channel", "group", "direct"] },
+      name: { ...name, nullable: true },
+      isPrivate: "boolean",
+      topic: rules.line({ max: 500, optional: true }),
+      createdBy: rules.id,
+      createdAt: "string|max:40",
+      people: { type: "array", length: 2, items: rules.id, optional: true },
+    },
+    handler(this: RoomsService, ctx) {
+      return this.transfer.make(ctx.params);
+    },
+  },
+  importMembers: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      room: rules.id,
+      members: {
+        type: "array",
+        max: IMPORTED,
+        items: {
+          type: "object",
+          props: {
+            user: rules.id,
+            role: { type: "enum", values: [...ROOM_ROLES] },
+            state: { type: "enum", values: ["member", "left", "banned"] },
+            joinedAt: "string|max:40|optional",
+          },
+        },
+      },
+    },
+    async handler(this: RoomsService, ctx) {
+      return { joined: await this.transfer.admit(ctx.params.room, ctx.params.members) };
+    },
+  },
   evict: {
     auth: "internal",
     visibility: "public",
@@ -285,6 +355,7 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     const start = (room: string, users: string[]) => call(this.broker, "messages.start", { room, users });
     this.changes = new RoomChanges(rooms, members, append, clock, { largeRoom: limits.largeRoom, start });
     this.rooms = new Rooms(rooms, members, this.changes, clock, limits);
+    this.transfer = new RoomTransfer(rooms, members, this.changes);
     if (config.seedDemo) {
       const seeds = await platform.documents<Seed>(SEEDS);
       const admin = () => call(this.broker, "users.byLogin", { login: "admin" });

@@ -82,7 +82,13 @@ export class Directory {
   }
 
   /** Makes a user; the same again under the same id is harmless. Throws CONFLICT if name or e-mail is taken. */
-  async create(wanted: { id: string; username: string; email: string; roles?: Role[] }): Promise<UserRecord> {
+  async create(wanted: {
+    id: string;
+    username: string;
+    email: string;
+    roles?: Role[];
+    displayName?: string;
+  }): Promise<UserRecord> {
     const email = wanted.email.trim();
     const roles = wanted.roles ?? ["User"];
     const user: StoredUser = {
@@ -91,6 +97,7 @@ export class Directory {
       usernameKey: keyOf(wanted.username),
       email,
       emailKey: keyOf(email),
+      ...(wanted.displayName !== undefined && { displayName: wanted.displayName }),
       ...rolesOf(roles.filter(role => role !== "Admin")),
       createdAt: timestamp(this.clock),
     };
@@ -126,6 +133,11 @@ export class Directory {
   async names(ids: readonly string[]): Promise<{ id: string; username: string }[]> {
     const users = await this.users.getMany([...new Set(ids.filter(isId))]);
     return users.filter(user => !user.removedAt).map(({ id, username }) => ({ id, username }));
+  }
+
+  async emails(ids: readonly string[]): Promise<{ id: string; email: string }[]> {
+    const users = await this.users.getMany([...new Set(ids.filter(isId))]);
+    return users.flatMap(({ id, email, removedAt }) => (email === undefined || removedAt ? [] : { id, email }));
   }
 
   async byUsernames(usernames: readonly string[]): Promise<{ id: string; username: string }[]> {

@@ -2,6 +2,7 @@ import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "mole
 import { platformOf } from "../../config/platform";
 import { Rounds } from "../../mixins/rounds";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
+import { RookeryError } from "../core/errors";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
@@ -38,10 +39,30 @@ const actions = {
       username: rules.username,
       email: "string|min:3|max:254",
       roles: { ...roles, optional: true },
+      displayName: rules.line({ min: 1, max: 64, optional: true }),
     },
     handler(this: UsersService, ctx) {
-      const { id, username, email, roles: given } = ctx.params;
-      return this.directory.create({ id, username, email, roles: given });
+      const { id, username, email, roles: given, displayName } = ctx.params;
+      return this.directory.create({ id, username, email, roles: given, displayName });
+    },
+  },
+  personal: {
+    auth: "user",
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const caller = callerOf(ctx.meta);
+      const user = await this.directory.get(ctx.params.id);
+      if (caller.id !== user.id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
+      return shown(ctx, user);
+    },
+  },
+  emails: {
+    auth: "internal",
+    visibility: "public",
+    params: { ids: { type: "array", items: "string|max:200", max: 1_000 } },
+    handler(this: UsersService, ctx) {
+      return this.directory.emails(ctx.params.ids);
     },
   },
   byLogin: {

@@ -59,7 +59,7 @@ export class Rest {
       redirect: "manual",
     });
     const text = await response.text();
-    const json = /json/.test(response.headers.get("content-type") ?? "");
+    const json = /[/+]json/.test(response.headers.get("content-type") ?? "");
     return { status: response.status, headers: response.headers, body: json && text !== "" ? JSON.parse(text) : text };
   }
 }

@@ -1,0 +1,104 @@
+import { roomLines } from "../../../services/api-gateway/export-lines";
+import { RookeryError } from "../../../services/core/errors";
+import { newId } from "../../../services/core/ids";
+import { TestClock } from "../../support/broker";
+
+type Params = Record<string, number & string>;
+
+const room = newId();
+const facts = {
+  id: room,
+  kind: "channel",
+  name: "town",
+  isPrivate: false,
+  createdBy: "",
+  createdAt: "",
+  memberCount: 0,
+};
+const told = { room: facts, visibleFrom: 0, emails: false };
+
+/** A room with so many messages, of which the second has 5,003 reactions; notes what is asked. */
+function world(count: number, answers: Record<string, (params: Params) => unknown> = {}) {
+  const asked: string[] = [];
+  const fans = Array.from({ length: 5_003 }, (_, at) => ({ emoji: at < 2 ? "🎉" : "👍", user: `fan${at}` }));
+  const message = (seq: number) => ({
+    seq,
+    data: JSON.stringify({ channelId: room, offset: seq, text: `m${seq}`, attachments: [] }),
+    ...(seq === 2 && { cut: true as const }),
+  });
+  const all: Record<string, (params: Params) => unknown> = {
+    "rooms.exported": () => told,
+    "messages.heads": () => ({ epoch: "", heads: { [room]: { offset: count + 3, seq: count, floor: 1 } } }),
+    "rooms.exportMembers": () => [],
+    "messages.exportPage": ({ after, upTo, limit }) => {
+      const seqs = Array.from({ length: Math.min(limit as number, (upTo as number) - (after as number)) });
+      return { items: seqs.map((_, at) => message((after as number) + at + 1)), more: seqs.length === limit };
+    },
+    "messages.exportReactions": ({ skip, limit }) => fans.slice(skip, (skip as number) + (limit as number)),
+    ...answers,
+  };
+  const via = {
+    call: (name: string, params?: unknown) => {
+      asked.push(name);
+      return Promise.resolve().then(() => (all[name] as (params: unknown) => unknown)(params));
+    },
+  };
+  return { via, asked };
+}
+
+const parsed = (line: string | void): Record<string, unknown> => JSON.parse(line as string) as Record<string, unknown>;
+const request = { id: room, links: false, user: newId() };
+
+describe("the lines of an export", () => {
+  it("go over pages without a gap, and name everybody who reacted", async () => {
+    const lines: Record<string, unknown>[] = [];
+    for await (const line of roomLines(world(250).via, new TestClock(), request)) lines.push(parsed(line));
+    const messages = lines.filter(({ type }) => type === "message");
+    expect(messages.map(({ text }) => text)).toEqual(Array.from({ length: 250 }, (_, at) => `m${at + 1}`));
+    expect(messages[1]?.reactions).toEqual([
+      { emoji: "🎉", count: 2, users: ["fan0", "fan1"] },
+      { emoji: "👍", count: 5_001, users: expect.arrayContaining(["fan2", "fan5002"]) },
+    ]);
+    expect(lines.at(-1)).toEqual({ type: "end", messages: 250, members: 0 });
+  });
+
+  it("ask for the next page only when the last one was taken", async () => {
+    const { via, asked } = world(1_000);
+    const lines = roomLines(via, new TestClock(), request);
+    for (let n = 0; n < 50; n++) await lines.next();
+    expect(asked.filter(name => name === "messages.exportPage")).toHaveLength(1);
+    await lines.return(undefined);
+  });
+
+  it("end without an end line when the right to export is lost on the way", async () => {
+    const clock = new TestClock();
+    let owner = true;
+    const { via } = world(1_000, {
+      "rooms.exported": () => {
+        if (!owner) throw new RookeryError("FORBIDDEN");
+        return told;
+      },
+    });
+    const lines = roomLines(via, clock, request);
+    await lines.next();
+    owner = false;
+    clock.advance(60_000);
+    const rest = async (): Promise<void> => {
+      for await (const line of lines) expect(parsed(line).type).toBe("message");
+    };
+    await expect(rest()).rejects.toMatchObject({ type: "FORBIDDEN" });
+  });
+
+  it("outlast a node that is away for a moment", async () => {
+    let failures = 2;
+    const { via } = world(3, {
+      "rooms.exportMembers": () => {
+        if (failures-- > 0) throw new RookeryError("UNAVAILABLE");
+        return [];
+      },
+    });
+    const types: unknown[] = [];
+    for await (const line of roomLines(via, new TestClock(), request)) types.push(parsed(line).type);
+    expect(types).toEqual(["export", "message", "message", "message", "end"]);
+  });
+});
