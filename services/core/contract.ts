@@ -527,8 +527,8 @@ export interface Actions {
     returns: { items: OwnEntry[]; next: string | null };
   };
   "messages.exportMarks": { params: { room: string; user: string }; returns: { read: number; delivered: number } };
-  /** Puts the marks of users at the head of a room, after an import. */
-  "messages.importMarks": { params: { room: string; users: string[] }; returns: null };
+  /** Moves the marks of users up to a message, the last one of an import. */
+  "messages.importMarks": { params: { room: string; users: string[]; seq: number }; returns: null };
   "messages.send": { params: SendBody & { id: string }; returns: Message };
   "messages.history": {
     params: { id: string; before?: number; after?: number; around?: number; limit?: number } & Paging;

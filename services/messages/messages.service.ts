@@ -177,9 +177,10 @@ const actions = {
   importMarks: {
     auth: "internal",
     visibility: "public",
-    params: { room: rules.id, users: { type: "array", max: 500, items: rules.id } },
+    params: { room: rules.id, users: { type: "array", max: 500, items: rules.id }, seq },
     async handler(this: MessagesService, ctx) {
-      await this.transfer.markHead(ctx.params.room, ctx.params.users);
+      const { room, users, seq: upTo } = ctx.params;
+      await this.transfer.mark(room, users, upTo);
       return null;
     },
   },

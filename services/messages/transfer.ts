@@ -57,8 +57,8 @@ export class Transfer {
   }
 
   /** Nobody shall find unread what was said years ago. Feeds are not told: a device finds the mark when it asks. */
-  async markHead(room: string, users: readonly string[]): Promise<void> {
-    const { seq } = (await this.store.heads([room])).get(room) ?? { seq: 0 };
+  async mark(room: string, users: readonly string[], upTo: number): Promise<void> {
+    const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
     for (let from = 0; from < users.length; from += TOGETHER)
       await Promise.all(
         users.slice(from, from + TOGETHER).map(user => this.store.mark(room, user, { read: seq, delivered: seq })),

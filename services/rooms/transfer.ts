@@ -120,7 +120,7 @@ export class RoomTransfer {
   }
 
   private async there(room: StoredRoom): Promise<string> {
-    if (room.deletedAt !== null) throw new RookeryError("CONFLICT", "The room was imported before, and deleted since.");
+    if (room.deletedAt !== null) throw new RookeryError("NOT_FOUND", "It was imported before, and deleted since.");
     return (await this.changes.settled(room.id)).id;
   }
 }

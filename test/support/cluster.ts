@@ -10,6 +10,7 @@ interface Addresses {
   gatewayUrls: string[];
   adminPassword: string;
   metricsUrls: string[];
+  transporter: string;
 }
 
 /** The cluster that all files of the run share. */
@@ -51,13 +52,14 @@ export async function startCluster(
 }
 
 export function addressesOf(cluster: Cluster): Addresses {
-  const { url, gatewayUrls, adminPassword } = cluster;
-  return { url, gatewayUrls, adminPassword, metricsUrls: cluster.nodes.map(node => `${node.metricsUrl}/metrics`) };
+  const { url, gatewayUrls, adminPassword, natsUrl: transporter } = cluster;
+  const metricsUrls = cluster.nodes.map(node => `${node.metricsUrl}/metrics`);
+  return { url, gatewayUrls, adminPassword, metricsUrls, transporter };
 }
 
 /** A cluster as tests of the public API see it. Sockets take the origin and each gateway's own address in turn. */
 export function serverOf(
-  { url, gatewayUrls, adminPassword, metricsUrls }: Addresses,
+  { url, gatewayUrls, adminPassword, metricsUrls, transporter }: Addresses,
   own: Pick<Server, "output" | "end">,
 ): Server {
   const doors = [...gatewayUrls, `${url.replace(/^http/, "ws")}/ws`];
@@ -66,6 +68,7 @@ export function serverOf(
     url,
     adminPassword,
     metricsUrls,
+    transporter,
     get wsUrl() {
       return doors[next++ % doors.length] as string;
     },

@@ -83,10 +83,10 @@ async function startCluster(mongoUrl: string): Promise<Started> {
     onLine: (name, line) => log?.write(`${name.padEnd(13)} ${line}\n`),
   });
   await cluster.start();
-  const { url, gatewayUrls, adminPassword } = cluster;
+  const { url, gatewayUrls, adminPassword, natsUrl: transporter } = cluster;
   const metricsUrls = cluster.nodes.map(node => `${node.metricsUrl}/metrics`);
   return {
-    told: JSON.stringify({ url, gatewayUrls, adminPassword, metricsUrls }),
+    told: JSON.stringify({ url, gatewayUrls, adminPassword, metricsUrls, transporter }),
     async stop() {
       await cluster.stop();
       log?.end();

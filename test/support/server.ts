@@ -19,6 +19,8 @@ export interface Server {
   readonly adminPassword: string;
   /** Of every process. Empty if it was started elsewhere. */
   readonly metricsUrls: readonly string[];
+  /** Of a cluster: its NATS. */
+  readonly transporter?: string;
   /** What a server of this file wrote, over all its processes. */
   readonly output: string;
   /** Ends a server of this file in order; the codes its processes ended with. */

@@ -3,7 +3,12 @@ import { RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import { TestClock } from "../../support/broker";
 
-type Params = Record<string, number & string>;
+interface Params {
+  after: number;
+  upTo: number;
+  skip: number;
+  limit: number;
+}
 
 const room = newId();
 const facts = {
@@ -31,10 +36,10 @@ function world(count: number, answers: Record<string, (params: Params) => unknow
     "messages.heads": () => ({ epoch: "", heads: { [room]: { offset: count + 3, seq: count, floor: 1 } } }),
     "rooms.exportMembers": () => [],
     "messages.exportPage": ({ after, upTo, limit }) => {
-      const seqs = Array.from({ length: Math.min(limit as number, (upTo as number) - (after as number)) });
-      return { items: seqs.map((_, at) => message((after as number) + at + 1)), more: seqs.length === limit };
+      const seqs = Array.from({ length: Math.min(limit, upTo - after) });
+      return { items: seqs.map((_, at) => message(after + at + 1)), more: seqs.length === limit };
     },
-    "messages.exportReactions": ({ skip, limit }) => fans.slice(skip, (skip as number) + (limit as number)),
+    "messages.exportReactions": ({ skip, limit }) => fans.slice(skip, skip + limit),
     ...answers,
   };
   const via = {

@@ -1,0 +1,65 @@
+import type { Metadata } from "../../services/core/model";
+import type { RoomRole } from "../../services/core/permissions";
+import type { RoomKind } from "../../services/core/model";
+
+/** What an import reads, wherever it comes from. Keys are ids there, and the same whenever it is read again. */
+export interface Source {
+  /** Stands in the name of what collides with something here. */
+  readonly origin: "rookery" | "slack";
+  /** Whoever a key names; somebody unknown gets a name made of it. */
+  person(key: string): SourcePerson;
+  rooms(): AsyncIterable<SourceRoom>;
+  close(): Promise<void>;
+}
+
+export interface SourcePerson {
+  key: string;
+  /** As a user name may be here. */
+  username: string;
+  email?: string;
+  displayName?: string;
+  /** His id here, should this be where it came from. */
+  id?: string;
+}
+
+export interface SourceMember {
+  person: string;
+  role: RoomRole;
+  state: "member" | "left" | "banned";
+  joinedAt?: string;
+}
+
+export interface SourceRoom {
+  key: string;
+  kind: RoomKind;
+  name: string | null;
+  isPrivate: boolean;
+  topic?: string;
+  createdAt: string;
+  createdBy?: string;
+  members: SourceMember[];
+  /** In the order of the room there; to be gone through once. */
+  messages(): AsyncIterable<SourceItem>;
+}
+
+/** A message, or why something that stands in its place is none. */
+export type SourceItem = { message: SourceMessage; skipped?: undefined } | { message?: undefined; skipped: string };
+
+export interface SourceMessage {
+  /** Unique over all rooms; becomes the clientId. */
+  key: string;
+  sender: string;
+  text: string;
+  createdAt: string;
+  editedAt?: string;
+  deletedAt?: string;
+  /** Key of the message that it answers. */
+  answers?: string;
+  mentions?: string[];
+  metadata?: Metadata;
+  reactions: { emoji: string; people: string[] }[];
+  /** Their bytes are not in what is read. */
+  files: { name: string; url?: string }[];
+  /** What of it could not be kept, by reason. */
+  lost?: Record<string, number>;
+}
