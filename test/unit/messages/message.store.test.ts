@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
 import { newId } from "../../../services/core/ids";
 import type { UserNote } from "../../../services/core/model";
-import type { Entry, MessageStore } from "../../../services/messages/message.store";
+import type { Entry, MessageStore, OwnSlice } from "../../../services/messages/message.store";
 import { SqliteMessageStore } from "../../../services/messages/message.store.sqlite";
 import { afterFile } from "../../support/cleanup";
 import { temporaryFolder } from "../../support/temp";
@@ -137,6 +137,38 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     ]);
     // The own earlier entry, found again, answers with the message it changed.
     expect(await store.repeats(room, [edit])).toMatchObject([{ offset: 2, data: '{"text":""}' }]);
+  });
+
+  it("finds what a user wrote in a room, and the reactions of his that stand, slice by slice", async () => {
+    const { store } = await opened();
+    const room = newId();
+    const by = (offset: number, sender: string) => messageEntry({ offset, seq: offset, sender });
+    // Whose name begins like another's is somebody else.
+    const said = [by(1, "ann"), by(2, "anna"), by(3, "ann"), by(4, "bob")];
+    const react = (offset: number, emoji: string, on: boolean) =>
+      changeEntry(
+        "reaction",
+        { offset, seq: 4 },
+        { offset: 4, data: "{}", reaction: { emoji, user: "ann", on } },
+        JSON.stringify({ messageId: "m4", emoji, on }),
+      );
+    const changes = [react(5, "👍", true), react(6, "🎉", true), react(7, "👍", false), react(8, "👍", true)];
+    const gone = react(9, "🎉", false);
+    await store.append(newId(), [by(1, "ann")]);
+    for (const entry of [...said, ...changes, gone]) await store.append(room, [entry]);
+    const found: unknown[] = [];
+    for (let after: string | null = ""; after !== null;) {
+      const slice: OwnSlice = await store.ownEntries(room, "ann", after, 2);
+      found.push(...slice.entries.map(({ data }) => JSON.parse(data) as { text?: string; emoji?: string }));
+      after = slice.next;
+    }
+    expect(found).toEqual([
+      expect.objectContaining({ text: "text 1" }),
+      expect.objectContaining({ text: "text 3" }),
+      { messageId: "m4", emoji: "👍", on: true },
+    ]);
+    await store.trim(room, 3);
+    expect((await store.ownEntries(room, "ann", "", 10)).entries).toHaveLength(2);
   });
 
   it("keeps reactions in the order they came, each once", async () => {
