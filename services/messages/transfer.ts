@@ -4,8 +4,6 @@ import type { MessageStore } from "./message.store";
 
 /** Bytes of messages in one page, at least one message: an answer goes over a bus that carries 1 MiB. */
 const PAGE_BYTES = 512 * 1024;
-/** Users whose marks are moved at once. */
-const TOGETHER = 50;
 
 /** What leaves a room's log as a whole, page by page, and what is put right after an import. Whoever asks was let in. */
 export class Transfer {
@@ -59,10 +57,7 @@ export class Transfer {
   /** Nobody shall find unread what was said years ago. Feeds are not told: a device finds the mark when it asks. */
   async mark(room: string, users: readonly string[], upTo: number): Promise<void> {
     const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
-    for (let from = 0; from < users.length; from += TOGETHER)
-      await Promise.all(
-        users.slice(from, from + TOGETHER).map(user => this.store.mark(room, user, { read: seq, delivered: seq })),
-      );
+    await this.store.advance(users.map(user => ({ room, user, read: seq, delivered: seq })));
   }
 }
 
