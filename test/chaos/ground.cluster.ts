@@ -121,6 +121,10 @@ class DaemonProcess implements Process {
     return this.daemon.kill9();
   }
 
+  stop(): Promise<unknown> {
+    return this.daemon.stop();
+  }
+
   start(): Promise<void> {
     return this.daemon.start();
   }

@@ -5,6 +5,8 @@ export interface Process {
   readonly role: "server" | "gateway" | "api" | "services" | "nats" | "store" | "proxy";
   /** SIGKILL, and resolves when it is gone. It stays away until it is started. */
   kill(): Promise<void>;
+  /** SIGTERM, and resolves when it has ended. It stays away until it is started. */
+  stop(): Promise<unknown>;
   /** Resolves when it is ready again. */
   start(): Promise<void>;
   /** SIGSTOP. */

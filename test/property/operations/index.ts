@@ -1,0 +1,52 @@
+import type { Operation, Telling } from "../operation";
+import { comeBack, goAway } from "./away";
+import { remove } from "./delete";
+import { edit } from "./edit";
+import { delivered, read } from "./marks";
+import { add, join, leave, takeOut } from "./members";
+import { react } from "./react";
+import { again, send } from "./send";
+import { settings } from "./settings";
+
+/** Everything people do. */
+export const OPERATIONS: readonly Operation[] = [
+  send,
+  again,
+  edit,
+  remove,
+  react,
+  read,
+  delivered,
+  join,
+  leave,
+  add,
+  takeOut,
+  settings,
+  goAway,
+  comeBack,
+];
+
+const byName = new Map(OPERATIONS.map(operation => [operation.name, operation]));
+
+export function operationOf(name: string): Operation {
+  const operation = byName.get(name);
+  if (!operation) throw new Error(`there is no operation ${name}`);
+  return operation;
+}
+
+/** What all of them say about each kind, one after the other. */
+function joined(of: (operation: Operation) => Readonly<Record<string, Telling>> | undefined): Record<string, Telling> {
+  const all: Record<string, Telling> = {};
+  for (const [kind, telling] of OPERATIONS.flatMap(operation => Object.entries(of(operation) ?? {}))) {
+    const before = all[kind];
+    all[kind] = before
+      ? (...args) => {
+          before(...args);
+          telling(...args);
+        }
+      : telling;
+  }
+  return all;
+}
+
+export const TELLINGS = { events: joined(({ events }) => events), notes: joined(({ notes }) => notes) };

@@ -1,0 +1,59 @@
+import { pick, whole } from "../../chaos/random";
+import type { Operation } from "../operation";
+
+/** The first of a history runs its room; the others are added, given roles and taken out by him. */
+const OWNER = 0;
+
+const other = (random: () => number, people: number): number => whole(random, 1, people - 1);
+
+export const join: Operation = {
+  name: "join",
+  weight: 1,
+  draw: (_, { kind }) => (kind === "public" ? {} : null),
+  run: (_, device, scene) =>
+    device.does({ rest: { method: "POST", path: `${scene.path}/join` } }).then(() => undefined),
+};
+
+/** Who goes is taken out of the room on all his devices, some of which are not told so. */
+export const leave: Operation = {
+  name: "leave",
+  weight: 1,
+  draw: (_, { kind, person }) => (kind === "direct" || person === OWNER ? null : {}),
+  run: (_, device, scene) =>
+    scene.takingOut(device.person, async () => {
+      await device.does({ rest: { method: "POST", path: `${scene.path}/leave` } });
+    }),
+};
+
+export const add: Operation = {
+  name: "add",
+  weight: 2,
+  draw: (random, { kind, people }) =>
+    kind === "direct"
+      ? null
+      : { person: other(random, people), ...(random() < 0.3 && { role: pick(random, ["moderator", "member"]) }) },
+  async run({ person, role }, device, scene) {
+    const { id: userId } = scene.personOf(person as number);
+    const body = { userId, ...(role !== undefined && { role }) };
+    await (scene.deviceOf(OWNER) ?? device).does({ rest: { method: "POST", path: `${scene.path}/members`, body } });
+  },
+  events: {
+    member(model, { userId, change, role }) {
+      if (change === "leave" || change === "remove" || change === "ban") model.members.delete(userId);
+      else model.members.set(userId, role ?? "member");
+    },
+  },
+  notes: { member: () => undefined },
+};
+
+export const takeOut: Operation = {
+  name: "remove",
+  weight: 1,
+  draw: (random, { kind, people }) => (kind === "direct" ? null : { person: other(random, people) }),
+  run: ({ person }, device, scene) =>
+    scene.takingOut(person as number, async () => {
+      const { id } = scene.personOf(person as number);
+      const by = scene.deviceOf(OWNER) ?? device;
+      await by.does({ rest: { method: "DELETE", path: `${scene.path}/members/${id}` } });
+    }),
+};
