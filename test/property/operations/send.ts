@@ -60,7 +60,8 @@ export const again: Operation = {
   async run({ send: number, text }, device, scene) {
     const first = scene.bodies.get(number as number);
     if (!first || first.body["clientId"] === undefined) return;
-    const sender = scene.deviceOf(first.person) ?? device;
+    const sender = scene.deviceOf(first.person, device);
+    if (!sender) return;
     const channelId = scene.room;
     const body = { ...first.body, ...(text !== undefined && { text }) };
     const outcome = await sender.does({
