@@ -37,7 +37,8 @@ export class MongoMarks {
 
   /** Removes the marks of a room that are not beyond a message. */
   async drop(room: string, seq: number): Promise<void> {
-    const filter = { _id: idsOf(room), read: { $lte: seq }, delivered: { $lte: seq }, private: { $not: { $gt: seq } } };
+    const notBeyond = { $not: { $gt: seq } };
+    const filter = { _id: idsOf(room), read: notBeyond, delivered: notBeyond, private: notBeyond };
     await this.connection.write(db => collectionIn(db).deleteMany(filter));
   }
 

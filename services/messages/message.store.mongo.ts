@@ -273,9 +273,8 @@ export class MongoMessageStore implements MessageStore {
     const { floor, seq } = await this.floors.of(room);
     if (floor === 1) return floor;
     // While entries are left below the floor a crash is made good by the next trim: marks go before them.
-    await this.readers.drop(room, seq);
+    await Promise.all([this.readers.drop(room, seq), seq > 0 ? this.own.clear(room, seq) : undefined]);
     while (await this.floors.clear(room, floor));
-    if (seq > 0) await this.own.clear(room, seq);
     return floor;
   }
 

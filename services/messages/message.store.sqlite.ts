@@ -21,7 +21,6 @@ import {
   type MessageStore,
   type OwnMarks,
   type OwnSlice,
-  type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -117,7 +116,8 @@ const HIDDEN_AMONG = `SELECT h.room FROM json_each(?2) k
 const MARKS = `SELECT user, read, delivered, joined FROM marks WHERE room = ?`;
 const MARKS_OF = `SELECT m.user, m.read, m.delivered, m.joined
   FROM json_each(?2) k JOIN marks m ON m.room = ?1 AND m.user = k.value`;
-const OWN_MARKS = `SELECT m.*, ${floorSeq("?1")} AS floor FROM (SELECT 1) LEFT JOIN marks m ON m.room = ?1 AND m.user = ?2`;
+const OWN_MARKS = `SELECT *, ${floorSeq("?1")} AS floor FROM marks WHERE room = ?1 AND user = ?2
+  UNION ALL SELECT ?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, ${floorSeq("?1")} LIMIT 1`;
 /** As `againFrom`. */
 const AGAIN = "IIF(m.own <= m.unread_at, m.unread_from, 0)";
 /**
@@ -374,8 +374,8 @@ export class SqliteMessageStore implements MessageStore {
       unread_at: at,
       floor,
     } = (await this.database.get<MarkRow>(OWN_MARKS, [room, user])) as MarkRow;
-    const again = againFrom({ own: own ?? 0, unread: { n: n ?? 0, from: from ?? 0, at: at ?? 0 } });
-    return { read: Math.max(read ?? 0, floor), delivered: Math.max(delivered ?? 0, floor), private: alone ?? 0, again };
+    const again = againFrom({ own, unread: { n, from, at } });
+    return { read: Math.max(read, floor), delivered: Math.max(delivered, floor), private: alone, again };
   }
 
   async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
@@ -409,16 +409,15 @@ export class SqliteMessageStore implements MessageStore {
   async close(): Promise<void> {}
 }
 
-/** Null where there is no mark. */
 interface MarkRow {
   floor: number;
-  read: number | null;
-  delivered: number | null;
-  private: number | null;
-  own: number | null;
-  unread_n: number | null;
-  unread_from: number | null;
-  unread_at: number | null;
+  read: number;
+  delivered: number;
+  private: number;
+  own: number;
+  unread_n: number;
+  unread_from: number;
+  unread_at: number;
 }
 
 type Counted = Omit<UnreadRow, "unreadFrom"> & { unreadFrom: number | null };

@@ -4,7 +4,7 @@ import { RookeryError } from "../core/errors";
 import type { Attachment, Message } from "../core/model";
 import { runsRoom } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
-import { asRefusal, filesOf, messagesOf, reacts, targetOf, threadOf, type Job } from "./job";
+import { asRefusal, filesOf, messagesOf, reacts, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
 import { ALL, HERE, namesMentioned } from "./mentions";
 import { EVERYBODY, type Entry, type StoredMessage } from "./message.store";
