@@ -37,7 +37,8 @@ runCommand(async () => {
   if (!["all", "none"].includes(values.match)) throw new Mistake("--match: give all or none");
   const only = values.only === undefined ? undefined : new Set(values.only.split(","));
   const dryRun = values["dry-run"] === true;
-  const retentionDays = Number(process.env.RETENTION_DAYS ?? 0) || 0;
+  // A cluster's nodes have settings of their own: here they are those of whoever runs this.
+  const { limits, retentionDays } = storeSettings({ ...process.env, TRANSPORTER: undefined, MONGO_URL: undefined });
 
   const source = await openSource(path);
   if (values.as !== undefined && source.origin === "slack" && only?.size !== 1)
@@ -45,8 +46,7 @@ runCommand(async () => {
   const here = await (dryRun ? Installation.look(process.env) : Installation.open(process.env));
   try {
     const people = new People(source.origin, here, { match: values.match === "all", dryRun });
-    const maxText = here?.maxText ?? storeSettings({ ...process.env, TRANSPORTER: undefined }).limits.text;
-    const importer = new Importer(source, here, people, maxText, {
+    const importer = new Importer(source, here, people, limits.text, {
       ...(values.as !== undefined && { as: values.as }),
       ...(only && { only }),
       dryRun,

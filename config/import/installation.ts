@@ -36,8 +36,6 @@ export class Installation {
 
   private constructor(
     private readonly broker: ServiceBroker,
-    /** Characters a message may have there. */
-    readonly maxText: number,
     /** Where it is, for people. */
     readonly name: string,
   ) {
@@ -48,10 +46,9 @@ export class Installation {
   static async open(environment: Environment): Promise<Installation> {
     const { TRANSPORTER: transporter, MONGO_URL: _, ...rest } = environment;
     const settings = storeSettings(rest);
-    const { text } = settings.limits;
     if (transporter) {
       const broker = await joinCluster(transporter);
-      return new Installation(broker, text, "the cluster").awaited();
+      return new Installation(broker, "the cluster").awaited();
     }
     const config = {
       ...settings,
@@ -69,7 +66,7 @@ export class Installation {
         throw new Mistake(`${error.message}: stop the server first, one process alone writes there`);
       throw error;
     }
-    return new Installation(broker, text, config.dataDir);
+    return new Installation(broker, config.dataDir);
   }
 
   /** For a look that changes nothing: null where there is no store yet, or a server has it open. */

@@ -62,7 +62,9 @@ describe("the house", () => {
     // Setting a variable for a native library is not reading one.
     const wrong = sources.filter(file => /process\.env(?!\[?[.\w"]+\]? \??\??= )/.test(code(file)));
     expect(
-      wrong.filter(file => !/^config\/((repl\/)?start|backup\/(backup|restore)|import\/import|process|otel)\.ts$/.test(file)),
+      wrong.filter(
+        file => !/^config\/((repl\/)?start|backup\/(backup|restore)|import\/import|process|otel)\.ts$/.test(file),
+      ),
     ).toEqual([]);
   });
 });
