@@ -58,7 +58,7 @@ describe("the documents", () => {
           "GET /messages",
           "POST /messages",
         ],
-        ["POST /read", "POST /delivered"],
+        ["POST /read", "POST /delivered", "POST /unread", "GET /open"],
       );
     const expected = [
       ...["register", "login", "refresh", "logout"].map(name => `POST /auth/${name}`),
@@ -67,6 +67,7 @@ describe("the documents", () => {
       ...["channels", "conversations"].flatMap(kind => room.map(line => line.replace(" ", ` /${kind}/*`))),
       ...["GET /messages/*", "PATCH /messages/*", "DELETE /messages/*"],
       ...["PUT /messages/*/reactions/*", "DELETE /messages/*/reactions/*", "GET /messages/*/receipts", "GET /unread"],
+      ...["POST /read", "GET /rooms"],
       ...["POST /files", "GET /files/*", "GET /files/*/link", "GET /health", "GET /config"],
     ];
     expect(expected.filter(route => !documented.has(route))).toEqual([]);

@@ -65,6 +65,10 @@ export function nativeFrames({ scene, token, user, room, message }: Speaker): st
     call("messages.history", { room, after: 0, limit: 5 }),
     call("messages.receipts", { room }),
     call("messages.unread", {}),
+    call("messages.markUnread", { id: room, seq: 1 }),
+    call("messages.readAll", {}),
+    call("messages.overview", {}),
+    call("messages.open", { id: room }),
     call("files.link", { id: message }),
   ].map((frame, n) => JSON.stringify({ ...frame, i: n + 1 }));
 }
