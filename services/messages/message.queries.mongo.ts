@@ -19,8 +19,8 @@ import {
 
 /** Rooms whose ends are asked for in one round trip: each is a query of its own for the server. */
 const ROOMS_AT_ONCE = 16;
-/** Single messages that are. */
-const PLACES_AT_ONCE = 100;
+/** Ranges of an index that are: branches of one query. */
+const BRANCHES_AT_ONCE = 100;
 /** Documents in one answer of the server while a range is read. */
 const DOCUMENTS_AT_ONCE = 100;
 
@@ -190,7 +190,7 @@ export class MongoQueries {
     rooms: readonly { room: string; seen: number; readSeq: number }[],
   ): Promise<Map<string, { uncounted: number; mentions: number }>> {
     const count = (filter: Filter<EntryDocument>, hint: string, of = rooms, upTo = false) =>
-      inGroups(of, ROOMS_AT_ONCE, group => {
+      inGroups(of, BRANCHES_AT_ONCE, group => {
         const $or = group.map(({ room, seen, readSeq }) => {
           return { ...filter, room, seq: { $gt: seen, ...(upTo && { $lte: readSeq }) } };
         });
@@ -231,7 +231,7 @@ export class MongoQueries {
   }
 
   async messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>> {
-    const found = await inGroups(places, PLACES_AT_ONCE, group => {
+    const found = await inGroups(places, BRANCHES_AT_ONCE, group => {
       const $or = group.map(({ room, seq }) => ({ room, kind: "message" as const, seq }));
       return this.find({ kind: "message", $or });
     });
