@@ -129,8 +129,15 @@ async function embedded(dataDir: string): Promise<void> {
   await ground.stop();
   const database = await SqliteDatabase.open(join(dataDir, "rookery.db"));
   let asked = 0;
-  const watched = Object.assign(Object.create(database) as SqliteDatabase, {
-    all: (...args: Parameters<SqliteDatabase["all"]>) => (asked++, database.all(...args)),
+  const watched = new Proxy(database, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== "function") return value;
+      return (...args: unknown[]): unknown => {
+        if (name === "all" || name === "get") asked++;
+        return value.apply(target, args);
+      };
+    },
   });
   const store = await SqliteMessageStore.open(watched);
   await fill(store, ids, user);
