@@ -216,7 +216,7 @@ export class MongoQueries {
     user: string,
     places: readonly { room: string; seq: number }[],
   ): Promise<Map<string, { unread: number; mentions: number }>> {
-    const found = await inGroups(places, PLACES_AT_ONCE, group =>
+    const found = await inGroups(places, BRANCHES_AT_ONCE, group =>
       this.find({ kind: "message", deleted: false, $or: group.map(({ room, seq }) => ({ room, seq })) }),
     );
     const byRoom = new Map<string, { unread: number; mentions: number }>();
