@@ -5,13 +5,14 @@ import { health } from "./health";
 import { kick } from "./kick";
 import { msg } from "./msg";
 import type { Operator } from "./operator";
+import { retention } from "./retention";
 import { room } from "./room";
 import { sessions } from "./sessions";
 import { slow } from "./slow";
 import { who } from "./who";
 
 /** What operators can ask. The names do not hide those that moleculer-repl has. */
-export const COMMANDS: readonly Command[] = [health, who, room, msg, sessions, kick, drain, slow];
+export const COMMANDS: readonly Command[] = [health, who, room, msg, sessions, kick, drain, slow, retention];
 
 export interface Output {
   text: string;

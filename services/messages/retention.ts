@@ -35,9 +35,12 @@ const ROUND = { shortest: 1_000, longest: 600_000 };
 const PAGE = 100;
 /** Files named in one call. */
 const FILES = 200;
-/** Milliseconds that one step shall take: senders wait behind it in the store. The steps grow and shrink to that. */
-const STEP = 10;
-const SMALLEST = 25;
+/**
+ * Milliseconds that one step shall take: senders wait behind it in the store. The steps grow and shrink to that; below the
+ * smallest it is the way to the store that takes the time, and not the entries.
+ */
+const STEP = 25;
+const SMALLEST = 250;
 /** Of the time this share at most is spent in the store. */
 const SHARE = 0.1;
 /** Milliseconds that a step counts for at most: a store that hung must not stop us for minutes. */
@@ -61,13 +64,18 @@ export function cutOf({ days, hold, deletedAt }: RoomRetention, everywhere: numb
 }
 
 /**
- * How many of a log's first entries were made before the cut. What does not tell its time goes with its neighbour before it,
- * and nothing goes that stands behind something younger: entries leave from the front, also where a clock went back.
+ * How many of a log's first entries leave: up to the last that was made before the cut, as long as no message stands in front
+ * of it that was not, as where a clock went back. Other entries go with the messages around them: what was imported is older
+ * than the joining of those it was imported for.
  */
 export function leaving(entries: readonly FrontEntry[], cut: number): number {
-  const stays = entries.findIndex(({ at }) => at !== null && at >= cut);
-  return stays === -1 ? entries.length : stays;
+  const stays = entries.findIndex(({ kind, at }) => kind === "message" && at !== null && at >= cut);
+  const before = stays === -1 ? entries : entries.slice(0, stays);
+  return before.findLastIndex(({ at }) => at === null || at < cut) + 1;
 }
+
+/** What comes next of a room: a cheap look at its front, more of it, the message that was emptied, or the next room. */
+type Step = "look" | "more" | "expired" | "done";
 
 /**
  * Removes what is older than its room keeps it. Logs are looked at from their front, in small steps with long pauses; where
@@ -125,9 +133,9 @@ export class Retention {
     const { going, failed } = this.with_;
     try {
       let expired = false;
-      while (going()) {
-        const step = await this.gently(() => this.step(room, expired));
-        if (step === "done") break;
+      for (let step: Step = "look"; step !== "done" && going();) {
+        const look: boolean = step === "look";
+        step = await this.gently(() => this.step(room, look, expired));
         expired ||= step === "expired";
       }
       return true;
@@ -138,11 +146,13 @@ export class Retention {
   }
 
   /** Removes some of the first entries of a room. What they showed is noted before, and its owner told after. */
-  private async step(listed: RoomRetention, expired: boolean): Promise<"more" | "expired" | "done"> {
+  private async step(listed: RoomRetention, look: boolean, expired: boolean): Promise<Step> {
     const { store, clock, days } = this.with_;
     const { room } = listed;
     const likely = cutOf(listed, days, clock.now());
-    if (likely === null || leaving(await store.front(room, 1), likely) === 0) return "done";
+    if (likely === null) return "done";
+    const [first] = look ? await store.front(room, 1) : [];
+    if (look && (!first || (first.kind === "message" && leaving([first], likely) === 0))) return "done";
     // Asked again before each step that removes something: a hold that came meanwhile keeps what is left.
     const now = await this.with_.room(room);
     const cut = now ? cutOf(now, days, clock.now()) : null;

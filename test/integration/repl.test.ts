@@ -246,6 +246,13 @@ describeCluster("the operator's console in a cluster", () => {
     });
   });
 
+  it("shows what removes messages that are too old, and begins a round", async () => {
+    const nodes: Body[] = await json("retention --now");
+    expect(nodes.filter(({ chosen }) => chosen)).toMatchObject([{ days: 365, overdue: 0 }]);
+    await eventually("a round has ended", async () => (await json("retention")).some(({ rounds }: Body) => rounds > 0));
+    expect((await run("retention")).text).toMatch(/kept for 365 days[^]*yes/);
+  });
+
   it("shows the slowest actions of all nodes together", async () => {
     const { actions, nodes } = await json("slow 500");
     expect(nodes).toBe(5);

@@ -113,6 +113,16 @@ const conformance = (start: () => Promise<Ground>) => () => {
     expect(await blobs.leftovers(0)).toEqual([]);
   });
 
+  it("removes what was committed, for every process and as often as it is asked", async () => {
+    const key = newId();
+    await blobs.stage(key, chunks("gone"));
+    await blobs.commit(key);
+    await other.remove(key);
+    await blobs.remove(key);
+    await blobs.remove(newId());
+    for (const store of [blobs, other]) expect(await store.open(key)).toBeNull();
+  });
+
   it("counts as leftover only what nobody has touched for long enough", async () => {
     const key = newId();
     await blobs.stage(key, chunks("young"));
