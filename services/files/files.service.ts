@@ -35,7 +35,7 @@ const TOTAL = 600_000;
 const ABANDONED = TOTAL + 300_000;
 const SWEEP_EVERY = 300_000;
 /** Milliseconds between looks for released files, and how many one look takes. */
-const COLLECT_EVERY = 5_000;
+const COLLECT_EVERY = 2_000;
 const COLLECTED = 200;
 /** The same for the walk over all files. */
 const WALK_EVERY = 60_000;

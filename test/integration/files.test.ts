@@ -5,7 +5,7 @@ import { buffer } from "node:stream/consumers";
 import type { ServiceBroker } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { installed, startS3, type S3Server } from "../../deploy/local/servers";
-import { call, type Actions, type Meta, type RoomAccess } from "../../services/core/contract";
+import { call, type Actions, type Meta, type RoomAccess, type RoomRetention } from "../../services/core/contract";
 import { newId } from "../../services/core/ids";
 import type { FileRecord, Identity } from "../../services/core/model";
 import { S3BlobStore } from "../../services/files/blob.store.s3";
@@ -35,17 +35,38 @@ const Rooms = {
           visibleFrom: 0,
         })),
     },
+    retentionOf: {
+      auth: "internal",
+      visibility: "public",
+      handler: ({ params: { rooms } }: { params: Actions["rooms.retentionOf"]["params"] }): RoomRetention[] =>
+        rooms.map(room => ({ room, days: null, hold: onHold.has(room), deletedAt: null })),
+    },
   },
 };
 
-/** Every file that was sent is still shown by its message. */
+/** Rooms that are on hold, files that are somebody's picture, and files whose messages are gone. */
+const onHold = new Set<string>();
+const pictures = new Set<string>();
+const notShown = new Set<string>();
+const Users = {
+  name: "users",
+  actions: {
+    shows: {
+      auth: "internal",
+      visibility: "public",
+      handler: ({ params: { file } }: { params: Actions["users.shows"]["params"] }): boolean => pictures.has(file),
+    },
+  },
+};
+
+/** Every file that was sent is still shown by its message, unless the message is gone. */
 const Messages = {
   name: "messages",
   actions: {
     shows: {
       auth: "internal",
       visibility: "public",
-      handler: (): boolean => true,
+      handler: ({ params: { file } }: { params: Actions["messages.shows"]["params"] }): boolean => !notShown.has(file),
     },
   },
 };
@@ -75,7 +96,7 @@ describe.each(shapes)("files on %s", shape => {
       s3 = { server, blobs: S3BlobStore.open(server, { info: () => undefined, warn: () => undefined }) };
     }
     const env = { LIMIT_FILE: String(LIMIT), ...(s3 && settingsOf(s3.server)) };
-    home = await startNode({ services: [Files, Rooms, Messages], dataDir: folder, env, clock, cluster });
+    home = await startNode({ services: [Files, Rooms, Messages, Users], dataDir: folder, env, clock, cluster });
     door = cluster ? await startNode({ services: [], cluster }) : home;
     await door.waitForServices(["files", "rooms", "messages"], 10_000);
   }, 30_000);
@@ -249,6 +270,31 @@ describe.each(shapes)("files on %s", shape => {
     expect((await attach([two.id])).map(({ id }) => id)).toEqual([two.id]);
     expect(await codeOf(attach(Array.from({ length: 11 }, () => one.id)))).toBe("INVALID");
     expect(await attach([])).toEqual([]);
+  });
+
+  it("removes what was released when nobody needs it: no message, no picture, no room on hold", async () => {
+    const [plain, held, picture, shown] = await Promise.all(["a", "b", "c", "d"].map(text => save(text)));
+    const [room, quiet] = [newId(), newId()];
+    onHold.add(quiet);
+    const attach = (file: FileRecord | undefined, to: string) =>
+      call(door, "files.attach", { owner: ann.id, room: to, ids: [file?.id as string] });
+    await Promise.all([attach(plain, room), attach(held, quiet), attach(picture, room), attach(shown, room)]);
+    const ids = [plain, held, picture, shown].map(file => file?.id as string);
+    const [goes, ...stay] = ids as [string, string, string, string];
+    for (const id of [goes, stay[0], stay[1]]) notShown.add(id as string);
+    pictures.add(stay[1] as string);
+    await call(door, "files.release", { ids });
+    expect(String((await open({ id: goes }, ann)).body)).toBe("a");
+    clock.advance(60_000);
+    await until(async () => (await codeOf(open({ id: goes }, ann))) === "NOT_FOUND");
+    const database = await platformOf(home).database();
+    const left = () =>
+      database.all("SELECT id FROM files WHERE id IN (SELECT value FROM json_each(?))", [JSON.stringify(ids)]);
+    await until(async () => (await left()).length === 3);
+    for (const id of stay) await open({ id }, ann);
+    if (s3) expect(await s3.blobs.open(goes)).toBeNull();
+    else expect(filesIn(join(folder, "files")).filter(name => name.endsWith(goes))).toEqual([]);
+    onHold.delete(quiet);
   });
 
   it("loses no room when one file is sent to many at once", async () => {
