@@ -153,6 +153,31 @@ describe("SignalR at /hubs/chat", () => {
     expect(await client.invoke("SendMessage", room, "hi")).toMatchObject({ seq: 1 });
   });
 
+  test("who is connected reads his direct rooms: he is told all that is said after what he then fetches", async () => {
+    const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
+    const room = await stage.direct(ann, bob);
+    for (let round = 0; round < 8; round++) {
+      let over = false;
+      const talk = async (): Promise<number> => {
+        for (;;) {
+          const { seq } = await say(ann, room, "and on");
+          if (over) return seq;
+        }
+      };
+      const talking = talk();
+      const client = await connect(bob);
+      const { items } = (await bob.get(`/api/conversations/${room}/messages?limit=1`)).body;
+      over = true;
+      const [first, last] = [(items[0]?.seq ?? 0) + 1, await talking];
+      const told = () => client.all("ReceivePrivateMessage").map(([, message]) => message.seq as number);
+      await eventually("the last of it", () => told().at(-1) === last);
+      const fetched = (seq: number): boolean => seq < first;
+      expect(told().filter(seq => !fetched(seq))).toEqual(
+        Array.from({ length: last - first + 1 }, (_, n) => first + n),
+      );
+    }
+  });
+
   test("direct rooms need no join: both people's connections have each message once, as a private one", async () => {
     const [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
     const old = await stage.direct(ann, bob);

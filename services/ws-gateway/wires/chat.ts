@@ -36,6 +36,8 @@ export class Chat {
   private watched = 0;
   private readonly directs = new Set<string>();
   private readonly contacts = new Set<string>();
+  /** Direct rooms heard of while those that are there already are read; null afterwards. */
+  private fresh: Conversation[] | null = [];
   /** Joins and leaves of a room that wait for the one under way. */
   private readonly turns = new Map<string, (() => void)[]>();
   /** Rooms of which what was missed is on its way, and who waits for it to be there: what has this offset is the last. */
@@ -45,13 +47,21 @@ export class Chat {
     port.heard = frame => this.heard(frame);
   }
 
-  /** Signs in, and reads the direct rooms; `done` is told when both is done. */
-  hello(token: string, done: Done): void {
+  /**
+   * Signs in, and reads the direct rooms; `done` is told when both is done, `met` when he reads as many as one call gives, the
+   * newest: nothing was told before, and what he fetches from then on goes on with what he is told.
+   */
+  hello(token: string, done: Done, met = none): void {
     this.port.ask({ t: "hello", token }, answer => {
       if (answer.t !== "welcome") return done(outcomeOf(answer));
       this.watched = (answer["limits"] as { watch: number }).watch;
       this.port.own((this.user = (answer["user"] as { id: string }).id));
-      this.readDirects(null, () => done(outcomeOf(answer)));
+      this.readDirects(null, met, () => {
+        const { fresh } = this;
+        this.fresh = null;
+        done(outcomeOf(answer));
+        for (const conversation of fresh ?? []) this.readFresh(conversation);
+      });
     });
   }
 
@@ -187,16 +197,17 @@ export class Chat {
    * them he would miss what is said to him, so who cannot be told of them is to come again.
    * @param page null: the last
    */
-  private readDirects(page: number | null, done: () => void): void {
+  private readDirects(page: number | null, met: () => void, done: () => void): void {
     const pageSize = page === null ? 1 : PAGE;
     this.call("rooms.conversations", { page: page ?? 1, pageSize }, outcome => {
       if (!outcome.ok) return this.port.end(CLOSES.BUSY);
       const { items, total } = outcome.result["result"] as { items: Conversation[]; total: number };
-      if (page === null) return total === 0 ? done() : this.readDirects(Math.ceil(total / PAGE), done);
+      if (page === null) return total === 0 ? done() : this.readDirects(Math.ceil(total / PAGE), met, done);
       const found = items.filter(({ type, id }) => type === "direct" && !this.directs.has(id));
       for (const conversation of found) this.know(conversation);
       const next = (): void => {
-        if (page > 1 && this.directs.size < DIRECTS) return this.readDirects(page - 1, done);
+        met();
+        if (page > 1 && this.directs.size < DIRECTS) return this.readDirects(page - 1, none, done);
         this.watch();
         done();
       };
@@ -223,7 +234,13 @@ export class Chat {
     if (frame.t === "reset" || (frame.t === "user" && frame["kind"] === "reset")) return this.port.end(CLOSES.BUSY);
     if (frame.t !== "user" || frame["kind"] !== "member") return;
     const { change, room } = frame["data"] as UserNotes["member"];
-    if (change !== "join" || !room || !("type" in room) || room.type !== "direct" || this.directs.has(room.id)) return;
+    if (change !== "join" || !room || !("type" in room) || room.type !== "direct") return;
+    if (this.fresh) this.fresh.push(room);
+    else this.readFresh(room);
+  }
+
+  private readFresh(room: Conversation): void {
+    if (this.directs.has(room.id)) return;
     this.know(room);
     // From its beginning: what was said first may be there before this is heard of.
     this.port.ask({ t: "sub", rooms: [room.id], from: { [room.id]: 0 } }, answer => {

@@ -26,7 +26,9 @@ export class SignalrSession implements Session {
   private readonly chat: Chat;
   private readonly records: Records;
   private state: "handshake" | "refused" | "signing in" | "ready" = "handshake";
-  /** Calls that wait until the client is signed in: he makes them as soon as the handshake is answered. */
+  /** Whether the handshake was answered. */
+  private welcomed = false;
+  /** Calls that wait until the client is signed in: he may make them as soon as the handshake is answered. */
   private early: ClientMessage[] = [];
   /** Characters of them. */
   private earlySize = 0;
@@ -54,7 +56,8 @@ export class SignalrSession implements Session {
   closing(close: Close): string | null {
     if (this.state === "refused") return null;
     if (this.state === "handshake") return record({ error: close.reason });
-    return closing(close.code === CLOSES.GOING_AWAY.code ? undefined : close.reason, !isFinal(close));
+    const last = closing(close.code === CLOSES.GOING_AWAY.code ? undefined : close.reason, !isFinal(close));
+    return this.welcomed ? last : WELCOME + last;
   }
 
   private message(message: ClientMessage, size: number): void {
@@ -86,13 +89,22 @@ export class SignalrSession implements Session {
       return this.port.end(CLOSES.VERSION);
     }
     this.state = "signing in";
-    this.port.transmit(WELCOME);
-    this.port.ready();
-    this.chat.hello(this.port.token, outcome => {
+    const welcome = (): void => this.welcome();
+    const done = (outcome: Outcome): void => {
       if (!outcome.ok) return CLOSED.has(outcome.error.code) ? undefined : this.port.end(CLOSES.BUSY);
+      this.welcome();
       this.state = "ready";
       for (const message of this.early.splice(0)) this.invoke(message);
-    });
+    };
+    this.chat.hello(this.port.token, done, welcome);
+  }
+
+  /** A client that is connected fetches what was said in its direct rooms: by then it must be told what follows. */
+  private welcome(): void {
+    if (this.welcomed) return;
+    this.welcomed = true;
+    this.port.transmit(WELCOME);
+    this.port.ready();
   }
 
   private invoke(message: ClientMessage): void {
@@ -108,6 +120,8 @@ export class SignalrSession implements Session {
 
   private answer({ invocationId }: ClientMessage, outcome: Outcome, name?: CallName): void {
     if (typeof invocationId !== "string") return;
+    // Who speaks before the handshake is answered may be refused before that.
+    this.welcome();
     if (!outcome.ok) return this.port.transmit(refusal(invocationId, textOf(outcome.error)));
     this.port.transmit(completion(invocationId, name ? resultOf(name, outcome.result) : null));
   }
