@@ -132,7 +132,7 @@ export class Rooms {
   }
 
   async get(user: string, id: string): Promise<Channel | Conversation> {
-    const { room, member } = await this.visible(user, id);
+    const { room, member } = await this.told(user, id);
     return this.shown(room, member);
   }
 
@@ -198,7 +198,7 @@ export class Rooms {
   }
 
   async listMembers(user: string, id: string, query: MemberQuery, people: People): Promise<Page<Member> | MemberRange> {
-    const { room } = await this.visible(user, id);
+    const { room } = await this.told(user, id);
     return readMembers(this.members, room, query, this.limits, people);
   }
 
@@ -407,6 +407,17 @@ export class Rooms {
     const [room, member] = await Promise.all([this.rooms.get(id), this.members.get(memberId(id, user))]);
     if (!room) throw new RookeryError("NOT_FOUND");
     return sight(room, member);
+  }
+
+  /**
+   * The same with all in the records that the room's log may tell already: who follows the log and then reads who is there
+   * would else miss for ever somebody who came between the two.
+   */
+  private async told(user: string, id: string): Promise<Sight> {
+    const seen = await this.visible(user, id);
+    if (seen.room.pending.length === 0) return seen;
+    await this.changes.settled(id);
+    return this.visible(user, id);
   }
 
   private async shown(room: StoredRoom, member: StoredMember | null): Promise<Channel | Conversation> {

@@ -182,6 +182,21 @@ describe("two nodes with rooms", () => {
     await expectSound(other, id);
   });
 
+  it("show a member that the log tells of already, though who let him in has not come to his record yet", async () => {
+    const barrier = new Barrier("appended");
+    const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
+    const { id } = await other.rooms.createChannel(owner.id, "slow", false, null);
+    const joining = slow.rooms.join(ann.id, id);
+    await barrier.arrived;
+    expect([...(await replayed(id)).keys()]).toContain(ann.id);
+    const { items } = await other.rooms.listMembers(owner.id, id, {}, { names, startingWith: async () => [] });
+    expect(items.map(({ userId }) => userId)).toEqual([owner.id, ann.id]);
+    expect(await other.rooms.get(owner.id, id)).toMatchObject({ memberCount: 2 });
+    barrier.letGo();
+    await joining;
+    await expectSound(other, id);
+  });
+
   it("do not end a membership by a leave that was told to be carried out long ago", async () => {
     const barrier = new Barrier("members.update");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
