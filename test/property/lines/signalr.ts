@@ -26,9 +26,6 @@ export const signalr = (transport: SignalrTransport): Wire => ({
     const client = SignalrClient.made(url, token as string, { transport });
     try {
       await within(PATIENCE, "a SignalR connection", client.hub.start());
-      // Connected is sooner than direct rooms are read, and calls are answered after that: without one, what is said after
-      // it has fetched and before it is told anything would be lost to it.
-      if (isDirect) await within(PATIENCE, "LeaveChannel", client.invoke("LeaveChannel", room));
       if (isDirect)
         return { line: new SignalrLine(client, room, null), entered: { state: "live", offset: null, notes: false } };
       const args = had ? [room, had.lastSeq] : [room];
