@@ -39,8 +39,8 @@ const FILES = 200;
  * Milliseconds that one step shall take: senders wait behind it in the store. The steps grow and shrink to that; below the
  * smallest it is the way to the store that takes the time, and not the entries.
  */
-const STEP = 25;
-const SMALLEST = 250;
+const STEP = 10;
+const SMALLEST = 50;
 /** Of the time this share at most is spent in the store. */
 const SHARE = 0.1;
 /** Milliseconds that a step counts for at most: a store that hung must not stop us for minutes. */
