@@ -136,7 +136,8 @@ export class Scene implements Around {
     await this.last;
     for (const end = performance.now() + patience; ; await new Promise(resolve => setTimeout(resolve, LOOK))) {
       await Promise.all(this.devices.map(device => device.tend()));
-      const left = await this.look();
+      // A node that was in trouble may not be missed by the others yet.
+      const left = await this.look().catch((error: unknown) => [`could not be fetched: ${String(error)}`]);
       const broken = this.broken();
       if (broken.length > 0 || left.length === 0 || performance.now() > end) return [...broken, ...left];
     }
