@@ -18,7 +18,7 @@ const PATIENCE = 20_000;
   }, 60_000);
 
   test("is what it fetches afterwards, for a hundred random histories over all wires and through restarts", async () => {
-    const run = await Run.on(ground, { phases: 2, steps: 8, patience: PATIENCE });
+    const run = await Run.on(ground, { phases: 2, steps: 6, patience: PATIENCE });
     const results = await run.histories(1, HISTORIES);
     const wrong = results.filter(({ differences }) => differences.length > 0);
     expect(wrong.map(({ plan, differences }) => `${textOf(plan)}\ndiffers:\n${differences.join("\n")}`)).toEqual([]);
