@@ -80,7 +80,7 @@ describeNats("the permissions of the NATS users", () => {
   it.each([
     ["presence", "MOL-rookery.REQ.auth.somewhere"],
     ["presence", "MOL-rookery.REQ.users.somewhere"],
-    ["files", "MOL-rookery.REQ.users.somewhere"],
+    ["files", "MOL-rookery.REQ.auth.somewhere"],
     ["rooms", "MOL-rookery.EVENT.ws-gateway.somewhere"],
     ["rooms", "rookery.room.somewhere"],
     ["auth", "rookery.room.somewhere"],
