@@ -13,6 +13,8 @@ const FIRST = [
   "browser/page",
   "faults/chaos.embedded",
   "faults/wires",
+  "property/property",
+  "planted/planted",
   // Against a cluster: those that have one of their own.
   "acceptance/input",
   "acceptance/tokens",
