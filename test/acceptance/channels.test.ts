@@ -1,5 +1,17 @@
 import { Stage, unique, type Client } from "../support/client";
+import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
+
+/** Of a server that has more than a page may hold, if others test it too. */
+async function everyChannel(client: Client, pageSize: number): Promise<Body[]> {
+  const all: Body[] = [];
+  for (let page = 1; ; page += 1) {
+    const { items, total } = (await client.get(`/api/channels?page=${page}&pageSize=${pageSize}`)).body;
+    all.push(...items);
+    if (all.length >= total) return all;
+    expect(items).toHaveLength(pageSize);
+  }
+}
 
 describe("channels", () => {
   let stage: Stage;
@@ -41,24 +53,19 @@ describe("channels", () => {
     const hidden = await stage.channel([], { isPrivate: true });
     const list = await ann.get("/api/channels?pageSize=100");
     expect(list.body).toMatchObject({ page: 1, pageSize: 100, total: before + 3 });
-    const listed = list.body.items.map((channel: { id: string }) => channel.id);
+    const all = await everyChannel(ann, 100);
+    const listed = all.map(({ id }) => id);
     expect(listed.slice(-3)).toEqual(ids);
     expect(listed).not.toContain(hidden);
-    const times = list.body.items.map((channel: { createdAt: string }) => channel.createdAt);
+    const times = all.map(({ createdAt }) => createdAt as string);
     expect([...times].sort()).toEqual(times);
   });
 
   test("pages meet without gap or repeat, and a size over the maximum is cut and said", async () => {
-    const all = (await ann.get("/api/channels?pageSize=100")).body;
-    const ids: string[] = [];
-    for (let page = 1; ids.length < all.total; page += 1) {
-      const { items } = (await ann.get(`/api/channels?page=${page}&pageSize=2`)).body;
-      expect(items.length).toBeGreaterThan(0);
-      ids.push(...items.map((channel: { id: string }) => channel.id));
-    }
-    expect(ids).toEqual(all.items.map((channel: { id: string }) => channel.id));
+    const ids = async (pageSize: number) => (await everyChannel(ann, pageSize)).map(({ id }) => id);
+    expect(await ids(7)).toEqual(await ids(100));
     expect((await ann.get("/api/channels?pageSize=100000")).body.pageSize).toBe(100);
-    expect((await ann.get("/api/channels?page=100000")).body).toMatchObject({ items: [], total: all.total });
+    expect((await ann.get("/api/channels?page=100000")).body).toMatchObject({ items: [] });
   });
 
   test.each(["page=0", "page=-1", "page=x", "pageSize=0", "page=1.5", "page=1e3", "nonsense=1", "page[$gt]=1"])(
