@@ -27,3 +27,7 @@ export type RoomRole = (typeof ROOM_ROLES)[number];
 
 /** Owner and moderators run a room: members, deletion of others' messages. */
 export const runsRoom = (role: RoomRole | null | undefined): boolean => role === "owner" || role === "moderator";
+
+/** Whose matter it is what others say in a room: who runs it, and who moderates everywhere. */
+export const moderates = (user: { permissions: readonly Permission[] }, role: RoomRole | null | undefined): boolean =>
+  runsRoom(role) || user.permissions.includes("messages.moderate");

@@ -2,7 +2,7 @@ import type { AppendRequest, ImportedMessage, RoomAccess, RoomRules, UserOperati
 import { invalidField, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Attachment, Identity, Message, MessageVersion, Reaction } from "../core/model";
-import { runsRoom } from "../core/permissions";
+import { moderates } from "../core/permissions";
 import { memberData } from "./member-entry";
 import { EVERYBODY, type Entry, type MessageChange, type StoredMessage } from "./message.store";
 
@@ -71,7 +71,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       const target = visible(at);
       const sender = member(at, user);
       if (target.sender !== sender.id) throw new RookeryError("FORBIDDEN", "Only the sender edits a message.");
-      if (at.rules.mode === "readonly" && !runs(at, sender)) throw new RookeryError("FORBIDDEN", READ_ONLY);
+      writable(at, sender);
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       const message = JSON.parse(target.data) as Message;
       if (operation.text === "" && message.attachments.length === 0) throw invalidField("text", "Give a text.");
@@ -84,16 +84,14 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
     case "delete": {
       const target = visible(at);
       const remover = signedIn(user);
-      const allowed =
-        target.sender === remover.id || runsRoom(at.access?.role) || remover.permissions.includes("messages.moderate");
-      if (!allowed) throw new RookeryError("FORBIDDEN", "Not your message.");
+      if (target.sender !== remover.id && !runs(at, remover)) throw new RookeryError("FORBIDDEN", "Not your message.");
       if (target.deleted) return { unchanged: target };
       return changed(at, "delete", remover, tombstone(JSON.parse(target.data) as Message, at.now), { deleted: true });
     }
     case "react": {
       const target = visible(at);
       const reactor = member(at, user);
-      if (at.rules.mode === "readonly" && !runs(at, reactor)) throw new RookeryError("FORBIDDEN", READ_ONLY);
+      writable(at, reactor);
       return reacted(at, target, reactor.id, operation.emoji, operation.on);
     }
     case "pin": {
@@ -258,15 +256,15 @@ function visible(at: Situation): StoredMessage {
   return at.target;
 }
 
-const READ_ONLY = "This room is read-only.";
+const runs = (at: Situation, user: Identity): boolean => moderates(user, at.access?.role);
 
-/** What is said to a room's members is its owner's and moderators' matter, and that of who moderates everywhere. */
-const runs = (at: Situation, user: Identity): boolean =>
-  runsRoom(at.access?.role) || user.permissions.includes("messages.moderate");
+function writable(at: Situation, user: Identity): void {
+  if (at.rules.mode === "readonly" && !runs(at, user)) throw new RookeryError("FORBIDDEN", "This room is read-only.");
+}
 
 function mayPost(at: Situation, user: Identity, inThread: boolean): void {
+  writable(at, user);
   if (runs(at, user)) return;
-  if (at.rules.mode === "readonly") throw new RookeryError("FORBIDDEN", READ_ONLY);
   if (at.rules.mode === "announcement" && !inThread)
     throw new RookeryError("FORBIDDEN", "Only those who run this room post here; replies go into threads.");
   if (at.waits > 0)

@@ -28,7 +28,7 @@ export function readHistory(
   if (windowed && paged)
     throw new RookeryError("INVALID", "Give page and pageSize, or before, after, around and limit.");
   if (!windowed) return page(store, room, visibleFrom, query, limits);
-  return historyWindow(store, room, visibleFrom, query, limits);
+  return historyWindow(roomReader(store, room, visibleFrom), query, limits);
 }
 
 async function page(store: MessageStore, room: string, visibleFrom: number, query: HistoryQuery, limits: Limits) {
@@ -37,51 +37,29 @@ async function page(store: MessageStore, room: string, visibleFrom: number, quer
   return { items: items.map(parse), page: number, pageSize, total };
 }
 
+/** Reads up to `limit` messages before or after a seq (exclusive), or the newest; oldest first. */
+type Read = (window: { before?: number; after?: number; limit: number }) => Promise<{ seq: number; data: string }[]>;
+
 /** Messages by seq, oldest first: before or after one (exclusive), around one (in the middle), or the newest. */
 export async function historyWindow(
-  store: MessageStore,
-  room: string,
-  visibleFrom: number,
-  { before, after, around, ...query }: HistoryQuery,
+  read: Read,
+  { before, after, around, limit: asked }: HistoryQuery,
   limits: Limits,
 ): Promise<HistoryWindow> {
-  const limit = Math.min(query.limit ?? limits.pageDefault, limits.page);
-  const read = (bounds: { before?: number; after?: number }, count: number) =>
-    store.window(room, { ...bounds, limit: count, visibleFrom });
+  const limit = Math.min(asked ?? limits.pageDefault, limits.page);
   // One more than asked for tells whether there are more.
   if (after !== undefined) {
-    const [rows, older] = await Promise.all([read({ after }, limit + 1), read({ before: after + 1 }, 1)]);
+    const [rows, older] = await Promise.all([read({ after, limit: limit + 1 }), read({ before: after + 1, limit: 1 })]);
     return result(rows.slice(0, limit), older.length > 0, rows.length > limit, limit);
   }
   if (around !== undefined) {
     const half = Math.floor(limit / 2);
     const [older, newer] = await Promise.all([
-      read({ before: around }, half + 1),
-      read({ after: around - 1 }, limit - half + 1),
+      read({ before: around, limit: half + 1 }),
+      read({ after: around - 1, limit: limit - half + 1 }),
     ]);
     const rows = [...older.slice(-half || older.length), ...newer.slice(0, limit - half)];
     return result(rows, older.length > half, newer.length > limit - half, limit);
-  }
-  const [rows, newer] = await Promise.all([
-    read({ before }, limit + 1),
-    before === undefined ? [] : read({ after: before - 1 }, 1),
-  ]);
-  return result(rows.slice(-limit), rows.length > limit, newer.length > 0, limit);
-}
-
-export type ReplyQuery = Pick<HistoryQuery, "before" | "after" | "limit">;
-
-/** Replies of a thread: before or after a seq (exclusive), or the newest. Throws INVALID where both are asked for. */
-export async function repliesWindow(
-  read: (window: ReplyQuery & { limit: number }) => Promise<{ seq: number; data: string }[]>,
-  { before, after, limit: asked }: ReplyQuery,
-  limits: Limits,
-): Promise<HistoryWindow> {
-  if (before !== undefined && after !== undefined) throw new RookeryError("INVALID", "Give one of before and after.");
-  const limit = Math.min(asked ?? limits.pageDefault, limits.page);
-  if (after !== undefined) {
-    const [rows, older] = await Promise.all([read({ after, limit: limit + 1 }), read({ before: after + 1, limit: 1 })]);
-    return result(rows.slice(0, limit), older.length > 0, rows.length > limit, limit);
   }
   const [rows, newer] = await Promise.all([
     read({ before, limit: limit + 1 }),
@@ -89,6 +67,14 @@ export async function repliesWindow(
   ]);
   return result(rows.slice(-limit), rows.length > limit, newer.length > 0, limit);
 }
+
+/** What of a room's messages a reader may see. */
+export const roomReader =
+  (store: Pick<MessageStore, "window">, room: string, visibleFrom: number): Read =>
+  window =>
+    store.window(room, { ...window, visibleFrom });
+
+export type ReplyQuery = Pick<HistoryQuery, "before" | "after" | "limit">;
 
 /** Without those that the user has taken out of his sight. */
 export async function inSight(

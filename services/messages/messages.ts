@@ -3,13 +3,14 @@ import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import type { HistoryWindow, Identity, Message, MessageVersion, Page, Thread, UserNote } from "../core/model";
-import { runsRoom } from "../core/permissions";
+import { moderates } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { readable, type Rooms } from "./access";
-import { inSight, readHistory, repliesWindow, type HistoryQuery, type ReplyQuery } from "./history";
+import { historyWindow, inSight, readHistory, type HistoryQuery, type ReplyQuery } from "./history";
 import type { MessageStore, StoredMessage } from "./message.store";
 import { countsOf, receiptsOf } from "./receipts";
 import type { RoomLog } from "./room-log";
+import { notNoted } from "./user-feed";
 
 /** Earlier versions shown of a message. */
 const VERSIONS = 100;
@@ -56,16 +57,18 @@ export class Messages {
   /** What a message said before is for who wrote it and for those who may delete it. */
   async versions(rooms: Rooms, user: Identity, id: string): Promise<ReturnsOf<"messages.versions">> {
     const { message, access } = await this.visible(rooms, user.id, id);
-    const may = message.sender === user.id || runsRoom(access.role) || user.permissions.includes("messages.moderate");
-    if (!may) throw new RookeryError("FORBIDDEN", "Not your message.");
+    if (message.sender !== user.id && !moderates(user, access.role))
+      throw new RookeryError("FORBIDDEN", "Not your message.");
     const versions = await this.store.versions(message.room, message.offset, VERSIONS);
     return { items: versions.map(version => JSON.parse(version) as MessageVersion) };
   }
 
   async replies(rooms: Rooms, user: string, id: string, query: ReplyQuery): Promise<HistoryWindow> {
+    if (query.before !== undefined && query.after !== undefined)
+      throw new RookeryError("INVALID", "Give one of before and after.");
     const { message } = await this.visible(rooms, user, id);
     const read = (window: ReplyQuery & { limit: number }) => this.store.replies(message.room, message.seq, window);
-    const found = await repliesWindow(read, query, this.limits);
+    const found = await historyWindow(read, query, this.limits);
     return { ...found, items: await inSight(this.store, user, message.room, found.items) };
   }
 
@@ -129,7 +132,7 @@ export class Messages {
 
   private async note(user: string, changeId: string, note: UserNote): Promise<void> {
     const [answer] = await this.log.append([{ room: user, entry: { op: "user", changeId, note } }]);
-    if (!answer?.ok) throw new RookeryError(answer?.error.code === "UNAVAILABLE" ? "UNAVAILABLE" : "UNKNOWN_OUTCOME");
+    if (!answer?.ok) throw notNoted(answer);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Membership, Paging } from "../core/contract";
 import type { Limits } from "../core/limits";
 import type { MemberMarks, Message, OpenedRoom, Page, RoomLine } from "../core/model";
 import type { Rooms } from "./access";
-import { historyWindow, inSight, type HistoryQuery } from "./history";
+import { historyWindow, inSight, roomReader, type HistoryQuery } from "./history";
 import type { MessageStore, UnreadRow } from "./message.store";
 
 /** Rooms of a page of the list at most. */
@@ -27,7 +27,7 @@ export async function openRoom(
   const { role, visibleFrom } = access;
   const people = members.items.map(({ userId }) => userId).filter(userId => userId !== user);
   const [found, pinned, others, mine] = await Promise.all([
-    historyWindow(store, id, visibleFrom, query, limits),
+    historyWindow(roomReader(store, id, visibleFrom), query, limits),
     store.pins(id),
     store.marks(id, people),
     role === null ? null : ownPlace(store, user, id, visibleFrom),

@@ -1,5 +1,5 @@
 import { timestamp, type Clock } from "../core/clock";
-import type { AppendAnswer, RoomRules } from "../core/contract";
+import type { AppendAnswer } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { Message } from "../core/model";
@@ -7,7 +7,7 @@ import type { RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
 import { settle, targetOf, threadOf, type Job } from "./job";
 import type { Entry, StoredMessage } from "./message.store";
-import { applyChange, applyImport, known, mentionedBy, type Loaded } from "./surroundings";
+import { applyChange, applyImport, known, mentionedBy, OPEN, type Loaded } from "./surroundings";
 
 /** A job and the entry it becomes, if the log is still where it was read. */
 export interface Planned {
@@ -66,7 +66,7 @@ export function plan(
         clientId: job.key.clientId,
         now,
         access,
-        rules: request.user ? known(loaded.rules) : NONE,
+        rules: request.user ? known(loaded.rules) : OPEN,
         target,
         root,
         existing: request.entry.op === "import" ? loaded.targets.get(request.entry.message.id) : undefined,
@@ -102,11 +102,9 @@ export function plan(
   return { planned, refused, held };
 }
 
-/** Of what services write nobody asks. */
-const NONE: RoomRules = { kind: "channel", mode: "open", slowMode: 0 };
-
 const waitOf = ({ user, entry }: Job["request"], { rules, slow }: Loaded): number =>
   user && entry.op === "send" && !(rules instanceof RookeryError) ? slow.wait(user.id, rules.slowMode) : 0;
+
 const filesShownBy = ({ data }: StoredMessage): string[] =>
   (JSON.parse(data) as Message).attachments.map(({ id }) => id);
 

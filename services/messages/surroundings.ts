@@ -2,7 +2,7 @@ import type { RoomAccess, RoomRules } from "../core/contract";
 import { within } from "../core/deadline";
 import { RookeryError } from "../core/errors";
 import type { Attachment, Message } from "../core/model";
-import { runsRoom } from "../core/permissions";
+import { moderates } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
 import { asRefusal, filesOf, messagesOf, reacts, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
@@ -32,7 +32,8 @@ const ACCESS_TTL = 30_000;
 
 /** Newest messages that tell who must wait in slow mode. */
 const RECENT = 100;
-const OPEN: RoomRules = { kind: "channel", mode: "open", slowMode: 0 };
+/** Where nothing is asked of a room, since services write there. */
+export const OPEN: RoomRules = { kind: "channel", mode: "open", slowMode: 0 };
 
 /** Members remembered in one room; who was asked for first is forgotten first. */
 const MEMBERS = 10_000;
@@ -198,7 +199,7 @@ export function mentionedBy({ request }: Job, { members, here, access, rules }: 
   if (!names.some(name => name === ALL || name === HERE) || rules instanceof RookeryError) return [...named];
   const own = request.user && access.get(request.user.id);
   const role = own && !(own instanceof RookeryError) ? own.role : null;
-  const may = rules.kind !== "channel" || runsRoom(role) || request.user?.permissions.includes("messages.moderate");
+  const may = rules.kind !== "channel" || (request.user && moderates(request.user, role));
   if (!may) return [...named];
   if (names.includes(ALL)) named.add(EVERYBODY);
   if (names.includes(HERE)) for (const user of here ?? []) if (user !== request.user?.id) named.add(user);

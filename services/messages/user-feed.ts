@@ -124,8 +124,12 @@ function settle({ waiting, told }: Queued, answer: AppendAnswer | undefined): vo
   if (answer?.ok) told?.();
   for (const { resolve, reject } of waiting)
     if (answer?.ok) resolve();
-    else reject(new RookeryError(answer?.error.code === "UNAVAILABLE" ? "UNAVAILABLE" : "UNKNOWN_OUTCOME"));
+    else reject(notNoted(answer));
 }
+
+/** Why a note is not known to be in its feed: UNAVAILABLE if it surely is not, else UNKNOWN_OUTCOME. */
+export const notNoted = (answer: AppendAnswer | undefined): RookeryError =>
+  new RookeryError(answer?.ok === false && answer.error.code === "UNAVAILABLE" ? "UNAVAILABLE" : "UNKNOWN_OUTCOME");
 
 const joining = ({ waiting }: Queued): Promise<void> =>
   new Promise((resolve, reject) => waiting.push({ resolve, reject }));

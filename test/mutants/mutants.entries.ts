@@ -1,16 +1,21 @@
 import { section } from "./mutant";
-import { plan, decision, job, sqlite, tables, documents, queries, unit, roomLog, stores } from "./places";
+import {
+  decision,
+  documents,
+  job,
+  plan,
+  queries,
+  roomLog,
+  sqlite,
+  sqliteQueries,
+  stores,
+  tables,
+  unit,
+} from "./places";
 
 export const ofEntries = section("Entries", [
   ["the next offset, no holes", plan, "offset: offset + 1,", "offset: offset + 2,", roomLog, "without holes"],
-  [
-    "seq counts messages",
-    decision,
-    "seq: at.seq + 1,\n          id:",
-    "seq: at.offset,\n          id:",
-    roomLog,
-    "counts messages",
-  ],
+  ["seq counts messages", decision, "const seq = at.seq + 1;", "const seq = at.offset;", roomLog, "counts messages"],
   [
     "(room, offset), SQLite",
     tables,
@@ -61,7 +66,7 @@ export const ofEntries = section("Entries", [
   ],
   [
     "the last entry is the head, SQLite",
-    sqlite,
+    sqliteQueries,
     "ORDER BY offset DESC LIMIT 1) AS offset",
     "ORDER BY offset LIMIT 1) AS offset",
     stores,
@@ -94,8 +99,8 @@ export const ofEntries = section("Entries", [
   [
     "a note of a user's feed is a log's entry, once",
     job,
-    '"changeId" in entry ? entry.changeId : entry',
-    "entry",
+    'if ("changeId" in entry) return entry.changeId;',
+    "",
     unit("user-feed"),
     "one effect",
   ],

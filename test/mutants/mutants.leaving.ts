@@ -1,5 +1,16 @@
 import { section } from "./mutant";
-import { decision, sqlite, mongo, changes, floors, queries, roomLog, stores, mongoStore } from "./places";
+import {
+  changes,
+  decision,
+  floors,
+  mongo,
+  mongoStore,
+  queries,
+  roomLog,
+  sqlite,
+  sqliteInserts,
+  stores,
+} from "./places";
 
 export const ofLeaving = section("Leaving", [
   [
@@ -20,7 +31,7 @@ export const ofLeaving = section("Leaving", [
   ],
   [
     "the last one stays, SQLite",
-    sqlite,
+    sqliteInserts,
     '  "DELETE FROM entries WHERE room = ?1 AND offset < (',
     '  "DELETE FROM entries WHERE room = ?1 AND offset <= (',
     stores,
@@ -76,7 +87,7 @@ export const ofLeaving = section("Leaving", [
   ],
   [
     "reactions leave with their message, SQLite",
-    sqlite,
+    sqliteInserts,
     '"DELETE FROM reactions WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",',
     "",
     stores,
@@ -84,7 +95,7 @@ export const ofLeaving = section("Leaving", [
   ],
   [
     "files leave with their message, SQLite",
-    sqlite,
+    sqliteInserts,
     '"DELETE FROM attachments WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",',
     "",
     stores,
@@ -109,7 +120,7 @@ export const ofLeaving = section("Leaving", [
   [
     "emptied in place: files and mentions, MongoDB",
     changes,
-    "...(deleted && { $unset: { mentions: 1, files: 1 } })",
+    "...(deleted && { mentions: 1 as const, files: 1 as const }),",
     "",
     mongoStore,
     "keeps nothing",

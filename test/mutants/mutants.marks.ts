@@ -1,10 +1,10 @@
 import { section } from "./mutant";
-import { messages, sqlite, mongo, marks, queries, unit, roomLog, stores } from "./places";
+import { marks, messages, mongo, queries, roomLog, sqliteInserts, sqliteQueries, stores, unit } from "./places";
 
 export const ofMarks = section("Marks", [
   [
     "only grow, SQLite",
-    sqlite,
+    sqliteInserts,
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read)",
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = excluded.read",
     stores,
@@ -21,7 +21,7 @@ export const ofMarks = section("Marks", [
   ],
   [
     "unread again: the later note stands, SQLite",
-    sqlite,
+    sqliteInserts,
     "unread_from = IIF(excluded.unread_n > unread_n, excluded.unread_from, unread_from)",
     "unread_from = excluded.unread_from",
     stores,
@@ -37,7 +37,7 @@ export const ofMarks = section("Marks", [
   ],
   [
     "unread again: none of one's own, SQLite",
-    sqlite,
+    sqliteQueries,
     "e.seq <= readSeq AND e.sender = ?1",
     "e.seq <= readSeq AND e.sender = ''",
     stores,
@@ -53,7 +53,7 @@ export const ofMarks = section("Marks", [
   ],
   [
     "unread is derived, without the deleted, SQLite",
-    sqlite,
+    sqliteQueries,
     "(e.deleted = 1 OR e.thread IS NOT NULL) AND e.seq > seen",
     "(e.deleted = 2 OR e.thread IS NOT NULL) AND e.seq > seen",
     stores,

@@ -1,5 +1,5 @@
 import { section } from "./mutant";
-import { sqlite, queries, group, connection, unit, stores, connections } from "./places";
+import { connection, connections, group, queries, sqliteQueries, stores, unit } from "./places";
 
 export const ofReading = section("Reading", [
   [
@@ -38,7 +38,7 @@ export const ofReading = section("Reading", [
   ],
   [
     "what is visible begins at visibleFrom, SQLite",
-    sqlite,
+    sqliteQueries,
     'seq < ?2 AND seq > ${hidden("?1", "?3")}',
     "seq < ?2 AND (?3 >= 0)",
     stores,

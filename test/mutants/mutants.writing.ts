@@ -145,8 +145,8 @@ export const ofWriting = section("Writing", [
   [
     "on a duplicate: re-encodes the tail",
     decision,
-    "files: at.attachments.map(({ id }) => id),\n          data: JSON.stringify(message),",
-    "files: at.attachments.map(({ id }) => id),\n          data: ((operation as { kept?: string }).kept ??= JSON.stringify(message)),",
+    "files: at.attachments.map(({ id }) => id),\n    data: JSON.stringify(message),",
+    "files: at.attachments.map(({ id }) => id),\n    data: ((operation as { kept?: string }).kept ??= JSON.stringify(message)),",
     writing,
     "on any duplicate the writer answers",
   ],
@@ -257,8 +257,8 @@ export const ofWriting = section("Writing", [
   [
     "message state on condition of the offset",
     changes,
-    "filter: { _id: entryId(room, offset), state: { $lt: state } }",
-    "filter: { _id: entryId(room, offset) }",
+    "{ _id: entryId(room, offset), state: { $lt: state } }",
+    "{ _id: entryId(room, offset) }",
     mongoStore,
     "applied twice",
   ],
@@ -281,7 +281,7 @@ export const ofWriting = section("Writing", [
   [
     "takeover moves the read marks",
     mongo,
-    "this.readers.advance(marksOf(room, entries)).catch(() => undefined);",
+    "this.readers.advance(allMarks(room, entries)).catch(() => undefined);",
     "",
     mongoStore,
     "taken over: changes",
@@ -349,7 +349,7 @@ export const ofWriting = section("Writing", [
   [
     "one bad operation fails alone",
     log,
-    "if (request.user) checkOperation(request.entry, this.with_.limits);",
+    "return user && checkOperation(entry as UserOperation, limits);",
     "",
     writing,
     "one bad entry",

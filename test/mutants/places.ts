@@ -9,6 +9,8 @@ export const [plan, decision, writer, log, job, doubt] = [
   "doubt",
 ].map(messages) as [string, string, string, string, string, string];
 export const sqlite = messages("message.store.sqlite");
+export const sqliteInserts = messages("message.inserts.sqlite");
+export const sqliteQueries = messages("message.queries.sqlite");
 export const mongo = messages("message.store.mongo");
 export const inserts = messages("message.inserts.mongo");
 export const tables = messages("message.migrations");
