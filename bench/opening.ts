@@ -5,12 +5,13 @@ import { Cluster } from "../deploy/local/local-cluster";
 import { MongoConnection } from "../mixins/mongo/connection";
 import { SqliteDatabase } from "../mixins/sqlite/database";
 import { newId } from "../services/core/ids";
-import type { Entry, MessageStore } from "../services/messages/message.store";
+import type { MessageStore } from "../services/messages/message.store";
 import { MongoMessageStore } from "../services/messages/message.store.mongo";
 import { SqliteMessageStore } from "../services/messages/message.store.sqlite";
 import { startEmbeddedGround } from "../test/chaos/ground.embedded";
 import { Rest } from "../test/support/rest";
 import { SocketClient } from "../test/support/socket";
+import { fillRoom } from "./seed/messages";
 
 /**
  * What a room costs to open by its length, over the public API: `npx tsx bench/opening.ts [shape] [messages]`, of a built
@@ -23,7 +24,6 @@ const SMALL = 1_000;
 const LARGE = Number(messages);
 /** Times each thing is asked of each room. */
 const ROUNDS = 40;
-const BATCH = 250;
 
 interface Product {
   url: string;
@@ -60,27 +60,11 @@ async function makeRooms({ rest }: Reader): Promise<Rooms> {
   return { small: await make("small"), large: await make("large") };
 }
 
+/** Up to so many messages. */
 async function fill(store: MessageStore, room: string, count: number): Promise<void> {
-  let { offset, seq } = (await store.takeOver(room)).head;
-  const sender = newId();
+  const { seq } = (await store.takeOver(room)).head;
   const began = performance.now();
-  while (seq < count) {
-    const batch = offset + 1;
-    const entries = Array.from({ length: Math.min(BATCH, count - seq) }, (): Entry => {
-      const id = newId();
-      offset++;
-      seq++;
-      const createdAt = new Date().toISOString();
-      const text = `message ${seq} of this room, as long as what people write`;
-      const data = { id, channelId: room, senderId: sender, text, attachments: [], createdAt, seq, offset };
-      return {
-        ...{ offset, seq, kind: "message", id, sender, clientId: id, hash: null, batch },
-        data: JSON.stringify(data),
-      };
-    });
-    const { stored } = await store.append(room, entries);
-    if (stored !== entries.length) throw new Error(`${stored} of ${entries.length} stored at ${batch}`);
-  }
+  await fillRoom(store, room, { senders: [newId()], messages: count - seq });
   console.log(`${count} messages stored in ${((performance.now() - began) / 1_000).toFixed(0)} s`);
 }
 

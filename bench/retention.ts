@@ -2,12 +2,12 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { SqliteDatabase } from "../mixins/sqlite/database";
 import { newId } from "../services/core/ids";
-import type { Entry } from "../services/messages/message.store";
 import { SqliteMessageStore } from "../services/messages/message.store.sqlite";
 import { ADMIN_PASSWORD } from "../test/support/settings";
 import { Rest, type Body } from "../test/support/rest";
 import { SocketClient } from "../test/support/socket";
 import { quantile } from "./load/meter";
+import { fillRoom } from "./seed/messages";
 import { startEmbedded, type Embedded } from "./subjects/embedded";
 import { mustBeBuilt } from "./subjects/product";
 import { moveAway, pinServers } from "./support/cores";
@@ -22,7 +22,6 @@ of two years ago but for the newest. Clients send into it over the socket at a f
 /** Days: by it the worker looks every two seconds, and the room's own setting says what goes. */
 const EVERYWHERE = "0.002";
 const OLD = 730 * 86_400_000;
-const BATCH = 250;
 /** Milliseconds between looks at the metrics. */
 const LOOK = 1_000;
 
@@ -122,27 +121,12 @@ async function connect({ port }: Embedded, token: string): Promise<SocketClient>
 async function fill(dataDir: string, room: string, messages: number, keep: number): Promise<void> {
   const database = await SqliteDatabase.open(join(dataDir, "rookery.db"));
   const store = await SqliteMessageStore.open(database);
-  let { offset, seq } = (await store.takeOver(room)).head;
-  const senders = Array.from({ length: 50 }, () => newId());
   const began = performance.now();
-  while (seq < messages) {
-    const batch = offset + 1;
-    const entries = Array.from({ length: Math.min(BATCH, messages - seq) }, (): Entry => {
-      const id = newId();
-      offset++;
-      seq++;
-      const createdAt = new Date(Date.now() - (seq <= messages - keep ? OLD : 0)).toISOString();
-      const sender = senders[seq % senders.length] as string;
-      const text = `message ${seq} of this room, as long as what people write`;
-      const data = { id, channelId: room, senderId: sender, text, attachments: [], createdAt, seq, offset };
-      return {
-        ...{ offset, seq, kind: "message", id, sender, clientId: id, hash: null, batch },
-        data: JSON.stringify(data),
-      };
-    });
-    const { stored } = await store.append(room, entries);
-    if (stored !== entries.length) throw new Error(`${stored} of ${entries.length} stored at ${batch}`);
-  }
+  await fillRoom(store, room, {
+    senders: Array.from({ length: 50 }, () => newId()),
+    messages,
+    at: seq => new Date(Date.now() - (seq <= messages - keep ? OLD : 0)),
+  });
   await database.close();
   console.log(`${count(messages)} messages stored in ${fixed((performance.now() - began) / 1_000, 0)} s`);
 }

@@ -31,38 +31,39 @@ export async function fill(
   const worker = async (): Promise<void> => {
     for (let index = next++; index < rooms.length; index = next++) {
       const count = Math.floor(messages / rooms.length) + (index < messages % rooms.length ? 1 : 0);
-      if (count > 0) await fillRoom(store, rooms[index] as string, sendersOf(index), count, progress);
+      const filling = { senders: sendersOf(index), messages: count, stored: (more: number) => progress.add(more) };
+      if (count > 0) await fillRoom(store, rooms[index] as string, filling);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   progress.end();
 }
 
-async function fillRoom(
+/** What a room is filled with. */
+export interface Filling {
+  senders: readonly string[];
+  messages: number;
+  /** When the message of a seq was made; now unless given. */
+  at?: (seq: number) => Date;
+  /** Told of how many more are stored. */
+  stored?: (messages: number) => void;
+}
+
+/** Adds messages to a room that nobody else writes into. */
+export async function fillRoom(
   store: MessageStore,
   room: string,
-  senders: readonly string[],
-  count: number,
-  progress: Progress,
+  { senders, messages, at = () => new Date(), stored: tell }: Filling,
 ): Promise<void> {
   const { head } = await store.takeOver(room);
-  for (let done = 0; done < count; done += BATCH) {
+  for (let done = 0; done < messages; done += BATCH) {
     const batch = head.offset + done + 1;
-    const entries = Array.from({ length: Math.min(BATCH, count - done) }, (_, at): Entry => {
-      const [offset, seq] = [batch + at, head.seq + done + at + 1];
-      const [id, sender] = [newId(), senders[Math.floor((done + at) / BURST) % senders.length] as string];
-      const text = `${seq}: ${WORDS}`;
-      const createdAt = new Date().toISOString();
+    const entries = Array.from({ length: Math.min(BATCH, messages - done) }, (_, index): Entry => {
+      const [offset, seq] = [batch + index, head.seq + done + index + 1];
+      const [id, sender] = [newId(), senders[Math.floor((done + index) / BURST) % senders.length] as string];
       const data = {
-        id,
-        channelId: room,
-        senderId: sender,
-        text,
-        attachments: [],
-        createdAt,
-        seq,
-        offset,
-        clientId: id,
+        ...{ id, channelId: room, senderId: sender, text: `${seq}: ${WORDS}`, attachments: [] },
+        ...{ createdAt: at(seq).toISOString(), seq, offset, clientId: id },
       };
       const entry = { offset, seq, kind: "message", id, sender, clientId: id, hash: null, batch } as const;
       return { ...entry, data: JSON.stringify(data) };
@@ -70,6 +71,6 @@ async function fillRoom(
     const { stored } = await store.append(room, entries);
     if (stored !== entries.length)
       throw new Error(`${stored} of ${entries.length} messages stored: somebody else writes`);
-    progress.add(stored);
+    tell?.(stored);
   }
 }

@@ -266,51 +266,6 @@ export class MongoQueries {
     return found.reverse().map(({ version }) => version ?? "null");
   }
 
-  async replies(
-    room: string,
-    root: number,
-    { before, after, limit }: Omit<Window, "visibleFrom">,
-  ): Promise<{ seq: number; data: string }[]> {
-    const bounds = after !== undefined ? { $gt: after } : { $lt: before ?? Number.MAX_SAFE_INTEGER };
-    const filter = { room, "thread.root": root, seq: bounds };
-    const sort = { seq: after !== undefined ? 1 : -1 } as const;
-    const found = await this.connection.read(db => entriesIn(db).find(filter, { sort, limit }).toArray());
-    return found.sort((one, other) => one.seq - other.seq).map(({ seq, data }) => ({ seq, data: data ?? "null" }));
-  }
-
-  /** Messages that threads began with, the last replied to first. */
-  async threads(
-    room: string,
-    { skip, limit, visibleFrom }: { skip: number; limit: number; visibleFrom: number },
-  ): Promise<{ items: { seq: number; data: string }[]; total: number }> {
-    const { floor } = await this.floors.of(room);
-    const filter = { room, replied: { $exists: true }, offset: { $gt: Math.max(visibleFrom, floor - 1) } };
-    const [items, total] = await this.connection.read(db =>
-      Promise.all([
-        entriesIn(db)
-          .find(filter, { sort: { replied: -1 }, skip, limit })
-          .toArray(),
-        entriesIn(db).countDocuments(filter),
-      ]),
-    );
-    return { items: items.map(({ seq, data }) => ({ seq, data: data ?? "null" })), total };
-  }
-
-  /** Of each thread, replies of others after a mark that are not deleted. */
-  async unreadReplies(
-    room: string,
-    user: string,
-    marks: readonly { root: number; read: number }[],
-  ): Promise<Map<number, number>> {
-    if (marks.length === 0) return new Map();
-    const $or = marks.map(({ root, read }) => ({ room, "thread.root": root, seq: { $gt: read } }));
-    const found = await this.aggregate<{ _id: number; n: number }>([
-      { $match: { $or, deleted: false, sender: { $ne: user } } },
-      { $group: { _id: "$thread.root", n: { $sum: 1 } } },
-    ]);
-    return new Map(found.map(({ _id, n }) => [_id, n]));
-  }
-
   async head(room: string): Promise<{ offset: number; seq: number }> {
     const { offset = 0, seq = 0 } = (await this.lasts([room])).get(room) ?? {};
     return { offset, seq };

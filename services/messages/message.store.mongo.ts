@@ -11,7 +11,7 @@ import { MongoFloors } from "./message.floors.mongo";
 import { MongoInserts } from "./message.inserts.mongo";
 import { MongoMarks } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
-import { MongoThreads } from "./message.threads.mongo";
+import { MongoThreads, prepareThreads } from "./message.threads.mongo";
 import {
   MISSED,
   type AppendResult,
@@ -51,7 +51,7 @@ export class MongoMessageStore implements MessageStore {
     this.queries = new MongoQueries(connection, this.floors);
     this.changes = new MongoChanges(connection);
     this.readers = new MongoMarks(connection);
-    this.own = new MongoThreads(connection);
+    this.own = new MongoThreads(connection, this.floors);
     this.changes.sweepAlways();
   }
 
@@ -150,30 +150,15 @@ export class MongoMessageStore implements MessageStore {
   }
 
   replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]> {
-    return this.queries.replies(room, root, window);
+    return this.own.replies(room, root, window);
   }
 
-  async threads(
+  threads(
     room: string,
     user: string,
     page: { skip: number; limit: number; visibleFrom: number },
   ): Promise<ThreadPage> {
-    const { items, total } = await this.queries.threads(room, page);
-    const seqs = items.map(({ seq }) => seq);
-    const marks = await this.own.marks(room, user, seqs);
-    const unread = await this.queries.unreadReplies(
-      room,
-      user,
-      [...marks].map(([root, read]) => ({ root, read })),
-    );
-    return {
-      items: items.map(({ seq, data }) => ({
-        root: data,
-        unread: unread.get(seq) ?? 0,
-        readSeq: marks.get(seq) ?? null,
-      })),
-      total,
-    };
+    return this.own.page(room, user, page);
   }
 
   async threadMark(room: string, user: string, root: number): Promise<number | null> {
@@ -292,6 +277,6 @@ const allMarks = (room: string, entries: readonly Entry[]): Mark[] => [...marksO
 /** Indexes, and the epoch of the store, which the first node gives it. */
 async function prepare(connection: MongoConnection): Promise<string> {
   await connection.prepare((db, options) => db.command({ createIndexes: ENTRIES, indexes: ENTRY_INDEXES }, options));
-  await new MongoThreads(connection).prepare();
+  await prepareThreads(connection);
   return keptOnce(connection, "log", "epoch", randomBytes(16).toString("hex"));
 }

@@ -1,8 +1,9 @@
 import type { AnyBulkWriteOperation, Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
-import { entryId, idsAfter } from "./message.entries.mongo";
-import type { Entry } from "./message.store";
+import { entriesIn, entryId, idsAfter } from "./message.entries.mongo";
+import type { MongoFloors } from "./message.floors.mongo";
+import type { Entry, ThreadPage, Window } from "./message.store";
 import { ownOf, type Own } from "./threads";
 
 /** What one user has of one message of a room: the part he has in its thread, or that it is out of his sight. */
@@ -18,16 +19,19 @@ interface OwnDocument {
 const THREADS = "threads";
 const HIDDEN = "hidden";
 
-/** What users have of single messages, derived from entries or asked for by themselves. */
-export class MongoThreads {
-  constructor(private readonly connection: MongoConnection) {}
+/** By room, so that it leaves with the messages. */
+export async function prepareThreads(connection: MongoConnection): Promise<void> {
+  const indexes = [{ name: "room", key: { room: 1, seq: 1 } }];
+  for (const collection of [THREADS, HIDDEN])
+    await connection.prepare((db, options) => db.command({ createIndexes: collection, indexes }, options));
+}
 
-  /** By room, so that it leaves with the messages. */
-  async prepare(): Promise<void> {
-    const indexes = [{ name: "room", key: { room: 1, seq: 1 } }];
-    for (const collection of [THREADS, HIDDEN])
-      await this.connection.prepare((db, options) => db.command({ createIndexes: collection, indexes }, options));
-  }
+/** Threads, and what users have of single messages: derived from entries or asked for by themselves. */
+export class MongoThreads {
+  constructor(
+    private readonly connection: MongoConnection,
+    private readonly floors: MongoFloors,
+  ) {}
 
   /** What these entries give users; repeated or late it changes nothing. */
   async advance(room: string, entries: readonly Entry[]): Promise<void> {
@@ -46,6 +50,48 @@ export class MongoThreads {
         .toArray(),
     );
     return new Map(found.map(({ seq, read = 0 }) => [seq, read]));
+  }
+
+  async replies(
+    room: string,
+    root: number,
+    { before, after, limit }: Omit<Window, "visibleFrom">,
+  ): Promise<{ seq: number; data: string }[]> {
+    const bounds = after !== undefined ? { $gt: after } : { $lt: before ?? Number.MAX_SAFE_INTEGER };
+    const filter = { room, "thread.root": root, seq: bounds };
+    const sort = { seq: after !== undefined ? 1 : -1 } as const;
+    const found = await this.connection.read(db => entriesIn(db).find(filter, { sort, limit }).toArray());
+    return found.sort((one, other) => one.seq - other.seq).map(({ seq, data }) => ({ seq, data: data ?? "null" }));
+  }
+
+  /** Messages that threads began with, the last replied to first, and what the user has of these. */
+  async page(
+    room: string,
+    user: string,
+    { skip, limit, visibleFrom }: { skip: number; limit: number; visibleFrom: number },
+  ): Promise<ThreadPage> {
+    const { floor } = await this.floors.of(room);
+    const filter = { room, replied: { $exists: true }, offset: { $gt: Math.max(visibleFrom, floor - 1) } };
+    const [roots, total] = await this.connection.read(db =>
+      Promise.all([
+        entriesIn(db)
+          .find(filter, { sort: { replied: -1 }, skip, limit })
+          .toArray(),
+        entriesIn(db).countDocuments(filter),
+      ]),
+    );
+    const marks = await this.marks(
+      room,
+      user,
+      roots.map(({ seq }) => seq),
+    );
+    const unread = await this.unread(room, user, marks);
+    const items = roots.map(({ seq, data }) => ({
+      root: data ?? "null",
+      unread: unread.get(seq) ?? 0,
+      readSeq: marks.get(seq) ?? null,
+    }));
+    return { items, total };
   }
 
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
@@ -85,6 +131,20 @@ export class MongoThreads {
   async clear(room: string, upTo: number): Promise<void> {
     for (const collection of [THREADS, HIDDEN])
       await this.connection.write(db => own(db, collection).deleteMany({ room, seq: { $lte: upTo } }));
+  }
+
+  /** Of each thread, replies of others after the mark that are not deleted. */
+  private async unread(room: string, user: string, marks: ReadonlyMap<number, number>): Promise<Map<number, number>> {
+    if (marks.size === 0) return new Map();
+    const $or = [...marks].map(([root, read]) => ({ room, "thread.root": root, seq: { $gt: read } }));
+    const pipeline = [
+      { $match: { $or, deleted: false, sender: { $ne: user } } },
+      { $group: { _id: "$thread.root", n: { $sum: 1 } } },
+    ];
+    const found = await this.connection.read(db =>
+      entriesIn(db).aggregate<{ _id: number; n: number }>(pipeline).toArray(),
+    );
+    return new Map(found.map(({ _id, n }) => [_id, n]));
   }
 
   private async write(collection: string, operations: AnyBulkWriteOperation<OwnDocument>[]): Promise<void> {

@@ -291,11 +291,7 @@ export class Rooms {
 
   /** All that the log holds by now is in what is read: what was decided before is carried out first. */
   async view(user: string, id: string, members: number, names: Names): Promise<ReturnsOf<"rooms.view">> {
-    let seen = await this.visible(user, id);
-    if (seen.room.pending.length > 0) {
-      await this.changes.settled(id);
-      seen = await this.visible(user, id);
-    }
+    const seen = await this.told(user, id);
     const [[room], list] = await Promise.all([
       this.listed([seen]),
       memberPage(this.members, seen.room, pageOf({ pageSize: members }, this.limits), names),
