@@ -153,11 +153,7 @@ export class MongoMessageStore implements MessageStore {
     return this.own.replies(room, root, window);
   }
 
-  threads(
-    room: string,
-    user: string,
-    page: { skip: number; limit: number; visibleFrom: number },
-  ): Promise<ThreadPage> {
+  threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage> {
     return this.own.page(room, user, page);
   }
 
