@@ -463,7 +463,8 @@ export interface Actions {
   };
   /** Of these rooms those that he is in, in the order asked. At most 500. */
   "rooms.shown": { params: { user: string; rooms: string[] }; returns: ShownRoom[] };
-  "rooms.memberIds": { params: { room: string }; returns: string[] };
+  /** In the order they came; the first so many of them where a limit is given. */
+  "rooms.memberIds": { params: { room: string; limit?: number }; returns: string[] };
   /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */
   "rooms.inspect": { params: { room: string }; returns: RoomFacts | null };
   /** Every room there is or was, in the order of their ids, from behind `after`; at most 1,000. */

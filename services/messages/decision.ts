@@ -71,9 +71,9 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       const target = visible(at);
       const sender = member(at, user);
       if (target.sender !== sender.id) throw new RookeryError("FORBIDDEN", "Only the sender edits a message.");
-      writable(at, sender);
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       const message = JSON.parse(target.data) as Message;
+      writable(at, sender, message.threadId !== undefined);
       if (operation.text === "" && message.attachments.length === 0) throw invalidField("text", "Give a text.");
       if (message.text === operation.text) return { unchanged: target };
       const { mentions: _named, mentionsAll: _all, text, ...rest } = message;
@@ -91,7 +91,7 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
     case "react": {
       const target = visible(at);
       const reactor = member(at, user);
-      writable(at, reactor);
+      writable(at, reactor, true);
       return reacted(at, target, reactor.id, operation.emoji, operation.on);
     }
     case "pin": {
@@ -258,16 +258,16 @@ function visible(at: Situation): StoredMessage {
 
 const runs = (at: Situation, user: Identity): boolean => moderates(user, at.access?.role);
 
-function writable(at: Situation, user: Identity): void {
-  if (at.rules.mode === "readonly" && !runs(at, user)) throw new RookeryError("FORBIDDEN", "This room is read-only.");
+/** @param aside it is no text of the main line: a reaction, or said in a thread */
+function writable(at: Situation, user: Identity, aside: boolean): void {
+  if (at.rules.mode === "open" || runs(at, user)) return;
+  if (at.rules.mode === "readonly") throw new RookeryError("FORBIDDEN", "This room is read-only.");
+  if (!aside) throw new RookeryError("FORBIDDEN", "Only those who run this room post here; replies go into threads.");
 }
 
 function mayPost(at: Situation, user: Identity, inThread: boolean): void {
-  writable(at, user);
-  if (runs(at, user)) return;
-  if (at.rules.mode === "announcement" && !inThread)
-    throw new RookeryError("FORBIDDEN", "Only those who run this room post here; replies go into threads.");
-  if (at.waits > 0)
+  writable(at, user, inThread);
+  if (at.waits > 0 && !runs(at, user))
     throw new RookeryError("RATE_LIMITED", "This room is in slow mode.", { retryAfterMs: Math.ceil(at.waits) });
 }
 

@@ -40,25 +40,43 @@ function givenId({ user, entry }: AppendRequest): string | undefined {
 
 /**
  * The next jobs, bounded in number and text, without those that were answered while they waited; a clientId appears once,
- * its repeats wait for the outcome, and behind them all that came later.
+ * its repeats wait for the outcome, and behind them all that came later. So does whoever's rights an entry of the batch
+ * changes: what he may do is asked again once it is stored.
  */
 export function nextBatch(queue: readonly Job[]): { batch: Job[]; rest: Job[] } {
   const batch: Job[] = [];
   const rest: Job[] = [];
   const seen = new Set<string>();
+  const changed = new ChangedRights();
   let bytes = 0;
   for (const job of queue) {
     if (job.answered) continue;
     const key = keyText(job.key);
     if (rest.length === 0) bytes += textBytes(job.request);
     const full = batch.length >= INTERNAL.appendEntries || (bytes > INTERNAL.appendBytes && batch.length > 0);
-    if (full || rest.length > 0 || seen.has(key)) rest.push(job);
+    if (full || rest.length > 0 || seen.has(key) || changed.concern(job.request)) rest.push(job);
     else {
       batch.push(job);
       seen.add(key);
+      changed.note(job.request);
     }
   }
   return { batch, rest };
+}
+
+/** Whose rights entries end or change. Those that begin with an entry begin after it is answered. */
+class ChangedRights {
+  private readonly users = new Set<string>();
+  private ofAll = false;
+
+  note({ entry }: AppendRequest): void {
+    if (entry.op === "room") this.ofAll = true;
+    if (entry.op === "member" && entry.change !== "join") this.users.add(entry.user);
+  }
+
+  concern({ user }: AppendRequest): boolean {
+    return user !== undefined && (this.ofAll || this.users.has(user.id));
+  }
 }
 
 /** Bytes of a request's text. */

@@ -5,8 +5,14 @@ const MENTIONED = 50;
 export const ALL = "all";
 export const HERE = "here";
 
-/** A name after @, not inside another word (an e-mail address mentions nobody). */
-const MENTION = /(?<![A-Za-z0-9_.-])@([A-Za-z0-9_.-]{3,32})/g;
+/** Scripts whose words meet without a space, or take their endings right behind a name. */
+const UNSPACED = ["Han", "Hiragana", "Katakana", "Hangul", "Thai", "Lao", "Khmer", "Myanmar"]
+  .map(script => `\\p{Script=${script}}`)
+  .join("");
+const WORD = `[[\\p{L}\\p{N}_.\\-]--[${UNSPACED}]]`;
+/** A word after @, not inside another word (an e-mail address mentions nobody). */
+const MENTION = new RegExp(`(?<!${WORD})@(${WORD}+)`, "gv");
+const NAME = /^[a-z0-9_.-]{3,32}$/;
 
 /**
  * User names that a text may mention, in lower case. A name may end in a dot or hyphen, and so may a sentence: both readings
@@ -17,7 +23,7 @@ export function namesMentioned(text: string): string[] {
   const names = new Set<string>();
   for (const [, name = ""] of text.toLowerCase().matchAll(MENTION)) {
     const bare = name.replace(/[.-]+$/, "");
-    for (const reading of [name, bare]) if (reading.length >= 3 && names.size < MENTIONED) names.add(reading);
+    for (const reading of [name, bare]) if (NAME.test(reading) && names.size < MENTIONED) names.add(reading);
   }
   return [...names];
 }

@@ -522,7 +522,7 @@ const NAMED = 100;
 const ASKED = 1_000;
 
 async function online(via: Caller, room: string): Promise<readonly string[]> {
-  const members = await call(via, "rooms.memberIds", { room });
+  const members = await call(via, "rooms.memberIds", { room, limit: ASKED + 1 });
   if (members.length > ASKED) return [EVERYBODY];
   const statuses = await call(via, "presence.of", { users: members });
   const there = members.filter(user => statuses[user] === "online");

@@ -13,9 +13,8 @@ export class SlowMode {
 
   constructor(private readonly clock: Clock) {}
 
-  /** @param messages the room's newest, oldest first */
+  /** @param messages of the room, in any order */
   learn(messages: readonly Pick<Message, "senderId" | "createdAt">[]): void {
-    this.known = true;
     const [now, monotonic] = [this.clock.now(), this.clock.monotonic()];
     for (const { senderId, createdAt } of messages) {
       const at = monotonic - Math.max(now - Date.parse(createdAt), 0);

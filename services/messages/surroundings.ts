@@ -19,7 +19,9 @@ export interface Loaded {
   files: Map<Job, Attachment[] | RookeryError>;
   /** Members of the room by lower-case user name, of those the batch mentions. */
   members: Map<string, string>;
-  /** Those for whom `@here` stands; null where nobody asked, or it cannot be found out. */
+  /** Some of the names could not be asked for: they may be somebody's. */
+  unknownNames: boolean;
+  /** Those for whom `@here` stands; null where nobody who may asked, or it cannot be found out. */
   here: readonly string[] | null;
   rules: RoomRules | RookeryError;
   slow: SlowMode;
@@ -30,8 +32,8 @@ export interface Loaded {
 /** Milliseconds a membership is believed without being asked again; entries of the log change it at once. */
 const ACCESS_TTL = 30_000;
 
-/** Newest messages that tell who must wait in slow mode. */
-const RECENT = 100;
+/** Messages that tell who must wait in slow mode: read at a time, and at most. */
+const RECENT = { page: 200, all: 10_000 };
 /** Where nothing is asked of a room, since services write there. */
 export const OPEN: RoomRules = { kind: "channel", mode: "open", slowMode: 0 };
 
@@ -67,6 +69,7 @@ export class Surroundings {
       reactions: new Map(),
       files: new Map(),
       members: new Map(),
+      unknownNames: false,
       here: null,
       rules: OPEN,
       slow: this.slow,
@@ -75,18 +78,29 @@ export class Surroundings {
     const users = new Set(jobs.flatMap(job => job.request.user?.id ?? []));
     const targets = new Set(jobs.flatMap(({ request }) => messagesOf(request)));
     const names = new Set(jobs.flatMap(({ request }) => namesIn(request)));
-    const here = names.delete(HERE);
-    names.delete(ALL);
+    for (const name of [ALL, HERE]) names.delete(name);
     const pins = jobs.some(({ request: { entry } }) => entry.op === "pin" && entry.on);
-    const withFiles = jobs.filter(job => filesOf(job.request).length > 0);
+    const rules = users.size > 0 ? this.findRules(loaded, until) : undefined;
+    const access = new Map(
+      [...users].map(user => [user, this.accessOf(user, until).then(found => loaded.access.set(user, found))]),
+    );
+    const accessTo = ({ request }: Job) => access.get(request.user?.id ?? "");
+    const withFiles = jobs.filter(({ request }) => filesOf(request).length > 0);
+    const callers = jobs.filter(({ request }) => namesIn(request).includes(HERE));
     const [found] = await Promise.all([
       targets.size > 0 ? this.with_.store.byIds([...targets]) : [],
-      ...[...users].map(async user => loaded.access.set(user, await this.accessOf(user, until))),
-      names.size > 0 ? this.findMembers([...names], loaded.members, until) : undefined,
-      here ? this.findOnline(loaded) : undefined,
-      users.size > 0 ? this.findRules(loaded, until) : undefined,
+      rules,
+      ...access.values(),
+      names.size > 0 ? this.findMembers([...names], loaded, until) : undefined,
       pins ? this.with_.store.pins(this.room).then(all => (loaded.pins = all.length)) : undefined,
-      ...withFiles.map(async job => loaded.files.set(job, await this.attach(job, until))),
+      // For those alone who may: others must not make a file this room's, nor its members be counted.
+      ...withFiles.map(async job => {
+        await accessTo(job);
+        loaded.files.set(job, await this.attach(job, loaded, until));
+      }),
+      callers.length > 0
+        ? Promise.all([rules, ...callers.map(accessTo)]).then(() => this.findOnline(callers, loaded))
+        : undefined,
     ]);
     for (const message of found) if (message.room === this.room) loaded.targets.set(message.id, message);
     const reacted = jobs.flatMap(({ request }) =>
@@ -133,29 +147,46 @@ export class Surroundings {
         return;
       }
     loaded.rules = this.rules?.rules ?? new RookeryError("NOT_FOUND");
-    if (!this.rules?.rules.slowMode || this.slow.known) return;
-    const newest = await this.with_.store.window(this.room, { limit: RECENT, visibleFrom: 0 });
-    this.slow.learn(newest.map(({ data }) => JSON.parse(data) as Message));
+    if (this.rules?.rules.slowMode && !this.slow.known) await this.learnWhoSent(this.rules.rules.slowMode);
+  }
+
+  /** Reads back until all that is read is older than slow mode asks for. */
+  private async learnWhoSent(seconds: number): Promise<void> {
+    this.slow.known = true;
+    const since = this.with_.clock.now() - seconds * 1_000;
+    let before: number | undefined;
+    for (let read = 0; read < RECENT.all; read += RECENT.page) {
+      const page = await this.with_.store.window(this.room, { before, limit: RECENT.page, visibleFrom: 0 });
+      const messages = page.map(({ data }) => JSON.parse(data) as Message);
+      this.slow.learn(messages);
+      before = page[0]?.seq;
+      // What was brought from elsewhere is old wherever it stands.
+      if (page.length < RECENT.page || messages.every(({ createdAt }) => Date.parse(createdAt) < since)) return;
+    }
   }
 
   /** While it cannot be found out who is there, `@here` is text. */
-  private async findOnline(loaded: Loaded): Promise<void> {
+  private async findOnline(callers: readonly Job[], loaded: Loaded): Promise<void> {
+    if (!callers.some(job => callsAll(job, loaded))) return;
     loaded.here = await within(NAMES, this.with_.online(this.room)).catch(() => null);
   }
 
   /** Names that lead nowhere, or to nobody here, are text; so are all of them while users cannot be asked. */
-  private async findMembers(names: string[], members: Map<string, string>, until: number): Promise<void> {
-    const users = await within(NAMES, this.with_.named(names)).catch(() => []);
+  private async findMembers(names: string[], loaded: Loaded, until: number): Promise<void> {
+    const users = await within(NAMES, this.with_.named(names)).catch(() => null);
+    loaded.unknownNames = users === null;
     await Promise.all(
-      users.map(async ({ id, username }) => {
+      (users ?? []).map(async ({ id, username }) => {
         const access = await this.accessOf(id, until);
-        if (!(access instanceof RookeryError) && !access.denied && access.role !== null)
-          members.set(username.toLowerCase(), id);
+        if (access instanceof RookeryError) loaded.unknownNames = true;
+        else if (!access.denied && access.role !== null) loaded.members.set(username.toLowerCase(), id);
       }),
     );
   }
 
-  private async attach({ request }: Job, until: number): Promise<Attachment[] | RookeryError> {
+  private async attach({ request }: Job, { access }: Loaded, until: number): Promise<Attachment[] | RookeryError> {
+    const own = access.get(request.user?.id ?? "");
+    if (own instanceof RookeryError || !own || own.denied || own.role === null) return [];
     try {
       const attached = this.with_.attach(request.user?.id ?? "", this.room, filesOf(request));
       return await within(until - this.with_.clock.monotonic(), attached);
@@ -190,20 +221,34 @@ export class Surroundings {
 }
 
 /**
- * Whom a text names, each once: members of the room, and `EVERYBODY` where the author may call all of them. He may where he
- * runs the room or moderates everywhere, and where people know each other: in groups and direct rooms.
+ * Whom a text names, each once: members of the room, and `EVERYBODY` where the author may call all of them. An edit names
+ * again nobody who has been there once by `@here`, and takes a mention from nobody whose name cannot be asked for.
  */
-export function mentionedBy({ request }: Job, { members, here, access, rules }: Loaded): string[] {
+export function mentionedBy(job: Job, loaded: Loaded): string[] {
+  const { request } = job;
   const names = namesIn(request);
-  const named = new Set(names.flatMap(name => members.get(name) ?? []));
-  if (!names.some(name => name === ALL || name === HERE) || rules instanceof RookeryError) return [...named];
-  const own = request.user && access.get(request.user.id);
-  const role = own && !(own instanceof RookeryError) ? own.role : null;
-  const may = rules.kind !== "channel" || (request.user && moderates(request.user, role));
-  if (!may) return [...named];
-  if (names.includes(ALL)) named.add(EVERYBODY);
-  if (names.includes(HERE)) for (const user of here ?? []) if (user !== request.user?.id) named.add(user);
+  const named = new Set(names.flatMap(name => loaded.members.get(name) ?? []));
+  const before = names.length > 0 ? editedBy(request, loaded) : null;
+  const stays = before && names.includes(HERE) && namesMentioned(before.text).includes(HERE);
+  if (before && (stays || loaded.unknownNames)) for (const user of before.mentions ?? []) named.add(user);
+  if (!names.some(name => name === ALL || name === HERE) || !callsAll(job, loaded)) return [...named];
+  if (names.includes(ALL) || (stays && before.mentionsAll)) named.add(EVERYBODY);
+  if (names.includes(HERE) && !stays)
+    for (const user of loaded.here ?? []) if (user !== request.user?.id) named.add(user);
   return [...named];
+}
+
+/** Who runs the room or moderates everywhere calls all members, and where people know each other, anybody. */
+function callsAll({ request: { user } }: Job, { access, rules }: Loaded): boolean {
+  const own = user && access.get(user.id);
+  if (!own || own instanceof RookeryError || own.role === null || rules instanceof RookeryError) return false;
+  return rules.kind !== "channel" || moderates(user, own.role);
+}
+
+/** The message that a request edits, as it is. */
+function editedBy(request: Job["request"], { targets }: Loaded): Message | null {
+  const target = request.entry.op === "edit" ? targets.get(request.entry.id) : undefined;
+  return target && !target.deleted ? (JSON.parse(target.data) as Message) : null;
 }
 
 const namesIn = ({ entry }: Job["request"]): string[] =>
@@ -224,11 +269,13 @@ export function known<T>(value: T | RookeryError): T {
 }
 
 /** What later jobs of the same batch must see of this one. */
-export function applyChange({ change }: Entry, target: StoredMessage | undefined, { reactions }: Loaded): void {
+export function applyChange({ change }: Entry, target: StoredMessage | undefined, loaded: Loaded): void {
   if (!change || !target) return;
+  if (change.pinned) loaded.pins++;
+  else if ((change.pinned === false || change.deleted) && (JSON.parse(target.data) as Message).pinned) loaded.pins--;
   target.data = change.data;
   target.deleted ||= change.deleted === true;
-  const list = reactions.get(target.offset);
+  const list = loaded.reactions.get(target.offset);
   if (!change.reaction || !list) return;
   const { emoji, user, on } = change.reaction;
   if (on) list.push({ emoji, user });

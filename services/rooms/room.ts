@@ -90,8 +90,12 @@ export const MEMBERS: CollectionSpec = {
 export const memberId = (room: string, user: string): string => `${room}:${user}`;
 
 /** Who is in a room, longest-standing first. */
-export async function peopleOf(members: Documents<StoredMember>, room: string): Promise<string[]> {
-  const found = await members.find({ where: { room, state: "member" }, sort: ["joinedAt", "id"] });
+export async function peopleOf(members: Documents<StoredMember>, room: string, limit?: number): Promise<string[]> {
+  const found = await members.find({
+    where: { room, state: "member" },
+    sort: ["joinedAt", "id"],
+    ...(limit !== undefined && { limit }),
+  });
   return found.map(member => member.user);
 }
 

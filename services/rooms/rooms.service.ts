@@ -239,9 +239,9 @@ const actions = {
   memberIds: {
     auth: "internal",
     visibility: "public",
-    params: { room: rules.id },
+    params: { room: rules.id, limit: "number|integer|min:1|optional" },
     handler(this: RoomsService, ctx) {
-      return this.rooms.memberIds(ctx.params.room);
+      return this.rooms.memberIds(ctx.params.room, ctx.params.limit);
     },
   },
   retention: {

@@ -310,8 +310,8 @@ export class Rooms {
     return room && room.deletedAt === null ? rulesOf(room) : null;
   }
 
-  async memberIds(room: string): Promise<string[]> {
-    return peopleOf(this.members, room);
+  async memberIds(room: string, limit?: number): Promise<string[]> {
+    return peopleOf(this.members, room, limit);
   }
 
   /** Takes a user out of every room he can be taken out of; direct rooms stay, as the other's memory. */

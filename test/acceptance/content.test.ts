@@ -207,13 +207,17 @@ describe("what a chat needs of its messages", () => {
   describe("who posts", () => {
     test("in announcements those who run the room; members react and reply in threads", async () => {
       const room = await stage.channel([ann]);
+      const earlier = await say(ann, room, "hello");
       const patched = await stage.admin.patch(`/api/channels/${room}`, { mode: "announcement" });
       expect(patched.body).toMatchObject({ mode: "announcement", slowMode: 0 });
       expect((await ann.patch(`/api/channels/${room}`, { mode: "open" })).status).toBe(403);
       const news = await say(stage.admin, room, "news");
       const refused = await ann.post(`/api/channels/${room}/messages`, { text: "me too" });
       expect(refused).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
-      await say(ann, room, "in the thread", { threadId: news.id });
+      const edited = await ann.patch(`/api/messages/${earlier.id}`, { text: "buy now" });
+      expect(edited).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
+      const reply = await say(ann, room, "in the thread", { threadId: news.id });
+      expect((await ann.patch(`/api/messages/${reply.id}`, { text: "in this thread" })).status).toBe(200);
       expect((await ann.put(`/api/messages/${news.id}/reactions/${encodeURIComponent("👍")}`)).status).toBe(200);
       // Who has just come is held to it too.
       await bob.post(`/api/channels/${room}/join`);

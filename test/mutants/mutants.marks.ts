@@ -94,8 +94,8 @@ export const ofMarks = section("Marks", [
   [
     "mentions only for the mentioned of the room",
     messages("surroundings"),
-    "if (!(access instanceof RookeryError) && !access.denied && access.role !== null)\n          members",
-    "members",
+    "else if (!access.denied && access.role !== null) loaded.members",
+    "else loaded.members",
     roomLog,
     "mentions",
   ],

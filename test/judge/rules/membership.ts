@@ -15,7 +15,7 @@ export const membership: JudgedRule = {
   rule: "H12",
   name: "membership",
   sentence:
-    "The entry that takes somebody out is the last he gets of a room, and what was while he was not in it stays closed.",
+    "The entry that takes somebody out is the last he gets of a room or writes behind, and what was while he was not in it stays closed.",
   judge(history, report, allowed) {
     cuts(history, report);
     absent(history, report, allowed);
@@ -105,26 +105,32 @@ function absences(history: HistoryIndex, all: readonly Operation<Asking<"member"
   });
 }
 
-/** In rooms whose newcomers do not read back, nobody ever sees what was written while he was not in them. */
-function gaps(history: HistoryIndex, report: Report): void {
-  const entries = membershipEntries(history);
-  const closed = new Map<string, { after: number; before: number; line: HistoryLine }[]>();
+/** From after one entry to before another somebody was not in a room. */
+interface Span {
+  after: number;
+  before: number;
+  line: HistoryLine;
+}
+
+/** By room and user, in order; of those alone all of whose comings were seen, and before a backup was restored. */
+function spansOutside(history: HistoryIndex): Map<string, Span[]> {
+  const outside = new Map<string, Span[]>();
   const asked = new Map<string, number>();
   for (const { asked: change, outcome } of history.asked("member")) {
     const key = `${change.room} ${change.who}`;
     if (change.change === "join" && outcome !== "fail") asked.set(key, (asked.get(key) ?? 0) + 1);
   }
-  for (const [key, offsets] of entries) {
+  for (const [key, offsets] of membershipEntries(history)) {
     const [era, room, user] = key.split(" ") as [string, string, string];
     const made = history.made.get(room);
-    if (!made || made.open || made.public || Number(era) > 0) continue;
+    if (!made || Number(era) > 0) continue;
     const ordered = [...offsets.values()].sort((a, b) => a.offset - b.offset);
     const founder = made.members.includes(user);
     const wanted = asked.get(`${room} ${user}`) ?? 0;
     const joins = ordered.filter(({ member }) => member?.change === "join");
     if (founder && joins.length === wanted + 1 && ordered[0] === joins[0]) ordered.shift();
     else if (joins.length !== wanted) continue;
-    const spans: { after: number; before: number; line: HistoryLine }[] = [];
+    const spans: Span[] = [];
     const first = ordered[0];
     if (!founder && first?.member?.change === "join") spans.push({ after: 0, before: first.offset, line: first });
     ordered.forEach((line, i) => {
@@ -132,21 +138,42 @@ function gaps(history: HistoryIndex, report: Report): void {
       const back = ordered.slice(i + 1).find(({ member }) => member?.change === "join");
       spans.push({ after: line.offset, before: back?.offset ?? Infinity, line });
     });
-    if (spans.length > 0) closed.set(`${room} ${user}`, spans);
+    if (spans.length > 0) outside.set(`${room} ${user}`, spans);
   }
-  if (closed.size === 0) return;
+  return outside;
+}
+
+/** In order of their ends: only the first that is not over can have it. */
+function spanAt(spans: readonly Span[] = [], offset: number): Span | undefined {
+  const span = spans[countOf(spans, ({ before }) => before <= offset)];
+  return span && offset > span.after ? span : undefined;
+}
+
+/** Nobody writes behind the entry that took him out, and in rooms whose newcomers do not read back, nobody ever sees what was. */
+function gaps(history: HistoryIndex, report: Report): void {
+  const outside = spansOutside(history);
+  if (outside.size === 0) return;
+  const written = (room: string, offset: number, sender: string, line: HistoryLine): void => {
+    const span = spanAt(outside.get(`${room} ${sender}`), offset);
+    if (span) report(`${sender} wrote offset ${offset} while he was not in the room.`, room, span.line, line);
+  };
   const look = (user: string, room: string, offset: number, line: HistoryLine): void => {
-    const spans = closed.get(`${room} ${user}`) ?? [];
-    // In order of their ends: only the first that is not over can have it.
-    const span = spans[countOf(spans, ({ before }) => before <= offset)];
-    if (span && offset > span.after)
+    const made = history.made.get(room);
+    if (!made || made.open || made.public) return;
+    const span = spanAt(outside.get(`${room} ${user}`), offset);
+    if (span)
       report(`${user} was shown offset ${offset}, written while he was not in the room.`, room, span.line, line);
   };
-  let era = 0;
+  const told = new Set<string>();
   for (const line of history.lines) {
-    if (line.phase === "run" && line.what === "restored") era++;
-    if (era > 0) return;
-    if (line.phase === "seen" && line.what === "event") look(line.user, line.room, line.offset, line);
+    if (line.phase === "run" && line.what === "restored") return;
+    if (line.phase === "seen" && line.what === "event") {
+      look(line.user, line.room, line.offset, line);
+      const { kind, message, room, offset } = line;
+      if (kind !== "message" || !message || told.has(`${room} ${offset}`)) continue;
+      told.add(`${room} ${offset}`);
+      written(room, offset, message.sender, line);
+    }
     const asked = line.phase === "ok" ? history.operations.get(line.id)?.asked : undefined;
     if (line.phase !== "ok" || !asked || !("room" in asked) || asked.op === "send") continue;
     for (const { offset } of line.answer.items ?? []) look(line.user, asked.room, offset, line);

@@ -1,5 +1,7 @@
 import type { AppendAnswer, UserOperation } from "../../../services/core/contract";
 import { newId } from "../../../services/core/ids";
+import { LIMITS } from "../../../services/core/limits";
+import type { RoomMode, SharedChannel } from "../../../services/core/model";
 import type { WriterDependencies } from "../../../services/messages/room-writer";
 import { person, codeOf, ground, message, openStore } from "./ground";
 
@@ -91,6 +93,114 @@ describe("what a room asks of other services", () => {
     } finally {
       jest.useRealTimers();
     }
+  });
+
+  it("ends with the entry that ends it: who was in the same queue behind it is refused, and nobody else", async () => {
+    const gone = new Set<string>();
+    const field = await room({
+      access: async (user, id) => ({ room: id, role: gone.has(user) ? null : "member", visibleFrom: 0 }),
+    });
+    gone.add(bob.id);
+    const answers = await field.log.append([
+      { room: field.room, user: bob, entry: send("before") },
+      { room: field.room, entry: { op: "member", changeId: newId(), user: bob.id, change: "leave" } },
+      { room: field.room, user: ann, entry: send("hers") },
+      { room: field.room, user: bob, entry: send("behind") },
+      { room: field.room, user: ann, entry: send("hers again") },
+    ]);
+    expect(answers.map(codeOf)).toEqual(["ok", "ok", "ok", "FORBIDDEN", "ok"]);
+    expect(answers.flatMap(answer => (answer.ok ? answer.offset : []))).toEqual([3, 4, 5, 6]);
+  });
+
+  it("ends with a change of the room's settings for all who are behind it", async () => {
+    let mode: RoomMode = "open";
+    const field = await room({ rules: async () => ({ kind: "channel", mode, slowMode: 0 }) });
+    mode = "readonly";
+    const channel = { id: field.room, name: "r" } as SharedChannel;
+    const answers = await field.log.append([
+      { room: field.room, user: ann, entry: send("before") },
+      { room: field.room, entry: { op: "room", changeId: newId(), room: channel } },
+      { room: field.room, user: ann, entry: send("behind") },
+    ]);
+    expect(answers.map(codeOf)).toEqual(["ok", "ok", "FORBIDDEN"]);
+  });
+
+  it("is not told of files by who may not send", async () => {
+    const attached: string[] = [];
+    const field = await room({
+      access: async (user, id) => ({ room: id, role: user === stuck.id ? null : "member", visibleFrom: 0 }),
+      attach: async owner => (attached.push(owner), []),
+    });
+    const answers = await together(field, [stuck, send("no", [file])], [ann, send("yes", [file])]);
+    expect(answers.map(codeOf)).toEqual(["FORBIDDEN", "ok"]);
+    expect(attached).toEqual([ann.id]);
+  });
+
+  it("is asked who is there only for those who may call them", async () => {
+    let asked = 0;
+    const field = await room({ online: async () => (asked++, [bob.id]) });
+    expect(message(await field.send(ann, "@here come")).mentions).toBeUndefined();
+    expect(asked).toBe(0);
+    const runs = await room({
+      access: async (_user, id) => ({ room: id, role: "moderator", visibleFrom: 0 }),
+      online: async () => (asked++, [bob.id]),
+    });
+    expect(message(await runs.send(ann, "@here come")).mentions).toEqual([bob.id]);
+    expect(asked).toBe(1);
+  });
+
+  it("keeps in an edit whom @here named, and whom it cannot ask for", async () => {
+    let users: WriterDependencies["named"] = async () => [{ id: bob.id, username: "bob" }];
+    let there: readonly string[] = [stuck.id];
+    const field = await room({
+      access: async (_user, id) => ({ room: id, role: "owner", visibleFrom: 0 }),
+      named: names => users(names),
+      online: async () => there,
+    });
+    const { id } = message(await field.send(ann, "@here meting"));
+    there = [];
+    const edit = async (what: string, text: string) =>
+      message(await field.op(ann, { op: "edit", id: what, text })).mentions ?? [];
+    expect(await edit(id, "@here meeting")).toEqual([stuck.id]);
+    expect(await edit(id, "meeting")).toEqual([]);
+
+    const named = message(await field.send(ann, "@bob meting"));
+    users = async () => Promise.reject(new Error("away"));
+    expect(await edit(named.id, "@bob meeting")).toEqual([bob.id]);
+    expect(await edit(named.id, "meeting")).toEqual([]);
+  });
+
+  it("counts the pins of one batch", async () => {
+    const rules = { kind: "group", mode: "open", slowMode: 0 } as const;
+    const small = await room({ limits: { ...LIMITS, pins: 2 }, rules: async () => rules });
+    const own = await Promise.all([1, 2, 3, 4].map(async n => message(await small.send(ann, `${n}`)).id));
+    const pin = (at: number, on = true): [typeof ann, UserOperation] => [ann, { op: "pin", id: own[at] as string, on }];
+    expect((await together(small, pin(0), pin(1), pin(2))).map(codeOf)).toEqual(["ok", "ok", "CONFLICT"]);
+    const remove: [typeof ann, UserOperation] = [ann, { op: "delete", id: own[1] as string }];
+    expect((await together(small, pin(0, false), pin(2), pin(3), remove, pin(3))).map(codeOf)).toEqual([
+      "ok",
+      "ok",
+      "CONFLICT",
+      "ok",
+      "ok",
+    ]);
+  });
+
+  it("finds who must wait in slow mode behind any number of messages of others", async () => {
+    const store = await openStore();
+    const rules = { kind: "channel", mode: "open", slowMode: 3_600 } as const;
+    const more: Partial<WriterDependencies> = {
+      rules: async () => rules,
+      access: async (user, id) => ({ room: id, role: user === ann.id ? "owner" : "member", visibleFrom: 0 }),
+    };
+    const id = newId();
+    const field = ground(store, id, more);
+    expect(codeOf(await field.send(bob, "mine"))).toBe("ok");
+    const others = Array.from({ length: 500 }, (_, n): [typeof ann, UserOperation] => [ann, send(`${n}`)]);
+    for (let from = 0; from < others.length; from += 250) await together(field, ...others.slice(from, from + 250));
+    const again = ground(store, id, more);
+    expect(codeOf(await again.send(bob, "mine again"))).toBe("RATE_LIMITED");
+    expect(codeOf(await again.send(person(), "my first"))).toBe("ok");
   });
 
   it("is remembered for 10,000 people of a room, and asked for again beyond", async () => {
