@@ -55,8 +55,8 @@ const TYPING_REPEAT = TYPING / 2;
 export class Commands {
   /** Writes under way by user: one who floods waits for himself, not others for him. */
   private readonly pending = new Map<string, number>();
-  /** When it was last told that somebody types in a room. */
-  private readonly typing = new Map<string, number>();
+  /** When it was last told that somebody types in a room, and by which of his sockets. */
+  private readonly typing = new Map<string, { toldAt: number; by: Connection }>();
 
   private readonly subscriptions: Subscriptions;
   private readonly marks: JoinedMarks;
@@ -132,13 +132,14 @@ export class Commands {
     this.with_.watchers.forget(connection);
     const { user } = connection;
     if (user !== undefined && this.typing.size > 0)
-      for (const room of connection.rooms.keys()) this.endTyping(room, user);
+      for (const room of connection.rooms.keys())
+        if (this.typing.get(`${room} ${user}`)?.by === connection) this.endTyping(room, user);
   }
 
   /** Forgets typing that has ended by itself wherever it was shown. */
   sweep(): void {
     const since = this.with_.clock.monotonic() - TYPING;
-    for (const [key, toldAt] of this.typing) if (toldAt <= since) this.typing.delete(key);
+    for (const [key, { toldAt }] of this.typing) if (toldAt <= since) this.typing.delete(key);
   }
 
   private append(connection: Connection, room: string, entry: UserOperation, i: number | undefined): void {
@@ -169,18 +170,21 @@ export class Commands {
   }
 
   private async type(connection: Connection, identity: Identity, room: string, on: boolean): Promise<void> {
-    let large = this.with_.hub.isLarge(room);
-    if (!connection.rooms.get(room)?.member) {
-      const access = await this.with_.services.access(identity, room);
+    const { hub, services } = this.with_;
+    let large = connection.rooms.get(room)?.member ? hub.isLarge(room) : null;
+    if (large === null) {
+      const access = await services.access(identity, room);
       if (access.role === null) throw new RookeryError("FORBIDDEN", "Only members type here.");
       large = access.large === true;
+      hub.saidLarge(room, large);
     }
     if (!on) return this.endTyping(room, identity.id);
     const key = `${room} ${identity.id}`;
     const now = this.with_.clock.monotonic();
-    const toldAt = this.typing.get(key);
-    if (large || (toldAt !== undefined && now - toldAt < TYPING_REPEAT)) return;
-    this.typing.set(key, now);
+    const told = this.typing.get(key);
+    if (told) told.by = connection;
+    if (large || (told && now - told.toldAt < TYPING_REPEAT)) return;
+    this.typing.set(key, { toldAt: now, by: connection });
     this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user: identity.id, on } });
   }
 

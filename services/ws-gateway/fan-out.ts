@@ -1,5 +1,5 @@
 import { encode, entryFrame } from "../core/protocol";
-import type { RoomEvent, RoomSignal } from "../core/room-bus";
+import { endsMembership, type RoomEvent, type RoomSignal } from "../core/room-bus";
 import type { Bumps } from "./bumps";
 import { isLive, type Connection } from "./connection";
 import type { Room } from "./followed-rooms";
@@ -54,6 +54,8 @@ export class FanOut {
       if (event.member) {
         // The cut is this offset: the one concerned gets this entry and none after it.
         flush();
+        const { user, change } = event.member;
+        if (endsMembership(change) && this.typists.ended(room, user)) this.typing(room, user, false);
         this.memberships.member(id, event.offset, event.member);
       } else if (event.kind === "room") {
         flush();

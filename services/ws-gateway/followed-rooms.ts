@@ -31,8 +31,9 @@ export interface Room {
   readers: Few<Connection>;
   /** Who reads it passively; the two have nobody in common. Null while there is nobody. */
   passive: Few<Connection> | null;
-  /** As its owner last said here: a matter of cost, never of rights. */
+  /** As its owner last said here, and when, monotonic milliseconds: a matter of cost, never of rights. */
   large: boolean;
+  largeAt: number;
   /** Readers that are still catching up; null while there are none. */
   replaying: Set<Connection> | null;
   /** Made by the first mark that is told. */
@@ -92,7 +93,7 @@ export class FollowedRooms {
     });
     const feed = new RoomFeed(id, this.feedsWith, interest);
     const nobody = { readers: new Few<Connection>(), passive: null, replaying: null, marks: null };
-    const room: Room = { feed, ...nobody, large: false, leave: null, emptySince: now() };
+    const room: Room = { feed, ...nobody, large: false, largeAt: -Infinity, leave: null, emptySince: now() };
     interest.then(leave => {
       if (this.rooms.get(id) === room) room.leave = leave;
       else leave();

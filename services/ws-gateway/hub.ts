@@ -33,6 +33,9 @@ export interface HubDependencies extends Pick<FanOutDependencies, "publish" | "d
 /** How a log that may be read goes on. */
 type Entered = Exclude<RoomState, { state: "denied" }>;
 
+/** Milliseconds a room's owner is believed about its size. */
+const LARGE_TTL = 60_000;
+
 /** Of everybody in his own feed: he reads it, and that is all. */
 const OWN: Rights = { member: false, open: true };
 
@@ -103,9 +106,15 @@ export class Hub {
     return { readers: (readers?.size ?? 0) + (passive?.size ?? 0), replaying: replaying?.size ?? 0 };
   }
 
-  /** Whether its owner called the room large when last somebody came to read it here. */
-  isLarge(room: string): boolean {
-    return this.rooms.get(room)?.large ?? false;
+  /** Whether its owner calls the room large; null where that was not said of late. */
+  isLarge(id: string): boolean | null {
+    const room = this.rooms.get(id);
+    return room && this.with_.now() - room.largeAt < LARGE_TTL ? room.large : null;
+  }
+
+  saidLarge(id: string, large: boolean): void {
+    const room = this.rooms.get(id);
+    if (room) Object.assign(room, { large, largeAt: this.with_.now() });
   }
 
   /** Decides about subscriptions. Follow with `admit` in the same tick as the answer. */
@@ -165,7 +174,7 @@ export class Hub {
         states[id] = { state: "denied", code: rights.denied ?? "UNAVAILABLE" };
         continue;
       }
-      room.large = access.large === true;
+      this.saidLarge(id, access.large === true);
       const manner = { ...rights, passive: passive && room.large };
       states[id] = this.enter(connection, room, manner, access.visibleFrom, from.get(id) ?? null, sameEpoch);
     }

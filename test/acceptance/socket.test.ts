@@ -384,6 +384,21 @@ describe("native socket", () => {
       await his.frame("its end", frame => frame.t === "typing" && frame.on === false, 3_000);
     });
 
+    test("typing goes on where another device of the same person goes, and ends where he is taken out", async () => {
+      const group = await ann.post("/api/conversations", { type: "group", members: [bob.id], name: unique("typists") });
+      const id = group.body.id as string;
+      const [hers, his, other] = await Promise.all([ann.socket([id]), bob.socket([id]), bob.socket([id])]);
+      expect(await his.request({ t: "typing", room: id, on: true })).toMatchObject({ t: "ok" });
+      await other.close();
+      await hers.frame("he types", frame => frame.t === "typing" && frame.on === true);
+      // What comes later would come behind its end.
+      await say(ann, id, "go on");
+      await hers.frame("the message", frame => frame.t === "event" && frame.kind === "message");
+      expect(hers.all("typing").map(({ on }) => on)).toEqual([true]);
+      expect((await ann.delete(`/api/conversations/${id}/members/${bob.id}`)).status).toBe(204);
+      await hers.frame("its end", frame => frame.t === "typing" && frame.on === false, 3_000);
+    });
+
     test("watch tells who is there, and every change; the set is replaced", async () => {
       const [carl, dora] = (await stage.users("carl", "dora")) as [Client, Client];
       const watcher = await ann.socket();

@@ -46,8 +46,8 @@ export const ofGateways = section("Gateways", [
   [
     "the removed one gets that entry and no more",
     fanOut,
-    "        flush();\n        this.memberships.member(",
-    "        this.memberships.member(",
+    "        flush();\n        const { user, change }",
+    "        const { user, change }",
     hubTest,
     "cuts the removed one",
   ],

@@ -142,6 +142,30 @@ describe("the hub", () => {
     expect(one.socket.frames.map(({ t }) => t)).toEqual(["event"]);
   });
 
+  it("shows typing no more of whom it shows taken out", async () => {
+    const { connect, join, bus, room, append } = ground();
+    const { connection, socket } = connect("v");
+    await join(connection, "v");
+    bus.publish({ type: "signal", room, signal: { type: "typing", user: "u", on: true } });
+    append({ ...event(1), kind: "member", member: { user: "u", change: "remove" } });
+    expect(socket.frames.filter(({ t }) => t === "typing")).toEqual([
+      { t: "typing", room, user: "u", on: true },
+      { t: "typing", room, user: "u", on: false },
+    ]);
+  });
+
+  it("believes for a minute what it was told of a room's size", async () => {
+    const { connect, join, hub, room, pass } = ground();
+    expect(hub.isLarge(room)).toBeNull();
+    await join(connect("v").connection, "v");
+    expect(hub.isLarge(room)).toBe(false);
+    hub.saidLarge(room, true);
+    pass(50_000);
+    expect(hub.isLarge(room)).toBe(true);
+    pass(10_000);
+    expect(hub.isLarge(room)).toBeNull();
+  });
+
   it("marks told by two nodes in either order never fall, each user's and kind's for itself", async () => {
     const { connect, join, bus, room } = ground();
     const { connection, socket } = connect("u");
