@@ -118,9 +118,9 @@ export const CALLS = {
   },
   read: {
     hub: "MarkRead",
-    args: [channelId, arg("seq", "seq")],
+    args: [channelId, arg("seq", "seq"), { name: "private", kind: "flag", optional: true }],
     answer: "nothing",
-    summary: "Moves the read mark, never back.",
+    summary: "Moves the read mark, never back; privately, others are told no more than that it has arrived.",
   },
   delivered: {
     hub: "MarkDelivered",

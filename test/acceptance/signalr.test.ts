@@ -236,12 +236,15 @@ describe("SignalR at /hubs/chat", () => {
     const room = await stage.channel([ann, bob]);
     const message = await say(ann, room, "read me");
     const client = await connect(bob);
-    await client.invoke("MarkDelivered", room, 1);
+    const mark = async () => (await ann.get(`/api/messages/${message.id}/receipts`)).body.items;
+    const unread = async () => (await bob.get("/api/unread")).body.items;
+    expect(await unread()).toMatchObject([{ roomId: room, unread: 1 }]);
+    await client.invoke("MarkRead", room, 1, true);
+    expect(await unread()).toMatchObject([{ roomId: room, unread: 0 }]);
+    expect(await mark()).toContainEqual({ userId: bob.id, state: "delivered" });
     await client.invoke("MarkRead", room, 1);
-    expect((await ann.get(`/api/messages/${message.id}/receipts`)).body.items).toContainEqual({
-      userId: bob.id,
-      state: "read",
-    });
+    expect(await mark()).toContainEqual({ userId: bob.id, state: "read" });
+    await expect(client.invoke("MarkRead", room, 1, "yes")).rejects.toThrow("INVALID");
   });
 
   test("who has no token, a bad one or one that was taken back is not let in", async () => {

@@ -67,9 +67,11 @@ describe("Socket.IO at /socket.io", () => {
       ]);
       expect(await other.ask("typing", { channelId: room, isTyping: true })).toEqual({ ok: true });
       expect(await told(one, "typing", 1)).toEqual([{ channelId: room, userId: bob.id, isTyping: true }]);
+      const receipts = async () => (await ann.get(`/api/messages/${sent.message.id}/receipts`)).body.items;
+      expect(await other.ask("read", { channelId: room, seq: 1, private: true })).toEqual({ ok: true });
+      expect(await receipts()).toContainEqual({ userId: bob.id, state: "delivered" });
       expect(await other.ask("read", { channelId: room, seq: 1 })).toEqual({ ok: true });
-      const receipts = (await ann.get(`/api/messages/${sent.message.id}/receipts`)).body.items;
-      expect(receipts).toContainEqual({ userId: bob.id, state: "read" });
+      expect(await receipts()).toContainEqual({ userId: bob.id, state: "read" });
       expect(await one.ask("delete", { id: sent.message.id })).toMatchObject({ ok: true, message: { text: "" } });
       expect(await told(other, "message-deleted", 1)).toMatchObject([{ channelId: room, message: { text: "" } }]);
       expect(await other.ask("leave", room)).toEqual({ ok: true });

@@ -14,6 +14,7 @@ export interface Arguments {
   isTyping: boolean;
   on: boolean;
   seq: number;
+  private: boolean | undefined;
   afterSeq: number | undefined;
   payload: SendBody;
 }

@@ -87,7 +87,7 @@ export class Chat {
   /** What clients may ask for; `done` is told how it ended. */
   run(
     name: CallName,
-    { channelId, id, text, emoji, on, isTyping, seq, afterSeq, payload }: Arguments,
+    { channelId, id, text, emoji, on, isTyping, seq, private: alone, afterSeq, payload }: Arguments,
     done: Done,
   ): void {
     // How much may be sent is a matter of the user, not of the socket.
@@ -110,8 +110,9 @@ export class Chat {
       case "react":
         return this.message(on ? "messages.react" : "messages.unreact", { id, emoji }, done);
       case "read":
+        return this.ask({ t: "read", room: channelId, seq, ...(alone && { private: true }) }, done);
       case "delivered":
-        return this.ask({ t: name, room: channelId, seq }, done);
+        return this.ask({ t: "delivered", room: channelId, seq }, done);
     }
   }
 
