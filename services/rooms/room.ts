@@ -1,5 +1,5 @@
 import type { CollectionSpec, Documents } from "../../mixins/documents";
-import type { Stage } from "../../mixins/staged-changes";
+import { emptyStage, type Stage } from "../../mixins/staged-changes";
 import type { RoomAccess, RoomRetention, RoomRules } from "../core/contract";
 import type { Limits } from "../core/limits";
 import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel, ShownConversation } from "../core/model";
@@ -87,6 +87,32 @@ export const MEMBERS: CollectionSpec = {
   ],
 };
 
+/** Names of channels are told apart ignoring case. */
+export const nameKeyOf = (name: string): string => name.toLowerCase();
+
+type Made = Pick<StoredRoom, "id" | "kind" | "createdBy" | "createdAt"> & Partial<StoredRoom>;
+
+/** A room as it begins: nobody is in it, and what is not said is as everywhere. Only channels are public. */
+export function newRoom(made: Made): StoredRoom {
+  const { id, kind, name = null } = made;
+  const isPrivate = kind !== "channel" || (made.isPrivate ?? false);
+  return {
+    name,
+    directKey: null,
+    topic: null,
+    mode: "open",
+    slowMode: 0,
+    history: "all",
+    memberCount: 0,
+    ...emptyStage(),
+    deletedAt: null,
+    ...made,
+    isPrivate,
+    audience: isPrivate ? id : "public",
+    nameKey: kind === "channel" && name !== null ? nameKeyOf(name) : null,
+  };
+}
+
 export const memberId = (room: string, user: string): string => `${room}:${user}`;
 
 /** Who is in a room, longest-standing first. */
@@ -156,7 +182,7 @@ export function toShownConversation(room: StoredRoom, members: string[] | undefi
 }
 
 /** What a room says of how long its messages are kept; nothing where it is as everywhere. */
-function kept({ retentionDays, legalHold }: StoredRoom): Pick<Channel, "retentionDays" | "legalHold"> {
+export function kept({ retentionDays, legalHold }: StoredRoom): Pick<Channel, "retentionDays" | "legalHold"> {
   return { ...(typeof retentionDays === "number" && { retentionDays }), ...(legalHold && { legalHold }) };
 }
 

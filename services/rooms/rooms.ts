@@ -1,5 +1,4 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
-import { emptyStage } from "../../mixins/staged-changes";
 import { timestamp, type Clock } from "../core/clock";
 import type { Membership, Paging, ReturnsOf, RoomAccess, RoomFacts, RoomRetention, RoomRules } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -19,6 +18,8 @@ import {
   isLarge,
   memberId,
   membership,
+  nameKeyOf,
+  newRoom,
   peopleOf,
   rulesOf,
   toChannel,
@@ -96,7 +97,7 @@ export class Rooms {
   /** For operators: by id, else by the name of a channel. Null if there is none; a deleted one is found by its id. */
   async inspect(idOrName: string): Promise<RoomFacts | null> {
     const byId = isId(idOrName) ? await this.rooms.get(idOrName) : null;
-    const room = byId ?? (await this.rooms.findOne({ nameKey: keyOf(idOrName) }));
+    const room = byId ?? (await this.rooms.findOne({ nameKey: nameKeyOf(idOrName) }));
     if (!room) return null;
     const where = { room: room.id, state: "member" } as const;
     const members = await this.members.find({ where, sort: ["joinedAt", "id"], limit: SHOWN_MEMBERS });
@@ -125,10 +126,9 @@ export class Rooms {
   }
 
   async createChannel(user: string, name: string, isPrivate: boolean, topic: string | null): Promise<Channel> {
-    const nameKey = keyOf(name);
-    const made = { ...this.blank(user, "channel"), name, nameKey, isPrivate, topic };
+    const made = this.blank(user, "channel", { name, isPrivate, topic });
     const joins: RoomChange[] = [{ type: "member", user, change: "join", role: "owner" }];
-    return toChannel(await this.names.run(nameKey, () => this.insert(made, joins)), "owner");
+    return toChannel(await this.names.run(nameKeyOf(name), () => this.insert(made, joins)), "owner");
   }
 
   async get(user: string, id: string): Promise<Channel | Conversation> {
@@ -273,7 +273,7 @@ export class Rooms {
     const known = key && (await this.rooms.findOne({ directKey: key }));
     if (known) return { conversation: toConversation(await this.changes.settled(known.id), people), created: false };
     try {
-      const room = await this.insert({ ...this.blank(user, type), name, directKey: key, isPrivate: true }, joins);
+      const room = await this.insert(this.blank(user, type, { name, directKey: key }), joins);
       return { conversation: toConversation(room, people), created: true };
     } catch (error) {
       const first = error instanceof DuplicateKeyError && key && (await this.rooms.findOne({ directKey: key }));
@@ -324,30 +324,12 @@ export class Rooms {
       });
   }
 
-  private blank(user: string, kind: StoredRoom["kind"]): StoredRoom {
-    return {
-      id: newId(),
-      kind,
-      name: null,
-      nameKey: null,
-      directKey: null,
-      isPrivate: false,
-      audience: "",
-      topic: null,
-      mode: "open",
-      slowMode: 0,
-      history: "all",
-      createdBy: user,
-      createdAt: timestamp(this.clock),
-      memberCount: 0,
-      ...emptyStage(),
-      deletedAt: null,
-    };
+  private blank(user: string, kind: StoredRoom["kind"], more: Partial<StoredRoom>): StoredRoom {
+    return newRoom({ id: newId(), kind, createdBy: user, createdAt: timestamp(this.clock), ...more });
   }
 
   private insert(room: StoredRoom, joins: readonly RoomChange[]): Promise<StoredRoom> {
-    const audience = room.isPrivate ? room.id : "public";
-    return this.changes.create({ ...room, audience }, decidedBy(room.createdBy, joins)).catch(nameTaken);
+    return this.changes.create(room, decidedBy(room.createdBy, joins)).catch(nameTaken);
   }
 
   private async cross(id: string, crossing: Crossing): Promise<void> {
@@ -435,8 +417,6 @@ export class Rooms {
   }
 }
 
-const keyOf = (name: string): string => name.toLowerCase();
-
 const differs = (room: StoredRoom, edit: RoomEdit): boolean =>
   (["name", "isPrivate", "topic", "mode", "slowMode"] as const).some(
     field => edit[field] !== undefined && edit[field] !== room[field],
@@ -449,7 +429,7 @@ function edited(
   { name, isPrivate, topic, mode, slowMode, retentionDays, legalHold }: RoomEdit,
 ): Partial<StoredRoom> {
   return {
-    ...(name !== undefined && { name, nameKey: room.kind === "channel" ? keyOf(name) : null }),
+    ...(name !== undefined && { name, nameKey: room.kind === "channel" ? nameKeyOf(name) : null }),
     ...(isPrivate !== undefined && { isPrivate, audience: isPrivate ? room.id : "public" }),
     ...(topic !== undefined && { topic }),
     ...(mode !== undefined && { mode }),
