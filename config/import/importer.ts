@@ -1,20 +1,20 @@
-import type { AppendAnswer, AppendRequest, ImportedMember, ImportedMessage } from "../../services/core/contract";
+import type { AppendAnswer, AppendRequest, ImportedMember } from "../../services/core/contract";
 import { hasCode } from "../../services/core/errors";
 import type { Installation } from "./installation";
-import { clientIdOf, idOf, numbered, partsOf, withFiles } from "./names";
+import { idOf, numbered } from "./names";
 import type { People } from "./people";
+import { piecesOf, type Piece, type Pin } from "./pieces";
 import { count, emptyReport, type RoomReport } from "./report";
 import type { Source, SourceMessage, SourceRoom } from "./source";
 
 /** Messages of one call to a writer, and what these may take there: it must stay one call, or one could overtake another. */
 const BATCH = { messages: 100, bytes: 400 * 1024 };
-const FRAME = 1_024;
-const METADATA = 8 * 1_024;
-const ESCAPED = 6;
 /** Deletions and reactions of one call, members of one change, users of one call for marks. */
 const CHANGES = 200;
 const MEMBERS = 100;
 const MARKS = 500;
+/** Pins of one room that are kept until its messages are there: far more than a room may have. */
+const PINS = 1_000;
 /** Names tried for a room. */
 const NAMES = 20;
 const DAY = 86_400_000;
@@ -35,12 +35,6 @@ export interface ImportOptions {
 /** Messages between two words of progress. */
 const STEP = 10_000;
 
-/** A message and what happened to it, as requests. */
-interface Piece {
-  message: AppendRequest;
-  changes: AppendRequest[];
-}
-
 /** What is known of the room that is being written. */
 interface Target {
   id: string;
@@ -49,6 +43,7 @@ interface Target {
   seen: Set<string>;
   /** The last message of the import here. */
   seq: number;
+  pins: Pin[];
 }
 
 /**
@@ -92,7 +87,7 @@ export class Importer {
       report,
     );
     if (id === null) return report;
-    const target: Target = { id, report, seen: new Set([owner]), seq: 0 };
+    const target: Target = { id, report, seen: new Set([owner]), seq: 0, pins: [] };
     await this.messages(room, target);
     if (!this.options.dryRun && this.here)
       await this.admit(
@@ -112,12 +107,19 @@ export class Importer {
   ): Promise<string | null> {
     const { as } = this.options;
     const id = idOf(`room ${this.source.origin} ${room.key}${as === undefined ? "" : ` as ${as}`}`, room.createdAt);
-    const { kind, isPrivate, topic, createdAt } = room;
+    const { kind, isPrivate, topic, mode, slowMode, retentionDays, legalHold, createdAt } = room;
     const there = as === undefined || kind !== "channel" ? null : await this.here?.ask("rooms.inspect", { room: as });
     if (as !== undefined && kind !== "direct") report.to = kind === "channel" ? `#${as}` : as;
     if (there && there.deletedAt === null) return there.id;
     if (this.options.dryRun || !this.here) return id;
-    const facts = { id, kind, isPrivate, createdBy, createdAt, ...(topic !== undefined && { topic }) };
+    const facts = {
+      ...{ id, kind, isPrivate, createdBy, createdAt },
+      ...(topic !== undefined && { topic }),
+      ...(mode !== undefined && { mode }),
+      ...(slowMode !== undefined && { slowMode }),
+      ...(retentionDays !== undefined && { retentionDays }),
+      ...(legalHold && { legalHold }),
+    };
     for (let n = 1; n <= NAMES; n++) {
       const name = kind === "direct" ? null : roomName(as ?? room.name ?? room.key, this.source.origin, n);
       try {
@@ -139,6 +141,7 @@ export class Importer {
 
   private async messages(room: SourceRoom, target: Target): Promise<void> {
     const { report } = target;
+    const user = (person: string): Promise<string> => this.user(person);
     let batch: Piece[] = [];
     let bytes = 0;
     for await (const { message, skipped } of room.messages()) {
@@ -149,17 +152,29 @@ export class Importer {
       report.messages++;
       this.note(message, report);
       if (report.messages % STEP === 0) this.options.progress(report.to, report.messages);
-      for (const piece of await this.pieces(message, target)) {
-        const size = sizeOf(piece.message);
-        if (batch.length >= BATCH.messages || (batch.length > 0 && bytes + size > BATCH.bytes)) {
+      for (const piece of await piecesOf(message, { ...target, room: target.id, maxText: this.maxText, user })) {
+        if (batch.length >= BATCH.messages || (batch.length > 0 && bytes + piece.bytes > BATCH.bytes)) {
           await this.write(batch, target);
           [batch, bytes] = [[], 0];
         }
         batch.push(piece);
-        bytes += size;
+        bytes += piece.bytes;
+        this.keep(piece, target);
       }
     }
     await this.write(batch, target);
+    // In the order of the pins, which need not be that of the messages.
+    const pins = target.pins.sort((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0));
+    await this.change(
+      pins.map(({ request }) => request),
+      target,
+    );
+  }
+
+  private keep({ pin }: Piece, { pins, report }: Target): void {
+    if (!pin) return;
+    if (pins.length < PINS) pins.push(pin);
+    else count(report.lost, `pins beyond ${PINS} of a room`);
   }
 
   private note({ createdAt, files, lost = {}, reactions }: SourceMessage, report: RoomReport): void {
@@ -172,51 +187,21 @@ export class Importer {
     for (const [what, n] of Object.entries(lost)) count(report.lost, what, n);
   }
 
-  /** Usually one. A text that is too long here becomes several messages; what refers to it refers to the first. */
-  private async pieces(source: SourceMessage, { id: room, seen, report }: Target): Promise<Piece[]> {
-    const sender = await this.user(source.sender);
-    seen.add(sender);
-    const { createdAt, editedAt, deletedAt, answers, mentions = [], metadata } = source;
-    const parts = partsOf(withFiles(source.text, source.files), this.maxText);
-    if (parts.length > 1) count(report.lost, "texts longer than a message may be here: in several messages");
-    const named = await Promise.all(mentions.map(person => this.user(person)));
-    const messages = parts.map((text, at): ImportedMessage => {
-      const key = at === 0 ? source.key : `${source.key}-${at + 1}`;
-      return {
-        id: messageId(room, key),
-        sender,
-        clientId: clientIdOf(key),
-        text,
-        createdAt,
-        ...(editedAt !== undefined && { editedAt }),
-        ...(answers !== undefined && { replyTo: messageId(room, answers) }),
-        ...(named.length > 0 && { mentions: named }),
-        ...(metadata && { metadata }),
-      };
-    });
-    const [{ id }] = messages as [ImportedMessage];
-    const changes: AppendRequest[] =
-      deletedAt === undefined ? [] : [{ room, entry: { op: "importDelete", id, by: sender, at: deletedAt } }];
-    for (const { emoji, people } of source.reactions)
-      for (const person of people) {
-        const by = await this.user(person);
-        seen.add(by);
-        changes.push({ room, entry: { op: "importReaction", id, by, emoji } });
-      }
-    return messages.map((message, at) => ({
-      message: { room, entry: { op: "import", message } },
-      changes: at === 0 ? changes : [],
-    }));
-  }
-
   private async write(batch: readonly Piece[], target: Target): Promise<void> {
     if (this.options.dryRun || !this.here || batch.length === 0) return;
     const answers = await this.here.append(batch.map(({ message }) => message));
     answers.forEach(answer => this.took(answer, target));
-    const changes = batch.flatMap(piece => piece.changes);
+    await this.change(
+      batch.flatMap(piece => piece.changes),
+      target,
+    );
+  }
+
+  private async change(changes: readonly AppendRequest[], { report }: Target): Promise<void> {
+    if (this.options.dryRun || !this.here) return;
     for (let from = 0; from < changes.length; from += CHANGES)
       for (const answer of await this.here.append(changes.slice(from, from + CHANGES)))
-        if (!answer.ok) count(target.report.lost, `reactions and deletions: ${whyNot(answer)}`);
+        if (!answer.ok) count(report.lost, `of what was done to messages: ${answer.error.detail ?? answer.error.code}`);
   }
 
   private took(answer: AppendAnswer, target: Target): void {
@@ -256,14 +241,6 @@ const labelOf = ({ kind, name, key }: SourceRoom): string => (kind === "channel"
 /** The plain name first, then one that says where it comes from. */
 const roomName = (name: string, origin: string, n: number): string =>
   n === 1 ? name : numbered(`${name.slice(0, 60)}-${origin}`, n - 1, 80);
-
-/** Of the same room the same, and sorted by nothing but chance: order is that of the log. */
-const messageId = (room: string, key: string): string => idOf(`message ${room} ${key}`);
-
-function sizeOf({ entry }: AppendRequest): number {
-  if (entry.op !== "import") return FRAME;
-  return FRAME + entry.message.text.length * ESCAPED + (entry.message.metadata ? METADATA : 0);
-}
 
 function whyNot(answer: Extract<AppendAnswer, { ok: false }>): string {
   const { code, detail } = answer.error;

@@ -20,6 +20,16 @@ export interface SlackChannel {
   members?: string[];
   topic?: { value?: string };
   purpose?: { value?: string };
+  pins?: SlackPin[];
+}
+
+/** Of a message (`type` C) `id` is its `ts`. */
+export interface SlackPin {
+  id?: string;
+  type?: string;
+  /** Seconds since 1970. */
+  created?: number;
+  user?: string;
 }
 
 /** A message as a day's file holds it. Everything may be missing. */
@@ -36,6 +46,9 @@ export interface SlackMessage {
   thread_ts?: string;
   hidden?: boolean;
   edited?: { ts?: string };
+  /** Ids of channels. */
+  pinned_to?: string[];
+  pinned_info?: { channel?: string; pinned_by?: string; pinned_ts?: number };
   reactions?: { name?: string; users?: string[]; count?: number }[];
   files?: SlackFile[];
   file?: SlackFile;
@@ -118,8 +131,22 @@ export function senderOf({ user, bot_id, username, bot_profile, user_profile }: 
   };
 }
 
-/** A message, or the reason why it is none. @param nameOf user name of a member of the workspace */
-export function messageOf(raw: SlackMessage, channel: string, nameOf: (user: string) => string): SourceItem {
+type Pins = ReadonlyMap<string, SlackPin>;
+
+/** Pinned messages of a channel by their `ts`. */
+export const pinsOf = ({ pins = [] }: SlackChannel): Pins =>
+  new Map(pins.filter(({ type, id }) => type === "C" && id !== undefined).map(pin => [pin.id as string, pin]));
+
+/**
+ * A message, or the reason why it is none.
+ * @param nameOf user name of a member of the workspace
+ */
+export function messageOf(
+  raw: SlackMessage,
+  channel: string,
+  nameOf: (user: string) => string,
+  pins: Pins = new Map(),
+): SourceItem {
   const { subtype, ts, thread_ts, edited } = raw;
   if (raw.type !== undefined && raw.type !== "message") return { skipped: `no message but ${named(raw.type)}` };
   if (subtype !== undefined && NOTICE.test(subtype)) return { skipped: `notice of Slack: ${subtype}` };
@@ -136,6 +163,9 @@ export function messageOf(raw: SlackMessage, channel: string, nameOf: (user: str
   if (text === "" && files.length === 0 && !deleted) return { skipped: "empty" };
   const editedAt = timeOf(edited?.ts);
   const { reactions, lost } = reactionsOf(raw);
+  const pinned = deleted ? null : pinOf(raw, channel, pins.get(ts), createdAt);
+  const threaded = thread_ts !== undefined && thread_ts !== ts;
+  if (threaded && BROADCAST.has(subtype ?? "")) add(lost, "replies shown in the room too: in their thread alone", 1);
   const message: SourceMessage = {
     key: keyOf(channel, ts),
     sender: sender.key,
@@ -144,7 +174,8 @@ export function messageOf(raw: SlackMessage, channel: string, nameOf: (user: str
     ...(editedAt !== null && !deleted && { editedAt }),
     // When it was deleted is not in the export.
     ...(deleted && { deletedAt: createdAt }),
-    ...(thread_ts !== undefined && thread_ts !== ts && inThread(keyOf(channel, thread_ts))),
+    ...(threaded && { thread: keyOf(channel, thread_ts) }),
+    ...(pinned && { pinned }),
     reactions: deleted ? [] : reactions,
     files,
     ...(Object.keys(lost).length > 0 && { lost }),
@@ -152,8 +183,21 @@ export function messageOf(raw: SlackMessage, channel: string, nameOf: (user: str
   return { message };
 }
 
-/** A reply in a thread: an answer to its root. The one place that says so. */
-const inThread = (root: string): Pick<SourceMessage, "answers"> => ({ answers: root });
+/** Replies in a thread that were told to the room as well. Here a message is in one of the two. */
+const BROADCAST = new Set(["thread_broadcast", "reply_broadcast"]);
+
+/** Newer exports say it in the message, older ones in the list of channels; some not by whom, or when. */
+function pinOf(
+  { pinned_to = [], pinned_info = {} }: SlackMessage,
+  channel: string,
+  pin: SlackPin | undefined,
+  createdAt: string,
+): NonNullable<SourceMessage["pinned"]> | null {
+  const told = pinned_info.channel === channel ? pinned_info : {};
+  if (!pin && told.channel === undefined && !pinned_to.includes(channel)) return null;
+  const by = pin?.user ?? told.pinned_by;
+  return { ...(by && { by }), at: timeOf(String(pin?.created ?? told.pinned_ts)) ?? createdAt };
+}
 
 function textOf({ text = "", subtype, attachments = [] }: SlackMessage, nameOf: (user: string) => string): string {
   const said = plainText(text, nameOf);

@@ -1,6 +1,6 @@
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
-import type { Message } from "../../services/core/model";
+import type { Message, MessageVersion } from "../../services/core/model";
 import type { RoomRole } from "../../services/core/permissions";
 import type { ExportedRoom } from "../../services/core/contract";
 import { Mistake } from "../backup/mistake";
@@ -20,6 +20,9 @@ interface MemberLine {
   state: "member" | "left" | "banned";
   joinedAt: string;
 }
+
+/** Exports made before there were versions in them have none. */
+type MessageLine = Message & { versions?: MessageVersion[] };
 
 /** Characters of one line at most, and bytes of the end of a file in which its last line is looked for. */
 const LONGEST = 64 * 1024 * 1024;
@@ -53,6 +56,7 @@ export class RookerySource implements Source {
 
   async *rooms(): AsyncIterable<SourceRoom> {
     const { room } = this;
+    const { topic, mode, slowMode, retentionDays, legalHold } = room;
     const members: SourceMember[] = [];
     let first: Line | undefined;
     for (;;) {
@@ -69,7 +73,11 @@ export class RookerySource implements Source {
       kind: room.kind,
       name: room.name,
       isPrivate: room.isPrivate,
-      ...(room.topic !== undefined && { topic: room.topic }),
+      ...(topic !== undefined && { topic }),
+      ...(mode !== undefined && { mode }),
+      ...(slowMode !== undefined && { slowMode }),
+      ...(retentionDays !== undefined && { retentionDays }),
+      ...(legalHold && { legalHold }),
       createdAt: room.createdAt,
       createdBy: room.createdBy,
       members,
@@ -83,7 +91,7 @@ export class RookerySource implements Source {
 
   private async *messages(first: Line | undefined): AsyncIterable<SourceItem> {
     for (let line = first; line; line = ((await this.lines.next()) as { value?: Line }).value) {
-      if (line.type === "message") yield { message: messageOf(line as unknown as Message) };
+      if (line.type === "message") yield { message: messageOf(line as unknown as MessageLine) };
       else if (line.type !== "end") yield { skipped: `unknown line: ${String(line.type).slice(0, 40)}` };
     }
   }
@@ -91,9 +99,9 @@ export class RookerySource implements Source {
 
 const keyOf = (id: string): string => `rookery-${id}`;
 
-function messageOf(message: Message): SourceMessage {
-  const { id, senderId, text, createdAt, editedAt, deletedAt, mentions, metadata, reactions = [] } = message;
-  const answered = message.replyTo ?? message.threadId;
+function messageOf(message: MessageLine): SourceMessage {
+  const { id, senderId, text, createdAt, editedAt, deletedAt, replyTo, threadId, reactions = [] } = message;
+  const { mentions, mentionsAll, metadata, pinned, versions } = message;
   return {
     key: keyOf(id),
     sender: senderId,
@@ -101,8 +109,12 @@ function messageOf(message: Message): SourceMessage {
     createdAt,
     ...(editedAt !== undefined && { editedAt }),
     ...(deletedAt !== undefined && { deletedAt }),
-    ...(answered !== undefined && { answers: keyOf(answered) }),
+    ...(replyTo !== undefined && { answers: keyOf(replyTo) }),
+    ...(threadId !== undefined && { thread: keyOf(threadId) }),
     ...(mentions && { mentions }),
+    ...(mentionsAll && { mentionsAll }),
+    ...(pinned && { pinned }),
+    ...(versions && { versions }),
     ...(metadata && { metadata }),
     reactions: reactions.map(({ emoji, users }) => ({ emoji, people: users })),
     files: message.attachments.map(({ name = "file" }) => ({ name })),

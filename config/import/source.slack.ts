@@ -4,6 +4,7 @@ import { lineOf } from "./names";
 import {
   LISTS,
   messageOf,
+  pinsOf,
   personOf,
   plainText,
   senderOf,
@@ -68,7 +69,9 @@ export class SlackSource implements Source {
     return this.archive.close();
   }
 
-  private async *messages({ id, name }: SlackChannel): AsyncIterable<SourceItem> {
+  private async *messages(channel: SlackChannel): AsyncIterable<SourceItem> {
+    const { id, name } = channel;
+    const pins = pinsOf(channel);
     const days = this.archive
       .names()
       .filter(file => /^[^/]+\/\d{4}-\d\d-\d\d\.json$/.test(file))
@@ -78,7 +81,7 @@ export class SlackSource implements Source {
       const messages = await listIn<SlackMessage>(this.archive, day);
       const inOrder = messages.sort((one, other) => Number(one.ts ?? 0) - Number(other.ts ?? 0));
       for (const raw of inOrder) {
-        const item = messageOf(raw, id, user => this.nameOf(user));
+        const item = messageOf(raw, id, user => this.nameOf(user), pins);
         if (item.message) this.meet(raw);
         yield item;
       }

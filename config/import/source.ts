@@ -1,6 +1,5 @@
-import type { Metadata } from "../../services/core/model";
+import type { MessageVersion, Metadata, RoomKind, RoomMode } from "../../services/core/model";
 import type { RoomRole } from "../../services/core/permissions";
-import type { RoomKind } from "../../services/core/model";
 
 /** What an import reads, wherever it comes from. Keys are ids there, and the same whenever it is read again. */
 export interface Source {
@@ -35,6 +34,11 @@ export interface SourceRoom {
   name: string | null;
   isPrivate: boolean;
   topic?: string;
+  /** Settings that are not those of any room. */
+  mode?: RoomMode;
+  slowMode?: number;
+  retentionDays?: number;
+  legalHold?: boolean;
   createdAt: string;
   createdBy?: string;
   members: SourceMember[];
@@ -55,7 +59,14 @@ export interface SourceMessage {
   deletedAt?: string;
   /** Key of the message that it answers. */
   answers?: string;
+  /** Key of the message that its thread began with. */
+  thread?: string;
   mentions?: string[];
+  mentionsAll?: true;
+  /** By whom: its sender, where nobody knows. */
+  pinned?: { by?: string; at: string };
+  /** What it said before, oldest first. */
+  versions?: MessageVersion[];
   metadata?: Metadata;
   reactions: { emoji: string; people: string[] }[];
   /** Their bytes are not in what is read. */

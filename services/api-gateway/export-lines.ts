@@ -1,15 +1,7 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { timestamp, type Clock } from "../core/clock";
-import {
-  call,
-  type ActionName,
-  type Caller,
-  type ExportedMember,
-  type ParamsOf,
-  type ReturnsOf,
-} from "../core/contract";
-import { publicError } from "../core/errors";
-import type { Attachment, Message, Reaction } from "../core/model";
+import { ASIDE, type Aside, type AsideEntry, type Caller, type ExportedMember, type ReturnsOf } from "../core/contract";
+import { shownMessage } from "./export-messages";
+import { Pages } from "./export-pages";
 
 /** One version of what is written here; `config/import/` reads it. */
 export const EXPORT_VERSION = 1;
@@ -17,12 +9,7 @@ export const EXPORT_VERSION = 1;
 /** What one page of each kind holds at most. */
 const MESSAGES = 100;
 const MEMBERS = 500;
-const REACTIONS = 5_000;
-/** Milliseconds after which the right to export is looked at anew. */
-const GRANT_TTL = 5_000;
-/** Tries of one page, and milliseconds before the second one, doubled each time: a node that restarts ends no export. */
-const TRIES = 5;
-const PAUSE = 200;
+const ASIDE_ENTRIES = 500;
 
 export interface ExportRequest {
   id: string;
@@ -30,37 +17,6 @@ export interface ExportRequest {
   links: boolean;
   /** Who asks; links are his. */
   user: string;
-}
-
-/** Asks page after page; nothing is held beyond the one that is being written. */
-class Pages {
-  private grantedAt = -Infinity;
-
-  constructor(
-    private readonly via: Caller,
-    private readonly clock: Clock,
-  ) {}
-
-  async ask<N extends ActionName>(action: N, params: ParamsOf<N>): Promise<ReturnsOf<N>> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await call(this.via, action, params);
-      } catch (error) {
-        const { code } = publicError(error);
-        if (attempt === TRIES || (code !== "UNAVAILABLE" && code !== "UNKNOWN_OUTCOME")) throw error;
-        await pause(PAUSE * 2 ** (attempt - 1));
-      }
-    }
-  }
-
-  /** What the owner of the data says of whoever asks; unless he has said it a moment ago, then null. */
-  async granted<N extends ActionName>(action: N, params: ParamsOf<N>): Promise<ReturnsOf<N> | null> {
-    const now = this.clock.monotonic();
-    if (now - this.grantedAt < GRANT_TTL) return null;
-    const grant = await this.ask(action, params);
-    this.grantedAt = now;
-    return grant;
-  }
 }
 
 const line = (type: string, fields: object): string => `${JSON.stringify({ type, ...fields })}\n`;
@@ -75,7 +31,7 @@ export async function* roomLines(
 ): AsyncGenerator<string> {
   const pages = new Pages(via, clock);
   const grant = (): Promise<ReturnsOf<"rooms.exported"> | null> => pages.granted("rooms.exported", { id });
-  const { room, visibleFrom, emails } = (await grant()) as ReturnsOf<"rooms.exported">;
+  const { room, visibleFrom, versions, emails } = (await grant()) as ReturnsOf<"rooms.exported">;
   const { heads } = await pages.ask("messages.heads", { rooms: [id] });
   const { offset = 0, seq = 0 } = heads[id] ?? {};
   yield line("export", {
@@ -97,9 +53,9 @@ export async function* roomLines(
   let messages = 0;
   for (let after = 0, more = seq > 0; more;) {
     const page = await pages.ask("messages.exportPage", { room: id, after, upTo: seq, visibleFrom, limit: MESSAGES });
-    for (const { data, cut } of page.items) {
-      const whole = cut ? await withAllReactions(pages, data) : data;
-      yield typed("message", links ? await withLinks(pages, whole, user) : whole);
+    for (const { data, cut = false } of page.items) {
+      const wanted = { cut, versions: versions ? "all" : "own", by: user, links: links ? user : null } as const;
+      yield typed("message", await shownMessage(pages, data, wanted));
     }
     messages += page.items.length;
     after = page.items.at(-1)?.seq ?? seq;
@@ -120,7 +76,8 @@ export async function* personLines(
   const { status: _, ...profile } = (await grant()) as ReturnsOf<"users.personal">;
   yield line("export", { version: EXPORT_VERSION, kind: "person", user: profile, exportedAt: timestamp(clock) });
 
-  const counts = { sessions: 0, memberships: 0, messages: 0, reactions: 0, files: 0 };
+  const counts = { sessions: 0, memberships: 0, messages: 0, reactions: 0, threads: 0, hidden: 0, files: 0 };
+  const wanted = { versions: "own", by: id, links: links ? user : null } as const;
   for (const { user: _user, expiresAt, ...session } of await pages.ask("auth.sessions", { user: id })) {
     counts.sessions++;
     yield line("session", { ...session, expiresAt: new Date(expiresAt).toISOString() });
@@ -141,7 +98,7 @@ export async function* personLines(
             yield line("reaction", { roomId: room, messageId: entry.messageId, emoji: entry.emoji });
           } else {
             counts.messages++;
-            yield typed("message", links ? await withLinks(pages, entry.data, user) : entry.data);
+            yield typed("message", await shownMessage(pages, entry.data, wanted));
           }
         }
         next = own.next;
@@ -151,6 +108,18 @@ export async function* personLines(
     after = page.at(-1)?.room ?? "";
     if (page.length < MEMBERS) break;
   }
+  for (const what of ASIDE)
+    for (let after: AsideEntry | undefined, more = true; more;) {
+      const page: AsideEntry[] = await pages.ask("messages.exportAside", {
+        ...{ user: id, what, limit: ASIDE_ENTRIES },
+        ...(after && { after: { room: after.room, seq: after.seq } }),
+      });
+      counts[what] += page.length;
+      for (const entry of page) yield asideLine(what, entry);
+      after = page.at(-1);
+      more = page.length === ASIDE_ENTRIES;
+      await grant();
+    }
   for (let after = ""; ;) {
     const page = await pages.ask("files.exportOwn", { user: id, after, limit: MEMBERS });
     const signed = links && page.length > 0 ? await pages.ask("files.sign", { user, ids: page.map(f => f.id) }) : {};
@@ -160,6 +129,13 @@ export async function* personLines(
     if (page.length < MEMBERS) break;
   }
   yield line("end", counts);
+}
+
+/** By id where there still is such a message, and by number: nothing of what others said. */
+function asideLine(what: Aside, { room, id, seq, read }: AsideEntry): string {
+  if (what === "threads")
+    return line("thread", { roomId: room, ...(id !== null && { threadId: id }), root: seq, read });
+  return line("hidden", { roomId: room, ...(id !== null && { messageId: id }), seq });
 }
 
 /** Members as lines show them; of a removed account there is no name. */
@@ -181,30 +157,4 @@ async function people(
     ...(addresses.has(user) && { email: addresses.get(user) }),
     ...{ role, state, joinedAt },
   });
-}
-
-/** Everybody who reacted, where a message names the first only. */
-async function withAllReactions(pages: Pages, data: string): Promise<string> {
-  const message = JSON.parse(data) as Message;
-  const byEmoji = new Map<string, string[]>();
-  for (let skip = 0, more = true; more; skip += REACTIONS) {
-    const params = { room: message.channelId, offset: message.offset, skip, limit: REACTIONS };
-    const page = await pages.ask("messages.exportReactions", params);
-    for (const { emoji, user } of page) {
-      const users = byEmoji.get(emoji) ?? [];
-      users.push(user);
-      byEmoji.set(emoji, users);
-    }
-    more = page.length === REACTIONS;
-  }
-  const reactions = [...byEmoji].map(([emoji, users]): Reaction => ({ emoji, count: users.length, users }));
-  return JSON.stringify({ ...message, ...(reactions.length > 0 && { reactions }) });
-}
-
-async function withLinks(pages: Pages, data: string, user: string): Promise<string> {
-  if (!data.includes('"attachments":[{')) return data;
-  const message = JSON.parse(data) as Message;
-  const links = await pages.ask("files.sign", { user, ids: message.attachments.map(({ id }) => id) });
-  const attachments = message.attachments.map((file: Attachment) => ({ ...file, link: links[file.id] }));
-  return JSON.stringify({ ...message, attachments });
 }

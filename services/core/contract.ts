@@ -154,10 +154,13 @@ export interface ImportedMessage {
   /** RFC 3339, like `editedAt`: as they were there. */
   createdAt: string;
   editedAt?: string;
-  /** Left out where there is no such message in the room. */
+  /** Left out where there is no such message in the room, like `threadId`. */
   replyTo?: string;
+  /** The message that the thread began with. */
+  threadId?: string;
   /** Users; they are shown, and nobody's count of mentions grows. */
   mentions?: string[];
+  mentionsAll?: true;
   metadata?: Metadata;
 }
 
@@ -165,7 +168,11 @@ export interface ImportedMessage {
 export type ImportOperation =
   | { op: "import"; message: ImportedMessage }
   | { op: "importDelete"; id: string; by: string; at: string }
-  | { op: "importReaction"; id: string; by: string; emoji: string };
+  /** Once per `changeId`, as what follows: what was taken back here since does not come again. */
+  | { op: "importReaction"; changeId: string; id: string; by: string; emoji: string }
+  /** What the message said before. */
+  | { op: "importVersion"; changeId: string; id: string; text: string; at: string }
+  | { op: "importPin"; changeId: string; id: string; by: string; at: string };
 
 export type AppendRequest =
   | { room: string; user: Identity; entry: UserOperation }
@@ -330,12 +337,19 @@ export interface ExportedRoom {
     name: string | null;
     isPrivate: boolean;
     topic?: string;
+    /** Of a channel. */
+    mode?: RoomMode;
+    slowMode?: number;
+    retentionDays?: number;
+    legalHold?: true;
     createdBy: string;
     createdAt: string;
     memberCount: number;
   };
   /** Messages at or below this offset are not for whoever exports. */
   visibleFrom: number;
+  /** He may see what any message said before, not only his own. */
+  versions: boolean;
   /** He may also see e-mail addresses. */
   emails: boolean;
 }
@@ -360,6 +374,18 @@ export interface ImportedMember {
 
 /** Of one's own in a room: a message as JSON text, or a reaction that stands. */
 export type OwnEntry = { type: "message"; data: string } | { type: "reaction"; messageId: string; emoji: string };
+
+/** What a user has of single messages: part in the threads that these began, or that they are out of his sight. */
+export const ASIDE = ["threads", "hidden"] as const;
+export type Aside = (typeof ASIDE)[number];
+
+/** `read`: how far he has read the thread; `id` is null where the message is gone. */
+export interface AsideEntry {
+  room: string;
+  seq: number;
+  id: string | null;
+  read?: number;
+}
 
 /** A sign-in that has not ended; nothing of it can be used to sign in. */
 export interface SessionFacts {
@@ -490,6 +516,11 @@ export interface Actions {
       name: string | null;
       isPrivate: boolean;
       topic?: string;
+      /** Of a channel. */
+      mode?: RoomMode;
+      slowMode?: number;
+      retentionDays?: number;
+      legalHold?: boolean;
       createdBy: string;
       createdAt: string;
       people?: string[];
@@ -522,13 +553,23 @@ export interface Actions {
     params: { room: string; offset: number; skip: number; limit: number };
     returns: { emoji: string; user: string }[];
   };
+  /** What a message said before, oldest first, as JSON texts of MessageVersion; `skip` counts from the first of those kept. */
+  "messages.exportVersions": {
+    params: { room: string; offset: number; skip: number };
+    returns: { items: string[]; more: boolean };
+  };
   /** What a user wrote in a room and the reactions of his that stand there, in an order of their own; null: that is all. */
   "messages.exportOwn": {
     params: { room: string; user: string; after: string; limit: number };
     returns: { items: OwnEntry[]; next: string | null };
   };
   "messages.exportMarks": { params: { room: string; user: string }; returns: { read: number; delivered: number } };
-  /** Moves the marks of users up to a message, the last one of an import. */
+  /** What a user has of single messages, by their rooms and seq behind one; also where he is no member. */
+  "messages.exportAside": {
+    params: { user: string; what: Aside; after?: { room: string; seq: number }; limit: number };
+    returns: AsideEntry[];
+  };
+  /** Moves the marks of users, those in threads too, up to a message, the last one of an import. */
   "messages.importMarks": { params: { room: string; users: string[]; seq: number }; returns: null };
   "messages.send": { params: SendBody & { id: string }; returns: Message };
   "messages.history": {

@@ -11,6 +11,7 @@ import type { Metadata } from "../core/model";
 type Send = Extract<UserOperation, { op: "send" }>;
 
 const CLIENT_ID = /^[A-Za-z0-9_-]{1,64}$/;
+const WELL_NAMED = "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.";
 /** One emoji as Unicode recommends it, or a short name like `:party_parrot:`. */
 const EMOJI = new RegExp("^(?:\\p{RGI_Emoji}|:[a-z0-9_+\\-]{1,32}:)$", "v");
 
@@ -34,15 +35,17 @@ export function checkOperation(operation: UserOperation, limits: Limits): void {
 /** The same of what an operator imports: what it says of others is believed, what it looks like is not. */
 export function checkImport(operation: ImportOperation, limits: Limits): void {
   if (operation.op === "import") return checkImported(operation.message, limits);
-  if (!isId(operation.by)) throw invalidField("by", "Give the id of a user.");
-  if (operation.op === "importDelete") checkTime("at", operation.at);
-  else if (!EMOJI.test(operation.emoji)) throw invalidField("emoji", "Give one emoji.");
+  if ("by" in operation && !isId(operation.by)) throw invalidField("by", "Give the id of a user.");
+  if ("at" in operation) checkTime("at", operation.at);
+  if ("changeId" in operation && !CLIENT_ID.test(operation.changeId)) throw invalidField("changeId", WELL_NAMED);
+  if (operation.op === "importVersion") checkText(operation.text, limits, true);
+  if (operation.op === "importReaction" && !EMOJI.test(operation.emoji)) throw invalidField("emoji", "Give one emoji.");
 }
 
 function checkImported(message: ImportedMessage, limits: Limits): void {
   const { id, sender, clientId, text, createdAt, editedAt, metadata } = message;
   if (!isId(id) || !isId(sender)) throw invalidField("id", "Give ids of ours.");
-  if (!CLIENT_ID.test(clientId)) throw invalidField("clientId", "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.");
+  if (!CLIENT_ID.test(clientId)) throw invalidField("clientId", WELL_NAMED);
   // What was deleted elsewhere says nothing here.
   checkText(text, limits, true);
   checkTime("createdAt", createdAt);
@@ -56,8 +59,7 @@ function checkTime(field: string, value: string): void {
 }
 
 function checkSend({ text, clientId, attachments = [], metadata }: Send, limits: Limits): void {
-  if (clientId !== undefined && !CLIENT_ID.test(clientId))
-    throw invalidField("clientId", "Use 1 to 64 of A-Z, a-z, 0-9, _ and -.");
+  if (clientId !== undefined && !CLIENT_ID.test(clientId)) throw invalidField("clientId", WELL_NAMED);
   if (attachments.length > limits.attachments) throw invalidField("attachments", `At most ${limits.attachments}.`);
   if (new Set(attachments).size !== attachments.length) throw invalidField("attachments", "Name each file once.");
   checkText(text, limits, attachments.length > 0);

@@ -1,4 +1,4 @@
-import type { AppendRequest, ImportedMessage, RoomAccess, RoomRules, UserOperation } from "../core/contract";
+import type { AppendRequest, ImportOperation, RoomAccess, RoomRules, UserOperation } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Attachment, Identity, Message, MessageVersion, Reaction } from "../core/model";
@@ -48,8 +48,13 @@ export type Decision = { entry: Entry } | { unchanged: StoredMessage };
 /** SENDER of entries that services write: no user can have this id. */
 export const ROOMS = "rooms";
 
+/** What services and users ask for; what operators import is decided elsewhere. */
+export interface Asked extends Pick<AppendRequest, "room" | "user"> {
+  entry: Exclude<AppendRequest["entry"], ImportOperation>;
+}
+
 /** Throws RookeryError where the request is refused. */
-export function decide({ room, user, entry: operation }: AppendRequest, at: Situation): Decision {
+export function decide({ room, user, entry: operation }: Asked, at: Situation): Decision {
   switch (operation.op) {
     case "member": {
       const data = memberData(operation.user, operation.change, operation.role);
@@ -107,16 +112,6 @@ export function decide({ room, user, entry: operation }: AppendRequest, at: Situ
       const data = JSON.stringify({ messageId: target.id, userId: pinner.id, on });
       return { entry: { ...changed(at, "pin", pinner, now, { pinned: on }).entry, data } };
     }
-    case "import":
-      return imported(at, room, operation.message);
-    case "importDelete": {
-      const target = there(at);
-      if (target.deleted) return { unchanged: target };
-      const message = tombstone(JSON.parse(target.data) as Message, operation.at);
-      return changed(at, "delete", { id: operation.by }, message, { deleted: true });
-    }
-    case "importReaction":
-      return reacted(at, there(at), operation.by, operation.emoji, true);
   }
 }
 
@@ -154,12 +149,13 @@ function sent(room: string, user: Identity | undefined, operation: Send, at: Sit
   };
 }
 
-/** The message that a thread began with, once there is another reply. */
-function continued({ thread, ...root }: Message, { seq, createdAt }: Message): MessageChange {
+/** The message that a thread began with, once there is another reply. An imported one may be deleted, and stays so. */
+export function continued({ thread, ...root }: Message, { seq, createdAt }: Message): MessageChange {
   const replies = (thread?.replies ?? 0) + 1;
   return {
     offset: root.offset,
     data: JSON.stringify({ ...root, thread: { replies, lastSeq: seq, lastAt: createdAt } }),
+    ...(root.deletedAt !== undefined && { deleted: true as const }),
   };
 }
 
@@ -171,7 +167,7 @@ function named(mentions: readonly string[]): Pick<Message, "mentions" | "mention
   };
 }
 
-function reacted(at: Situation, target: StoredMessage, user: string, emoji: string, on: boolean): Decision {
+export function reacted(at: Situation, target: StoredMessage, user: string, emoji: string, on: boolean): Decision {
   if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
   const had = at.reactions.some(reaction => reaction.emoji === emoji && reaction.user === user);
   if (had === on) return { unchanged: target };
@@ -190,43 +186,12 @@ function reacted(at: Situation, target: StoredMessage, user: string, emoji: stri
   return { entry: { ...decision.entry, data } };
 }
 
-/** Told apart by its id, whoever it is attributed to now: an account may have been matched otherwise before. */
-function imported(at: Situation, room: string, wanted: ImportedMessage): Decision {
-  const { existing } = at;
-  if (existing && existing.hash !== at.hash) throw new RookeryError("CONFLICT", "It is here with another content.");
-  if (existing) return { unchanged: existing };
-  const { id, sender, clientId, text, createdAt, editedAt, mentions = [], metadata } = wanted;
-  const message: Message = {
-    id,
-    channelId: room,
-    senderId: sender,
-    text,
-    attachments: [],
-    createdAt,
-    seq: at.seq + 1,
-    offset: at.offset,
-    clientId,
-    ...(editedAt !== undefined && { editedAt }),
-    ...(at.target && { replyTo: at.target.id }),
-    ...(mentions.length > 0 && { mentions }),
-    ...(metadata && Object.keys(metadata).length > 0 && { metadata }),
-  };
-  const data = JSON.stringify(message);
-  return { entry: { ...blank(at, "message"), seq: at.seq + 1, id, sender, hash: at.hash, data } };
-}
-
-/** The message that an import changes. */
-function there(at: Situation): StoredMessage {
-  if (!at.target) throw new RookeryError("NOT_FOUND");
-  return at.target;
-}
-
-function blank(at: Situation, kind: Entry["kind"]): Omit<Entry, "sender" | "data"> {
+export function blank(at: Situation, kind: Entry["kind"]): Omit<Entry, "sender" | "data"> {
   const { offset, seq, batch, clientId } = at;
   return { offset, seq, kind, batch, id: null, clientId, hash: null };
 }
 
-function changed(
+export function changed(
   at: Situation,
   kind: Entry["kind"],
   user: Pick<Identity, "id">,
@@ -288,7 +253,7 @@ function replied(at: Situation): void {
 }
 
 /** What is left of a deleted message: who, where and when, nothing of what it said. */
-function tombstone(message: Message, now: string): Message {
+export function tombstone(message: Message, now: string): Message {
   const { id, channelId, senderId, createdAt, seq, offset, clientId, replyTo, threadId, thread } = message;
   return {
     id,

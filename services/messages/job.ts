@@ -1,4 +1,4 @@
-import type { AppendAnswer, AppendRequest } from "../core/contract";
+import type { AppendAnswer, AppendRequest, ImportedMessage } from "../core/contract";
 import { publicError, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import { INTERNAL } from "../core/limits";
@@ -27,10 +27,22 @@ export function newJob(request: AppendRequest, deadline: number, answer: (answer
   const given = givenId(request);
   const sender = entry.op === "import" ? entry.message.sender : "by" in entry ? entry.by : (user?.id ?? ROOMS);
   const key = { sender, clientId: given ?? newId() };
-  const content = entry.op === "import" ? entry.message : entry.op === "send" ? entry : null;
+  const content = entry.op === "import" ? importedContent(entry.message) : entry.op === "send" ? entry : null;
   const hash = content && given !== undefined ? contentHash(content) : null;
   return { request, key, hash, charged: false, started: false, deadline, answered: false, answer };
 }
+
+/** Replies in threads were imported as answers before there were threads: they are the same messages still. */
+const importedContent = ({
+  text,
+  replyTo,
+  threadId,
+  metadata,
+}: ImportedMessage): Parameters<typeof contentHash>[0] => ({
+  text,
+  replyTo: replyTo ?? threadId,
+  metadata,
+});
 
 function givenId({ user, entry }: AppendRequest): string | undefined {
   if ("changeId" in entry) return entry.changeId;
@@ -107,14 +119,19 @@ export function targetOf({ entry }: AppendRequest): string | undefined {
 }
 
 /** Id of the message that began the thread it is for. */
-export const threadOf = ({ entry }: AppendRequest): string | undefined =>
-  entry.op === "send" ? entry.threadId : undefined;
+export function threadOf({ entry }: AppendRequest): string | undefined {
+  if (entry.op === "import") return entry.message.threadId;
+  return entry.op === "send" ? entry.threadId : undefined;
+}
 
 /** Ids that a request names: earlier messages, and of an imported one its own, which may be there already. */
 export function messagesOf(request: AppendRequest): string[] {
   const { entry } = request;
   return [entry.op === "import" ? entry.message.id : [], targetOf(request) ?? [], threadOf(request) ?? []].flat();
 }
+
+export const pinning = ({ entry }: AppendRequest): boolean =>
+  (entry.op === "pin" && entry.on) || entry.op === "importPin";
 
 /** Whether a request reads and changes the reactions of its target. */
 export const reacts = ({ entry }: AppendRequest): boolean => entry.op === "react" || entry.op === "importReaction";

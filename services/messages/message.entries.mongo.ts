@@ -1,7 +1,7 @@
 import type { Collection, Db, IndexDescription } from "mongodb";
 import type { EntryKind } from "../core/room-bus";
 import { keyText } from "./job";
-import type { Entry, MessageChange, StoredMessage } from "./message.store";
+import type { Entry, MessageChange, StoredMessage, ThreadPart } from "./message.store";
 
 /** One line of a room's log as MongoDB holds it. The row of a message also carries what the message is now. */
 export interface EntryDocument {
@@ -28,7 +28,7 @@ export interface EntryDocument {
   /** Of a message that no room counts as unread: it is deleted, or a reply in a thread. */
   aside?: true;
   /** Of a reply in a thread: the message it began with. */
-  thread?: { root: number; starter: string };
+  thread?: ThreadPart;
   /** Of that message: seq of the last reply. */
   replied?: number;
   /** Of an edit: what the message said before. */

@@ -62,6 +62,7 @@ const JOIN_THREAD = `INSERT INTO threads (user, room, root, read) VALUES (?1, ?2
   ON CONFLICT (user, room, root) DO UPDATE SET read = excluded.read WHERE excluded.read > read`;
 /** Marks of who has part in it: a mark of somebody who has none is not kept. */
 const READ_THREAD = `UPDATE threads SET read = ?4 WHERE user = ?1 AND room = ?2 AND root = ?3 AND read < ?4`;
+export const READ_THREADS = `UPDATE threads SET read = ?3 WHERE user = ?1 AND room = ?2 AND read < ?3`;
 const REPLIED = `UPDATE entries SET replied = ?3 WHERE room = ?1 AND offset = ?2`;
 const HIDE = `INSERT OR IGNORE INTO hidden (user, room, seq) VALUES (?, ?, ?)`;
 

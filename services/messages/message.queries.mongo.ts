@@ -12,6 +12,7 @@ import {
   withinBytes,
   type Entry,
   type FrontEntry,
+  type Place,
   type Repeat,
   type StoredMessage,
   type Window,
@@ -236,6 +237,18 @@ export class MongoQueries {
       return this.find({ kind: "message", $or });
     });
     return new Map(found.map(({ room, data }) => [room, data ?? "null"]));
+  }
+
+  /** Ids of messages, by room and seq with a blank between them. */
+  async idsAt(places: readonly Place[]): Promise<Map<string, string>> {
+    const byRoom = new Map<string, number[]>();
+    for (const { room, seq } of places) byRoom.set(room, [...(byRoom.get(room) ?? []), seq]);
+    const found = await inGroups([...byRoom], BRANCHES_AT_ONCE, group => {
+      const $or = group.map(([room, seqs]) => ({ room, kind: "message" as const, seq: { $in: seqs } }));
+      const options = { projection: { room: 1, seq: 1, id: 1 } };
+      return this.connection.read(db => entriesIn(db).find({ kind: "message", $or }, options).toArray());
+    });
+    return new Map(found.map(({ room, seq, id = "" }) => [`${room} ${seq}`, id]));
   }
 
   /** Of each room, the messages that a reader does not see: seq at an offset, or those that have left; Infinity beyond the log. */

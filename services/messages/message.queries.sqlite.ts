@@ -1,3 +1,4 @@
+import type { Aside } from "../core/contract";
 import { GONE } from "../core/room-bus";
 import { EVERYBODY } from "./message.store";
 
@@ -96,6 +97,14 @@ export const THREADS = `SELECT e.data AS root, p.read AS readSeq,
   WHERE e.room = ?1 AND e.replied IS NOT NULL AND e.offset > ?3 ORDER BY e.replied DESC LIMIT ?4 OFFSET ?5`;
 export const THREAD_COUNT = `SELECT COUNT(*) AS total FROM entries INDEXED BY entries_replied
   WHERE room = ? AND replied IS NOT NULL AND offset > ?`;
+export const ASIDE: Record<Aside, string> = {
+  threads: `SELECT p.room, p.root AS seq, e.id, p.read
+    FROM threads p LEFT JOIN entries e ON e.room = p.room AND e.seq = p.root AND e.kind = 'message'
+    WHERE p.user = ? AND (p.room, p.root) > (?, ?) ORDER BY p.room, p.root LIMIT ?`,
+  hidden: `SELECT h.room, h.seq, e.id
+    FROM hidden h LEFT JOIN entries e ON e.room = h.room AND e.seq = h.seq AND e.kind = 'message'
+    WHERE h.user = ? AND (h.room, h.seq) > (?, ?) ORDER BY h.room, h.seq LIMIT ?`,
+};
 export const HIDDEN = `SELECT seq FROM hidden WHERE user = ? AND room = ? AND seq BETWEEN ? AND ? ORDER BY seq`;
 export const THREAD_MARK = `SELECT read FROM threads WHERE user = ? AND room = ? AND root = ?`;
 export const REACTIONS = `SELECT emoji, user FROM reactions WHERE room = ? AND target = ? ORDER BY offset`;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { keptOnce } from "../../mixins/mongo/once";
 import { StorageError } from "../../mixins/storage-errors";
-import type { LogHead } from "../core/contract";
+import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { marksOf, unreadAfter, type Mark } from "./marks";
 import { MongoChanges } from "./message.changes.mongo";
@@ -21,6 +21,7 @@ import {
   type MessageStore,
   type OwnMarks,
   type OwnSlice,
+  type Place,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -159,6 +160,16 @@ export class MongoMessageStore implements MessageStore {
 
   async threadMark(room: string, user: string, root: number): Promise<number | null> {
     return (await this.own.marks(room, user, [root])).get(root) ?? null;
+  }
+
+  async aside(user: string, what: Aside, after: Place | undefined, limit: number): Promise<AsideEntry[]> {
+    const found = await this.own.aside(user, what, after, limit);
+    const ids = await this.queries.idsAt(found);
+    return found.map(({ room, seq, ...more }) => ({ room, seq, id: ids.get(`${room} ${seq}`) ?? null, ...more }));
+  }
+
+  readThreads(room: string, users: readonly string[], upTo: number): Promise<void> {
+    return this.own.readAll(room, users, upTo);
   }
 
   hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]> {

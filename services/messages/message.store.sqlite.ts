@@ -1,10 +1,10 @@
 import type { SqliteDatabase } from "../../mixins/sqlite/database";
 import { migrate } from "../../mixins/sqlite/migrations";
 import type { Statement, Unit } from "../../mixins/sqlite/sequence";
-import type { LogHead } from "../core/contract";
+import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import { type EntryKind, type RoomEvent, type RoomHead } from "../core/room-bus";
 import { againFrom, marksOf, type Mark } from "./marks";
-import { FENCE, LEAVE, MARK_READERS, markStatement, RAISE, unitOf } from "./message.inserts.sqlite";
+import { FENCE, LEAVE, MARK_READERS, markStatement, RAISE, READ_THREADS, unitOf } from "./message.inserts.sqlite";
 import { migrations } from "./message.migrations";
 import * as sql from "./message.queries.sqlite";
 import {
@@ -20,6 +20,7 @@ import {
   type MessageStore,
   type OwnMarks,
   type OwnSlice,
+  type Place,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -141,6 +142,15 @@ export class SqliteMessageStore implements MessageStore {
   async threadMark(room: string, user: string, root: number): Promise<number | null> {
     const row = await this.database.get<{ read: number }>(sql.THREAD_MARK, [user, room, root]);
     return row?.read ?? null;
+  }
+
+  aside(user: string, what: Aside, after: Place = { room: "", seq: 0 }, limit: number): Promise<AsideEntry[]> {
+    return this.database.all(sql.ASIDE[what], [user, after.room, after.seq, limit]);
+  }
+
+  async readThreads(room: string, users: readonly string[], upTo: number): Promise<void> {
+    const unit = users.map((user): Statement => ({ sql: READ_THREADS, params: [user, room, upTo] }));
+    if (unit.length > 0) await this.database.write([unit]);
   }
 
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {

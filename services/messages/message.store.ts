@@ -1,4 +1,4 @@
-import type { LogHead } from "../core/contract";
+import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import { timeOf } from "../core/ids";
 import { GONE, type EntryKind, type RoomEvent, type RoomHead } from "../core/room-bus";
 import type { Mark } from "./marks";
@@ -25,11 +25,18 @@ export interface Entry {
   /** What the entry does to an earlier message. */
   change?: MessageChange;
   /** Of a reply in a thread: seq and sender of the message it began with. */
-  thread?: { root: number; starter: string };
+  thread?: ThreadPart;
   /** Users it names; `EVERYBODY` for all of the room. */
   mentions?: readonly string[];
   /** Ids of its attachments. */
   files?: readonly string[];
+}
+
+export interface ThreadPart {
+  root: number;
+  starter: string;
+  /** Users who have part in it by being named in what was imported: their counts of mentions do not grow. */
+  named?: readonly string[];
 }
 
 /** New state of the message at `offset`. */
@@ -171,6 +178,10 @@ export interface MessageStore {
   threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage>;
   /** How far a user has read a thread; null if he has no part in it. */
   threadMark(room: string, user: string, root: number): Promise<number | null>;
+  /** What a user has of single messages of all rooms, in order of room and seq, behind one of them. */
+  aside(user: string, what: Aside, after: Place | undefined, limit: number): Promise<AsideEntry[]>;
+  /** Users have read up to a seq the threads of a room that they have part in. */
+  readThreads(room: string, users: readonly string[], upTo: number): Promise<void>;
   /** Of the messages from one seq to another, those that a user has hidden. */
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]>;
   /** Of messages in different rooms, the rooms of those that a user has hidden. */
@@ -210,6 +221,12 @@ export interface MessageStore {
   trim(room: string, before: number): Promise<number>;
   /** Ends what the store does by itself. */
   close(): Promise<void>;
+}
+
+/** Where a message stands. */
+export interface Place {
+  room: string;
+  seq: number;
 }
 
 export interface ThreadPage {

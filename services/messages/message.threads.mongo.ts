@@ -1,9 +1,10 @@
 import type { AnyBulkWriteOperation, Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
+import type { Aside } from "../core/contract";
 import { entriesIn, entryId, idsAfter } from "./message.entries.mongo";
 import type { MongoFloors } from "./message.floors.mongo";
-import type { Entry, ThreadPage, Window } from "./message.store";
+import type { Entry, Place, ThreadPage, Window } from "./message.store";
 import { ownOf, type Own } from "./threads";
 
 /** What one user has of one message of a room: the part he has in its thread, or that it is out of his sight. */
@@ -16,8 +17,9 @@ interface OwnDocument {
   read?: number;
 }
 
-const THREADS = "threads";
-const HIDDEN = "hidden";
+/** Each a collection of its own. */
+const THREADS: Aside = "threads";
+const HIDDEN: Aside = "hidden";
 
 /** By room, so that it leaves with the messages. */
 export async function prepareThreads(connection: MongoConnection): Promise<void> {
@@ -92,6 +94,29 @@ export class MongoThreads {
       readSeq: marks.get(seq) ?? null,
     }));
     return { items, total };
+  }
+
+  async aside(
+    user: string,
+    what: Aside,
+    after: Place | undefined,
+    limit: number,
+  ): Promise<{ room: string; seq: number; read?: number }[]> {
+    const _id = { $gt: after ? ownId(user, after.room, after.seq) : `${user}:`, $lt: `${user};` };
+    const found = await this.connection.read(db =>
+      own(db, what)
+        .find({ _id }, { sort: { _id: 1 }, limit })
+        .toArray(),
+    );
+    return found.map(({ room, seq, read = 0 }) => ({ room, seq, ...(what === THREADS && { read }) }));
+  }
+
+  async readAll(room: string, users: readonly string[], upTo: number): Promise<void> {
+    const operations = users.map((user): AnyBulkWriteOperation<OwnDocument> => {
+      const filter = { _id: idsAfter(`${user}:${room}`, 0) };
+      return { updateMany: { filter, update: { $max: { read: upTo } } } };
+    });
+    await this.write(THREADS, operations);
   }
 
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {

@@ -5,7 +5,7 @@ import { platformOf, type Platform } from "../../config/platform";
 import { isChosen } from "../../mixins/nodes";
 import { Rounds } from "../../mixins/rounds";
 import { RoomWriters } from "../../mixins/writers";
-import { call, type ActionsOf, type Caller } from "../core/contract";
+import { ASIDE, call, type ActionsOf, type Caller } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import { callerOf } from "../core/policy";
@@ -166,6 +166,29 @@ const actions = {
       return this.transfer.own(room, user, after, limit);
     },
   },
+  exportVersions: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, offset: rules.whole(1), skip: seq },
+    handler(this: MessagesService, ctx) {
+      const { room, offset, skip } = ctx.params;
+      return this.transfer.versions(room, offset, skip);
+    },
+  },
+  exportAside: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      user: rules.id,
+      what: { type: "enum", values: [...ASIDE] },
+      after: { type: "object", optional: true, props: { room: rules.id, seq } },
+      limit: rules.whole(1, 500),
+    },
+    handler(this: MessagesService, ctx) {
+      const { user, what, after, limit } = ctx.params;
+      return this.store.aside(user, what, after, limit);
+    },
+  },
   exportMarks: {
     auth: "internal",
     visibility: "public",
@@ -180,7 +203,7 @@ const actions = {
     params: { room: rules.id, users: { type: "array", max: 500, items: rules.id }, seq },
     async handler(this: MessagesService, ctx) {
       const { room, users, seq: upTo } = ctx.params;
-      await this.transfer.mark(room, users, upTo);
+      await this.reading.imported(room, users, upTo);
       return null;
     },
   },

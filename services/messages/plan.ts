@@ -5,6 +5,7 @@ import type { Limits } from "../core/limits";
 import type { Message } from "../core/model";
 import type { RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
+import { decideImport, isImport } from "./decision.import";
 import { settle, targetOf, threadOf, type Job } from "./job";
 import type { Entry, StoredMessage } from "./message.store";
 import { applyChange, applyImport, known, mentionedBy, OPEN, type Loaded } from "./surroundings";
@@ -59,7 +60,7 @@ export function plan(
     const root = loaded.targets.get(threadOf(request) ?? "");
     try {
       const access = request.user && known(loaded.access.get(request.user.id));
-      const decision = decide(request, {
+      const situation = {
         offset: offset + 1,
         seq,
         batch: head.offset + 1,
@@ -78,7 +79,11 @@ export function plan(
         pins: loaded.pins,
         maxEmoji: limits.emoji,
         maxPins: limits.pins,
-      });
+      };
+      const { room, user, entry: asked } = request;
+      const decision = isImport(asked)
+        ? decideImport(room, asked, situation)
+        : decide({ room, user, entry: asked }, situation);
       if ("unchanged" in decision) {
         const { offset: at, seq: number, data } = decision.unchanged;
         const repeat = request.entry.op === "import" && { duplicate: true as const };
@@ -89,9 +94,9 @@ export function plan(
       }
       charge(job, loaded, throttle);
       const { entry } = decision;
-      planned.push({ job, entry, ...(entry.change?.deleted && target && { freed: filesShownBy(target) }) });
-      ({ offset, seq } = entry);
       const changing = root ?? target;
+      planned.push({ job, entry, ...(entry.change?.deleted && changing && { freed: filesShownBy(changing) }) });
+      ({ offset, seq } = entry);
       applyChange(entry, changing, loaded);
       if (request.entry.op === "import") applyImport(request.room, entry, loaded);
       if (changing && entry.change) changed.add(changing);

@@ -84,9 +84,29 @@ export class Reading {
 
   /** Moves the marks of newcomers to the head. May be repeated: what comes meanwhile they have read then, too. */
   async start(room: string, users: readonly string[]): Promise<void> {
-    const { offset, seq } = (await this.store.heads([room])).get(room) ?? { offset: 0, seq: 0 };
-    const come = { room, read: seq, delivered: seq, own: offset, joined: offset };
-    await this.store.advance(users.map(user => ({ ...come, user })));
+    await this.toHead(room, users, { come: true });
+  }
+
+  /**
+   * The same after an import, up to its last message and in threads, too: nobody shall find unread what was said years ago.
+   * Feeds are not told: a device finds the marks when it asks.
+   */
+  async imported(room: string, users: readonly string[], upTo: number): Promise<void> {
+    const seq = await this.toHead(room, users, { upTo });
+    if (seq > 0) await this.store.readThreads(room, users, seq);
+  }
+
+  /** `come`: they are here from now on. Resolves to where their marks are now, unless they were further. */
+  private async toHead(
+    room: string,
+    users: readonly string[],
+    { upTo = Infinity, come = false }: { upTo?: number; come?: boolean },
+  ): Promise<number> {
+    const head = (await this.store.heads([room])).get(room) ?? { offset: 0, seq: 0 };
+    const seq = Math.min(upTo, head.seq);
+    const mark = { room, read: seq, delivered: seq, ...(come && { own: head.offset, joined: head.offset }) };
+    await this.store.advance(users.map(user => ({ ...mark, user })));
+    return seq;
   }
 
   /** Of a room of his: where it stands, and he in it. */

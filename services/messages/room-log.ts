@@ -1,7 +1,8 @@
-import type { AppendAnswer, AppendRequest, ImportOperation, UserOperation } from "../core/contract";
+import type { AppendAnswer, AppendRequest, UserOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { INTERNAL, type Limits } from "../core/limits";
 import { checkImport, checkOperation } from "./content";
+import { isImport } from "./decision.import";
 import { failed, textBytes } from "./job";
 import { RoomWriter, type WriterDependencies } from "./room-writer";
 
@@ -12,13 +13,11 @@ const SWEEP = 200;
 /** Requests that may wait in all rooms together. */
 const WAITING = 20_000;
 
-const IMPORTS = new Set(["import", "importDelete", "importReaction"]);
-
 /** Throws for what no room would take; and for an import in the name of a user, whatever the types say: it comes over a bus. */
 function check({ user, entry }: AppendRequest, limits: Limits): void {
-  if (!IMPORTS.has(entry.op)) return user && checkOperation(entry as UserOperation, limits);
+  if (!isImport(entry)) return user && checkOperation(entry as UserOperation, limits);
   if (user) throw new RookeryError("FORBIDDEN");
-  checkImport(entry as ImportOperation, limits);
+  checkImport(entry, limits);
 }
 
 /** All rooms this node writes: one writer each, made when first needed. No room waits for another. */

@@ -4,7 +4,7 @@ import { RookeryError } from "../core/errors";
 import type { Attachment, Message } from "../core/model";
 import { moderates } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
-import { asRefusal, filesOf, messagesOf, reacts, targetOf, type Job } from "./job";
+import { asRefusal, filesOf, messagesOf, pinning, reacts, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
 import { ALL, HERE, namesMentioned } from "./mentions";
 import { EVERYBODY, type Entry, type StoredMessage } from "./message.store";
@@ -79,7 +79,7 @@ export class Surroundings {
     const targets = new Set(jobs.flatMap(({ request }) => messagesOf(request)));
     const names = new Set(jobs.flatMap(({ request }) => namesIn(request)));
     for (const name of [ALL, HERE]) names.delete(name);
-    const pins = jobs.some(({ request: { entry } }) => entry.op === "pin" && entry.on);
+    const pins = jobs.some(({ request }) => pinning(request));
     const rules = users.size > 0 ? this.findRules(loaded, until) : undefined;
     const access = new Map(
       [...users].map(user => [user, this.accessOf(user, until).then(found => loaded.access.set(user, found))]),

@@ -14,8 +14,8 @@ export type Own =
  */
 export function ownOf(room: string, { kind, thread, sender, seq, data, mentions = [] }: Entry): Own[] {
   if (thread) {
-    const { root, starter } = thread;
-    const others = new Set([starter, ...mentions]);
+    const { root, starter, named = [] } = thread;
+    const others = new Set([starter, ...mentions, ...named]);
     others.delete(sender);
     others.delete(EVERYBODY);
     const part = (user: string, read: number): Own => ({ of: "thread", user, room, root, read, begins: true });

@@ -5,7 +5,10 @@ import type { MessageStore } from "./message.store";
 /** Bytes of messages in one page, at least one message: an answer goes over a bus that carries 1 MiB. */
 const PAGE_BYTES = 512 * 1024;
 
-/** What leaves a room's log as a whole, page by page, and what is put right after an import. Whoever asks was let in. */
+/** Earlier versions of one message that leave: those it had last. */
+const VERSIONS = 1_000;
+
+/** What leaves a room's log as a whole, page by page. Whoever asks was let in. */
 export class Transfer {
   constructor(private readonly store: MessageStore) {}
 
@@ -35,6 +38,14 @@ export class Transfer {
     return (await this.store.reactions(room, offset)).slice(skip, skip + limit);
   }
 
+  /** The same of what it said before, as much as fits into an answer, and at least one. */
+  async versions(room: string, offset: number, skip: number): Promise<ReturnsOf<"messages.exportVersions">> {
+    const kept = (await this.store.versions(room, offset, VERSIONS)).slice(skip);
+    let bytes = 0;
+    const end = kept.findIndex((version, at) => (bytes += Buffer.byteLength(version)) > PAGE_BYTES && at > 0);
+    return { items: end === -1 ? kept : kept.slice(0, end), more: end !== -1 };
+  }
+
   async own(
     room: string,
     user: string,
@@ -52,12 +63,6 @@ export class Transfer {
       last = clientId;
     }
     return { items, next };
-  }
-
-  /** Nobody shall find unread what was said years ago. Feeds are not told: a device finds the mark when it asks. */
-  async mark(room: string, users: readonly string[], upTo: number): Promise<void> {
-    const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
-    await this.store.advance(users.map(user => ({ room, user, read: seq, delivered: seq })));
   }
 }
 

@@ -40,6 +40,8 @@ const name = rules.line({ min: 1, max: 80 });
 const retentionDays = { ...rules.whole(0, MAX_RETENTION_DAYS), optional: true, nullable: true } as const;
 const legalHold = "boolean|optional";
 const topic = rules.line({ max: 500, optional: true, nullable: true });
+const mode = { type: "enum", values: [...ROOM_MODES], optional: true } as const;
+const slowMode = { ...rules.whole(0), max: SLOWEST, optional: true } as const;
 
 const actions = {
   list: {
@@ -75,8 +77,8 @@ const actions = {
       name: { ...name, optional: true },
       isPrivate: "boolean|optional",
       topic,
-      mode: { type: "enum", values: [...ROOM_MODES], optional: true },
-      slowMode: { ...rules.whole(0), max: SLOWEST, optional: true },
+      mode,
+      slowMode,
       retentionDays,
       legalHold,
     },
@@ -295,6 +297,10 @@ const actions = {
       name: { ...name, nullable: true },
       isPrivate: "boolean",
       topic: rules.line({ max: 500, optional: true }),
+      mode,
+      slowMode,
+      retentionDays: { ...rules.whole(0, MAX_RETENTION_DAYS), optional: true },
+      legalHold,
       createdBy: rules.id,
       createdAt: "string|max:40",
       people: { type: "array", length: 2, items: rules.id, optional: true },

@@ -1,11 +1,22 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
-import { emptyStage } from "../../mixins/staged-changes";
 import type { ExportedMember, ExportedRoom, ImportedMember, ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { isId } from "../core/ids";
 import type { Identity } from "../core/model";
+import { moderates } from "../core/permissions";
 import type { RoomChanges } from "./changes";
-import { accessOf, directKey, memberId, membership, type RoomChange, type StoredMember, type StoredRoom } from "./room";
+import {
+  accessOf,
+  directKey,
+  kept,
+  memberId,
+  membership,
+  newRoom,
+  rulesOf,
+  type RoomChange,
+  type StoredMember,
+  type StoredRoom,
+} from "./room";
 
 /** Rooms as a whole: who may take one away, and how one that was elsewhere is made here. */
 export class RoomTransfer {
@@ -29,12 +40,16 @@ export class RoomTransfer {
     const owns = member?.role === "owner" || (room.kind === "direct" && member !== null);
     if (!owns && !manages) throw new RookeryError("FORBIDDEN", "Only an owner exports a room.");
     const { kind, name, isPrivate, topic, createdBy, createdAt, memberCount } = room;
+    const { mode, slowMode } = rulesOf(room);
     return {
       room: {
         ...{ id, kind, name, isPrivate },
         ...(topic !== null && { topic }),
+        ...(kind === "channel" && { mode, slowMode }),
+        ...kept(room),
         ...{ createdBy, createdAt, memberCount },
       },
+      versions: moderates(caller, member?.role),
       visibleFrom: manages ? 0 : (member?.visibleFrom ?? 0),
       emails: caller.permissions.includes("users.email"),
     };
@@ -63,24 +78,14 @@ export class RoomTransfer {
    * room are in at once, since it may be there already.
    */
   async make(wanted: ParamsOf<"rooms.import">): Promise<{ id: string; created: boolean }> {
-    const { id, kind, name, topic, createdBy, createdAt, people = [] } = wanted;
+    const { id, kind, people = [], topic, mode, slowMode, ...facts } = wanted;
     const [one, other] = people;
     const key = kind === "direct" && one !== undefined && other !== undefined ? directKey(one, other) : null;
     if (kind === "direct" && key === null) throw new RookeryError("INVALID", "people: Name both.");
     const found = (await this.rooms.get(id)) ?? (key && (await this.rooms.findOne({ directKey: key })));
     if (found) return { id: await this.there(found), created: false };
-    const isPrivate = kind !== "channel" || wanted.isPrivate;
-    const nameKey = kind === "channel" ? (name ?? "").toLowerCase() : null;
-    const room: StoredRoom = {
-      ...{ id, kind, name, nameKey, directKey: key, isPrivate },
-      audience: isPrivate ? id : "public",
-      topic: topic || null,
-      history: "all",
-      ...{ createdBy, createdAt },
-      memberCount: 0,
-      ...emptyStage(),
-      deletedAt: null,
-    };
+    const rules = kind === "channel" ? { mode: mode ?? "open", slowMode: slowMode ?? 0 } : {};
+    const room = newRoom({ ...facts, ...rules, id, kind, directKey: key, topic: topic || null });
     const joins = kind === "direct" ? people.map(user => joining({ user, role: "member" })) : [];
     try {
       return { id: (await this.changes.create(room, joins)).id, created: true };

@@ -57,15 +57,22 @@ describe("export", () => {
       "end",
     ]);
     const members = ofType(lines, "member");
-    expect(members.map(({ username, role, state }) => [username, role, state])).toEqual([
-      [ann.username, "member", "member"],
-      [bob.username, "member", "left"],
-      [owner.username, "owner", "member"],
-    ]);
+    // By id: of two who registered at once either is the first.
+    const ids = members.map(({ userId }) => userId as string);
+    expect(ids).toEqual([...ids].sort());
+    const standing = members.map(({ username, role, state }) => [username, role, state]);
+    expect(standing).toHaveLength(3);
+    expect(standing).toEqual(
+      expect.arrayContaining([
+        [ann.username, "member", "member"],
+        [bob.username, "member", "left"],
+        [owner.username, "owner", "member"],
+      ]),
+    );
     expect(members.some(member => "email" in member)).toBe(false);
     const messages = ofType(lines, "message");
     const now = await Promise.all(messages.map(({ id }) => owner.get(`/api/messages/${id}`)));
-    expect(messages.map(({ type: _, ...message }) => message)).toEqual(now.map(({ body }) => body));
+    expect(messages.map(({ type: _, versions: _before, ...message }) => message)).toEqual(now.map(({ body }) => body));
     expect(messages.map(({ text }) => text)).toEqual(["first", "second", "", "with a file"]);
     expect(lines.at(-1)).toEqual({ type: "end", messages: 4, members: 3 });
 
@@ -95,6 +102,70 @@ describe("export", () => {
         .map(({ email }) => email)
         .sort(),
     ).toEqual([ann, bob].map(c => c.user.email).sort());
+  });
+
+  test("of a room: its settings, pins, threads and what its messages said before", async () => {
+    const owner = await stage.withRoles("owner", ["User", "Moderator"]);
+    const room = await stage.channel([ann, bob], { owner });
+    expectStatus(await owner.patch(`/api/channels/${room}`, { slowMode: 5, retentionDays: 30 }), 200);
+    expectStatus(await stage.admin.patch(`/api/channels/${room}`, { legalHold: true }), 200);
+    const root = await say(ann, room, "frist");
+    for (const text of ["furst", "first"]) expectStatus(await ann.patch(`/api/messages/${root.id}`, { text }), 200);
+    const reply = await say(bob, room, "a reply", { threadId: root.id });
+    for (const { id } of [reply, root]) expectStatus(await owner.put(`/api/messages/${id}/pin`), 200);
+    expectStatus(await owner.patch(`/api/channels/${room}`, { mode: "readonly" }), 200);
+
+    const [header, ...lines] = await exported(owner, `/api/channels/${room}/export`);
+    const settings = { mode: "readonly", slowMode: 5, retentionDays: 30, legalHold: true };
+    expect(header?.room).toMatchObject(settings);
+    const [first, second] = ofType(lines, "message");
+    const { items: versions } = (await ann.get(`/api/messages/${root.id}/versions`)).body;
+    expect(versions).toHaveLength(2);
+    expect(first).toMatchObject({ versions, thread: { replies: 1, lastSeq: 2 }, pinned: { by: owner.id } });
+    expect(second).toMatchObject({ threadId: root.id, pinned: { by: owner.id } });
+    expect(second).not.toHaveProperty("versions");
+  });
+
+  test("of a direct room has what one's own messages said before, and not what the other's did", async () => {
+    const [kim, other] = (await stage.users("kim", "other")) as [Client, Client];
+    const room = await stage.direct(kim, other);
+    for (const client of [kim, other]) {
+      const { id } = await say(client, room, `before, ${client.username}`);
+      expectStatus(await client.patch(`/api/messages/${id}`, { text: "after" }), 200);
+    }
+    const seen = async (client: Client): Promise<(string | undefined)[]> =>
+      ofType(await exported(client, `/api/conversations/${room}/export`), "message").map(
+        ({ versions }) => versions?.[0].text,
+      );
+    expect(await seen(kim)).toEqual([`before, ${kim.username}`, undefined]);
+    expect(await seen(other)).toEqual([undefined, `before, ${other.username}`]);
+    expect(await seen(stage.admin)).toEqual([`before, ${kim.username}`, `before, ${other.username}`]);
+  });
+
+  test("of a person's data: what he has hidden, how far he has read threads, what his messages said before", async () => {
+    const [kim, other] = (await stage.users("kim", "other")) as [Client, Client];
+    const [room, elsewhere] = [await stage.channel([kim, other]), await stage.channel([other])];
+    const root = await say(kim, room, "befroe");
+    expectStatus(await kim.patch(`/api/messages/${root.id}`, { text: "before" }), 200);
+    const theirs = await say(other, room, unique("theirs"));
+    const replies = [];
+    for (const n of [1, 2]) replies.push(await say(other, room, unique(`reply ${n}`), { threadId: root.id }));
+    expectStatus(await kim.post(`/api/messages/${root.id}/replies/read`, { seq: replies[0]?.seq }), 204);
+    // A public channel may be read by who is no member.
+    const passing = await say(other, elsewhere, unique("passing"));
+    for (const { id } of [theirs, passing]) expectStatus(await kim.put(`/api/messages/${id}/hidden`), 204);
+    expectStatus(await other.put(`/api/messages/${root.id}/hidden`), 204);
+
+    const lines = await exported(kim, `/api/users/${kim.id}/export`);
+    expect(ofType(lines, "thread")).toEqual([
+      { type: "thread", roomId: room, threadId: root.id, root: 1, read: replies[0]?.seq },
+    ]);
+    const hidden = ofType(lines, "hidden").map(({ roomId, messageId, seq }) => [roomId, messageId, seq]);
+    expect(hidden.sort()).toEqual([[room, theirs.id, 2], [elsewhere, passing.id, 1]].sort()); // prettier-ignore
+    expect(ofType(lines, "message")).toMatchObject([{ text: "before", versions: [{ text: "befroe" }] }]);
+    expect(lines.at(-1)).toMatchObject({ type: "end", messages: 1, threads: 1, hidden: 2 });
+    const whole = JSON.stringify(lines);
+    for (const { text } of [theirs, passing, ...replies]) expect(whole).not.toContain(text);
   });
 
   test("of a person's data: what is his in all rooms he was ever in, and nothing of others", async () => {

@@ -63,6 +63,8 @@ function plain(lines: Body[]): Body {
         text: kept.text + files,
         senderId: name(kept.senderId),
         replyTo: place(kept.replyTo),
+        threadId: place(kept.threadId),
+        pinned: kept.pinned && { ...kept.pinned, by: name(kept.pinned.by) },
         reactions: kept.reactions?.map((one: Body) => ({ ...one, users: one.users.map(name) })),
         mentions: kept.mentions?.map(name),
       };
@@ -107,6 +109,20 @@ describeOwn("import", () => {
       expectStatus(await who.put(`/api/messages/${first.id}/reactions/${encodeURIComponent(emoji)}`), 200);
     const file = expectStatus(await ann.raw("POST", "/api/files?name=note.txt", "hello"), 201).body;
     await say(ann, room, "with a file", { attachments: [file.id] });
+    await say(bob, room, "an answer", { threadId: first.id });
+    const lost = await say(ann, room, "not this", { threadId: first.id, replyTo: edited.id });
+    expectStatus(await ann.delete(`/api/messages/${lost.id}`), 200);
+    await say(owner, room, `@all and @${ann.username}: see below`, { threadId: first.id });
+    const bare = await say(bob, room, "what was it?");
+    await say(ann, room, "nobody knows", { threadId: bare.id });
+    expectStatus(await bob.delete(`/api/messages/${bare.id}`), 200);
+    for (const text of ["2nd", "second"]) expectStatus(await bob.patch(`/api/messages/${edited.id}`, { text }), 200);
+    for (const { id } of [edited, first]) expectStatus(await owner.put(`/api/messages/${id}/pin`), 200);
+    expectStatus(
+      await owner.patch(`/api/channels/${room}`, { mode: "announcement", slowMode: 30, retentionDays: 0 }),
+      200,
+    );
+    expectStatus(await stage.admin.patch(`/api/channels/${room}`, { legalHold: true }), 200);
     expectStatus(await bob.post(`/api/channels/${room}/leave`), 204);
     const before = expectStatus(await owner.get(`/api/channels/${room}/export`), 200).body as string;
     const path = join(temporaryFolder(), "room.jsonl");
@@ -120,14 +136,65 @@ describeOwn("import", () => {
     ).run;
     expect([code, errors]).toEqual([0, ""]);
     const there = transporter ? stage : await Stage.on(await startServer({ dataDir }));
-    expect(out).toContain("4 messages in 1 room: 4 added, 0 here before");
+    expect(out).toContain("9 messages in 1 room: 9 added, 0 here before");
     const copy = await roomNamed(there.admin, there === stage ? `${name}-rookery` : name);
     const after = expectStatus(await there.admin.get(`/api/channels/${copy.id}/export`), 200).body as string;
     expect(plain(linesOf(after))).toEqual(plain(linesOf(before)));
+    const pins = async (client: Client, id: string): Promise<string[]> =>
+      expectStatus(await client.get(`/api/channels/${id}/pins`), 200).body.items.map(({ text }: Body) => text);
+    expect(await pins(there.admin, copy.id)).toEqual(await pins(stage.admin, room));
+
+    // An export made before there was more in it.
+    const old = before
+      .replace(/"(mode|slowMode|retentionDays|legalHold)":("\w+"|\d+|true),/g, "")
+      .replace(/,"(versions|pinned)":(\[[^\]]*\]|\{[^}]*\})/g, "");
+    expect(old).not.toMatch(/"(mode|legalHold|versions|pinned)"/);
+    writeFileSync(path, old);
+    const plainly = await start(
+      [path, "--as", `${name}-old`],
+      transporter ? { TRANSPORTER: transporter } : { DATA_DIR: temporaryFolder() },
+    ).run;
+    expect(plainly).toMatchObject({ code: 0, errors: "", out: expect.stringContaining("9 added") });
 
     writeFileSync(path, before.slice(0, before.lastIndexOf('{"type":"end"')));
     const cut = await start([path, "--dry-run"], { DATA_DIR: temporaryFolder() }).run;
     expect(cut).toMatchObject({ code: 1, out: "", errors: expect.stringContaining("was cut off") });
+  });
+
+  test("threads are as if they had been sent: part in them, counts, lists; nothing unread until somebody replies", async () => {
+    const [ann, bob, eve, kim] = (await stage.users("ann", "bob", "eve", "kim")) as [Client, Client, Client, Client];
+    const name = unique("talk");
+    const { id: room } = expectStatus(await stage.admin.post("/api/channels", { name }), 201).body;
+    for (const { id: userId } of [ann, bob, eve, kim])
+      expectStatus(await stage.admin.post(`/api/channels/${room}/members`, { userId }), 201);
+    const [one, two] = [await say(ann, room, "one"), await say(bob, room, "two")];
+    await say(bob, room, `what of @${eve.username}?`, { threadId: one.id });
+    await say(ann, room, "here", { threadId: two.id });
+    await say(bob, room, "and more", { threadId: one.id });
+    const path = join(temporaryFolder(), "room.jsonl");
+    writeFileSync(path, expectStatus(await stage.admin.get(`/api/channels/${room}/export`), 200).body as string);
+    const lists = async (id: string): Promise<unknown[]> =>
+      Promise.all(
+        [ann, bob, eve, kim].map(async client => {
+          const { items, total } = expectStatus(await client.get(`/api/channels/${id}/threads`), 200).body;
+          return [total, ...items.map(({ root, following }: Body) => [root.text, root.thread, following])];
+        }),
+      );
+    const told = await lists(room);
+
+    const [first, again] = await importTwice(stage.server, path);
+    expect([first.errors, first.out]).toEqual(["", expect.stringContaining("5 added, 0 here before")]);
+    expect(again.out).toContain("0 added, 5 here before");
+    const copy = (await roomNamed(stage.admin, `${name}-rookery`)).id as string;
+    expect(await lists(copy)).toEqual(told);
+    const unread = async (client: Client): Promise<number[]> =>
+      (await client.get(`/api/channels/${copy}/threads`)).body.items.map((thread: Body) => thread.unread);
+    for (const client of [ann, bob, eve, kim]) expect(await unread(client)).toEqual([0, 0]);
+    const [root] = await history(ann, copy);
+    const replies = (await kim.get(`/api/messages/${root?.id}/replies`)).body.items;
+    expect(replies.map(({ text }: Body) => text)).toEqual([`what of @${eve.username}?`, "and more"]);
+    await say(kim, copy, "since then", { threadId: root?.id });
+    expect(await Promise.all([ann, bob, eve, kim].map(unread))).toEqual([[1, 0], [1, 0], [1, 0], [0, 0]]); // prettier-ignore
   });
 
   test("Slack: order, dates, senders, threads; nothing unread; a second time nothing is added", async () => {
@@ -171,7 +238,15 @@ describeOwn("import", () => {
         { emoji: ":party_parrot:", count: 1 },
       ],
     });
-    expect(messages.slice(4, 7).map(({ replyTo }) => replyTo)).toEqual([messages[0].id, messages[0].id, undefined]);
+    expect(messages.slice(4, 7).map(({ threadId }) => threadId)).toEqual([messages[0].id, messages[0].id, undefined]);
+    expect(messages[0].thread).toMatchObject({ replies: 2, lastSeq: 6 });
+    const { items: threads } = (await as.get(`/api/channels/${town.id}/threads`)).body;
+    expect(threads).toMatchObject([{ root: { id: messages[0].id }, following: true, unread: 0 }]);
+    const { items: pinned } = (await as.get(`/api/channels/${town.id}/pins`)).body;
+    expect(pinned.map((message: Body) => [message.text, name(message.pinned.by), message.pinned.at])).toEqual([
+      ["a reply", "annie", "2012-12-16T00:00:00.000Z"],
+      ["told to all", "user-bo", "2012-12-15T20:00:00.000Z"],
+    ]);
     expect(messages[5].editedAt).toBe("2012-12-15T19:35:00.000Z");
     expect(messages[7].deletedAt).toBeDefined();
 

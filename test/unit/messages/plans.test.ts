@@ -42,6 +42,10 @@ async function askAll(store: MessageStore, room: string): Promise<void> {
   await store.threads(room, user, { skip: 1, limit: 5, visibleFrom: 3 });
   await store.threadMark(room, user, 60);
   await store.hiddenBy(user, room, 60, 90);
+  for (const what of ["threads", "hidden"] as const) {
+    await store.aside(user, what, undefined, 5);
+    await store.aside(user, what, { room, seq: 1 }, 5);
+  }
 }
 
 /** Stages that find documents by an index, or none because there are none; as MongoDB names them, and as PostgreSQL does. */

@@ -1,4 +1,4 @@
-import { messageOf, personOf, plainText, timeOf, type SlackMessage } from "../../../../config/import/slack";
+import { messageOf, personOf, pinsOf, plainText, timeOf, type SlackMessage } from "../../../../config/import/slack";
 import type { SourceMessage } from "../../../../config/import/source";
 
 const nameOf = (user: string): string => ({ U1: "ann", U2: "bo" })[user] ?? user.toLowerCase();
@@ -37,9 +37,34 @@ describe("a Slack message", () => {
     expect(plainText(text, nameOf)).toBe(shown);
   });
 
-  it("is an answer to the root of its thread, unless it is the root", () => {
-    expect(message({ text: "r", thread_ts: "1355517000.000001" }).answers).toBe("slack-C1-1355517000_000001");
-    expect(message({ text: "r", thread_ts: TS }).answers).toBeUndefined();
+  it("is a reply in its thread, unless it is the root; that it was shown in the room too is lost", () => {
+    const reply = message({ text: "r", thread_ts: "1355517000.000001" });
+    expect(reply).toMatchObject({ thread: "slack-C1-1355517000_000001" });
+    for (const none of [reply.answers, reply.lost, message({ text: "r", thread_ts: TS }).thread])
+      expect(none).toBeUndefined();
+    const told = message({ text: "r", subtype: "thread_broadcast", thread_ts: "1355517000.000001" });
+    expect(told).toMatchObject({
+      thread: reply.thread,
+      lost: { "replies shown in the room too: in their thread alone": 1 },
+    });
+  });
+
+  it("is pinned where the list of channels or the message itself says so, by its sender if nobody is named", () => {
+    const pins = pinsOf({
+      id: "C1",
+      pins: [
+        { id: TS, type: "C", created: 1355517600, user: "U2" },
+        { id: "F1", type: "F", created: 1355517600 },
+      ],
+    });
+    expect([...pins.keys()]).toEqual([TS]);
+    const listed = messageOf({ type: "message", user: "U1", ts: TS, text: "x" }, "C1", nameOf, pins).message;
+    expect(listed?.pinned).toEqual({ by: "U2", at: "2012-12-14T20:40:00.000Z" });
+    const told = { channel: "C1", pinned_by: "U2", pinned_ts: 1355517600 };
+    expect(message({ text: "x", pinned_to: ["C1"], pinned_info: told }).pinned).toEqual(listed?.pinned);
+    expect(message({ text: "x", pinned_to: ["C1"] }).pinned).toEqual({ at: "2012-12-14T20:38:43.000Z" });
+    expect(message({ text: "x", pinned_to: ["C2"] }).pinned).toBeUndefined();
+    expect(message({ subtype: "tombstone", pinned_to: ["C1"] }).pinned).toBeUndefined();
   });
 
   it("of a program has a sender of its name; of a guest of another workspace one of his", () => {
