@@ -150,7 +150,7 @@ export class Importer {
         continue;
       }
       report.messages++;
-      this.note(message, report);
+      this.note(message, report, room);
       if (report.messages % STEP === 0) this.options.progress(report.to, report.messages);
       for (const piece of await piecesOf(message, { ...target, room: target.id, maxText: this.maxText, user })) {
         if (batch.length >= BATCH.messages || (batch.length > 0 && bytes + piece.bytes > BATCH.bytes)) {
@@ -177,11 +177,16 @@ export class Importer {
     else count(report.lost, `pins beyond ${PINS} of a room`);
   }
 
-  private note({ createdAt, files, lost = {}, reactions }: SourceMessage, report: RoomReport): void {
+  private note(
+    { createdAt, files, lost = {}, reactions }: SourceMessage,
+    report: RoomReport,
+    { retentionDays: own, legalHold = false }: SourceRoom,
+  ): void {
     const { retentionDays, now } = this.options;
     if (report.first === undefined || createdAt < report.first) report.first = createdAt;
     if (report.last === undefined || createdAt > report.last) report.last = createdAt;
-    if (retentionDays > 0 && Date.parse(createdAt) < now - retentionDays * DAY) report.old++;
+    const asElsewhere = own === undefined && !legalHold;
+    if (asElsewhere && retentionDays > 0 && Date.parse(createdAt) < now - retentionDays * DAY) report.old++;
     for (const { people } of reactions) report.reactions += people.length;
     if (files.length > 0) count(report.lost, "files: a line in the text says what they were", files.length);
     for (const [what, n] of Object.entries(lost)) count(report.lost, what, n);

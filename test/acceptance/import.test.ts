@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../../mixins/sqlite/driver";
+import { newId } from "../../services/core/ids";
 import { expectStatus, say, Stage, unique, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import type { Body } from "../support/rest";
@@ -144,21 +145,44 @@ describeOwn("import", () => {
       expectStatus(await client.get(`/api/channels/${id}/pins`), 200).body.items.map(({ text }: Body) => text);
     expect(await pins(there.admin, copy.id)).toEqual(await pins(stage.admin, room));
 
-    // An export made before there was more in it.
-    const old = before
-      .replace(/"(mode|slowMode|retentionDays|legalHold)":("\w+"|\d+|true),/g, "")
-      .replace(/,"(versions|pinned)":(\[[^\]]*\]|\{[^}]*\})/g, "");
-    expect(old).not.toMatch(/"(mode|legalHold|versions|pinned)"/);
-    writeFileSync(path, old);
-    const plainly = await start(
-      [path, "--as", `${name}-old`],
-      transporter ? { TRANSPORTER: transporter } : { DATA_DIR: temporaryFolder() },
-    ).run;
-    expect(plainly).toMatchObject({ code: 0, errors: "", out: expect.stringContaining("9 added") });
-
     writeFileSync(path, before.slice(0, before.lastIndexOf('{"type":"end"')));
     const cut = await start([path, "--dry-run"], { DATA_DIR: temporaryFolder() }).run;
     expect(cut).toMatchObject({ code: 1, out: "", errors: expect.stringContaining("was cut off") });
+  });
+
+  test("an export that was made before there were threads and settings in it", async () => {
+    const name = unique("old");
+    const at = "2020-01-01T00:00:00.000Z";
+    const room = { kind: "channel", name, isPrivate: false, createdBy: newId(), createdAt: at, memberCount: 1 };
+    const lines = [
+      { type: "export", version: 1, kind: "room", room: { id: newId(), ...room } },
+      {
+        type: "member",
+        userId: room.createdBy,
+        username: unique("olga"),
+        role: "owner",
+        state: "member",
+        joinedAt: at,
+      },
+      ...["one", "two"].map(text => ({
+        type: "message",
+        id: newId(),
+        senderId: room.createdBy,
+        text,
+        attachments: [],
+      })),
+    ].map(line => ({ ...line, ...(line.type === "message" && { createdAt: at }) }));
+    const path = join(temporaryFolder(), "room.jsonl");
+    writeFileSync(path, [...lines, { type: "end" }].map(line => `${JSON.stringify(line)}\n`).join(""));
+    const { transporter } = stage.server;
+    const dataDir = temporaryFolder();
+    const where: Record<string, string> = transporter ? { TRANSPORTER: transporter } : { DATA_DIR: dataDir };
+    const { errors, out } = await start([path], where).run;
+    expect([errors, out]).toEqual(["", expect.stringContaining("2 added, 0 here before")]);
+    const there = transporter ? stage : await Stage.on(await startServer({ dataDir }));
+    const made = await roomNamed(there.admin, name);
+    expect(made).toMatchObject({ mode: "open", slowMode: 0, memberCount: 1 });
+    expect((await history(there.admin, made.id)).map(({ text }) => text)).toEqual(["one", "two"]);
   });
 
   test("threads are as if they had been sent: part in them, counts, lists; nothing unread until somebody replies", async () => {
@@ -267,7 +291,12 @@ describeEmbedded("import into one process", () => {
     cpSync(SLACK, folder, { recursive: true });
     const user = (n: number): string => (n % 2 ? "U1" : "U2");
     const ts = (n: number): string => `${1_400_000_000 + n}.000000`;
-    const day = Array.from({ length: COUNT }, (_, n) => ({ type: "message", user: user(n), ts: ts(n), text: `m${n}` }));
+    // Each fifth begins a thread of four replies; one in a hundred is pinned, and one in forty has reactions.
+    const day = Array.from({ length: COUNT }, (_, n) => ({
+      ...{ type: "message", user: user(n), ts: ts(n), text: `m${n}`, thread_ts: ts(n - (n % 5)) },
+      ...(n % 100 === 50 && { pinned_to: ["C1"] }),
+      ...(n % 40 === 0 && { reactions: [{ name: "+1", users: ["U1", "U2"], count: 2 }] }),
+    }));
     mkdirSync(join(folder, "slack-town"), { recursive: true });
     writeFileSync(join(folder, "slack-town", "2014-05-13.json"), JSON.stringify(day));
     const dataDir = temporaryFolder();
@@ -305,6 +334,14 @@ describeEmbedded("import into one process", () => {
     const messages = linesOf(body as string).filter(({ type }) => type === "message");
     expect(messages.slice(10).map(({ text }) => text)).toEqual(day.map(({ text }) => text));
     expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, at) => at + 1));
+    const said = messages.slice(10);
+    said.forEach(({ threadId, thread, pinned, reactions }, n) => {
+      expect([threadId, thread?.replies]).toEqual(n % 5 === 0 ? [undefined, 4] : [said[n - (n % 5)]?.id, undefined]);
+      expect([pinned !== undefined, reactions?.[0].count]).toEqual([n % 100 === 50, n % 40 === 0 ? 2 : undefined]);
+    });
+    const path = `/api/channels/${room.id}`;
+    const pins = expectStatus(await stage.admin.get(`${path}/pins`), 200).body.items.map(({ text }: Body) => text);
+    expect(pins).toEqual(["told to all", "a reply", ...said.filter(({ pinned }) => pinned).map(({ text }) => text)].reverse()); // prettier-ignore
 
     const busy = await start(args, { DATA_DIR: dataDir }).run;
     expect(busy).toMatchObject({ code: 1, errors: expect.stringMatching(/in use by .*stop the server first/) });

@@ -20,7 +20,7 @@ const facts = {
   createdAt: "",
   memberCount: 0,
 };
-const told = { room: facts, visibleFrom: 0, emails: false };
+const told = { room: facts, visibleFrom: 0, versions: true, emails: false };
 
 /** A room with so many messages, of which the second has 5,003 reactions; notes what is asked. */
 function world(count: number, answers: Record<string, (params: Params) => unknown> = {}) {
@@ -66,6 +66,32 @@ describe("the lines of an export", () => {
     ]);
     expect(lines.at(-1)).toEqual({ type: "end", messages: 250, members: 0 });
   });
+
+  it.each([
+    [true, 5],
+    [false, 2],
+  ])(
+    "have what messages said before, of all where that may be told (%s), else of one's own",
+    async (versions, count) => {
+      const page = [request.user, newId()].map((senderId, at) => {
+        const message = { channelId: room, senderId, offset: at + 1, text: "now", attachments: [], editedAt: "later" };
+        return { seq: at + 1, data: JSON.stringify(message) };
+      });
+      // Of each message as many as its offset says, and one more; one a page.
+      const { via } = world(2, {
+        "rooms.exported": () => ({ ...told, versions }),
+        "messages.exportPage": () => ({ items: page, more: false }),
+        "messages.exportVersions": params => {
+          const { offset, skip } = params as Params & { offset: number };
+          return { items: [JSON.stringify({ text: `v${skip + 1}`, at: "then" })], more: skip < offset };
+        },
+      });
+      const found: unknown[] = [];
+      for await (const line of roomLines(via, new TestClock(), request))
+        found.push(...((parsed(line).versions as { text: string }[] | undefined) ?? []).map(({ text }) => text));
+      expect(found).toEqual(["v1", "v2", "v1", "v2", "v3"].slice(0, count));
+    },
+  );
 
   it("ask for the next page only when the last one was taken", async () => {
     const { via, asked } = world(1_000);

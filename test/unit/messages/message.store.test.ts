@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
+import type { Aside, AsideEntry } from "../../../services/core/contract";
 import { newId } from "../../../services/core/ids";
 import type { UserNote } from "../../../services/core/model";
 import type { Entry, MessageStore, OwnSlice } from "../../../services/messages/message.store";
@@ -169,6 +170,47 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     ]);
     await store.trim(room, 3);
     expect((await store.ownEntries(room, "ann", "", 10)).entries).toHaveLength(2);
+  });
+
+  it("finds what a user has of single messages of all rooms, slice by slice; what has left the log is gone", async () => {
+    const { store } = await opened();
+    const [user, other] = [newId(), newId()];
+    const rooms = [newId(), newId()].sort() as [string, string];
+    const ids = new Map<string, (string | null)[]>();
+    for (const room of rooms) {
+      const thread = { root: 2, starter: user, named: [other] };
+      const entries = messageEntries(3);
+      await store.append(room, entries);
+      await store.append(room, [messageEntry({ offset: 4, seq: 4, thread, change: { offset: 2, data: "{}" } })]);
+      ids.set(
+        room,
+        entries.map(({ id }) => id),
+      );
+    }
+    const hide = (roomId: string, seq: number): UserNote => ({ kind: "hide", data: { roomId, messageId: "m", seq } });
+    await noted(store, user, hide(rooms[1], 3), hide(rooms[1], 1), hide(rooms[0], 3));
+    await noted(store, other, hide(rooms[0], 2));
+    const all = async (who: string, what: Aside): Promise<AsideEntry[]> => {
+      const found: AsideEntry[] = [];
+      for (;;) {
+        const slice = await store.aside(who, what, found.at(-1), 1);
+        if (slice.length === 0) return found;
+        found.push(...slice);
+      }
+    };
+    const at = (room: string, seq: number) => ({ room, seq, id: ids.get(room)?.[seq - 1] });
+    const hidden = [at(rooms[0], 3), at(rooms[1], 1), at(rooms[1], 3)];
+    expect(await all(user, "hidden")).toEqual(hidden);
+    expect(await all(other, "threads")).toEqual(rooms.map(room => ({ ...at(room, 2), read: 0 })));
+    await store.readThreads(rooms[1], [user, newId()], 4);
+    await store.readThreads(rooms[1], [user], 3);
+    expect(await all(user, "threads")).toEqual([
+      { ...at(rooms[0], 2), read: 0 },
+      { ...at(rooms[1], 2), read: 4 },
+    ]);
+    await store.trim(rooms[1], 3);
+    expect(await all(user, "hidden")).toEqual([hidden[0], hidden[2]]);
+    expect(await all(user, "threads")).toHaveLength(1);
   });
 
   it("keeps reactions in the order they came, each once", async () => {
