@@ -148,7 +148,7 @@ describeOwn("import", () => {
     writeFileSync(path, before.slice(0, before.lastIndexOf('{"type":"end"')));
     const cut = await start([path, "--dry-run"], { DATA_DIR: temporaryFolder() }).run;
     expect(cut).toMatchObject({ code: 1, out: "", errors: expect.stringContaining("was cut off") });
-  });
+  }, 40_000);
 
   test("an export that was made before there were threads and settings in it", async () => {
     const name = unique("old");
@@ -219,7 +219,7 @@ describeOwn("import", () => {
     expect(replies.map(({ text }: Body) => text)).toEqual([`what of @${eve.username}?`, "and more"]);
     await say(kim, copy, "since then", { threadId: root?.id });
     expect(await Promise.all([ann, bob, eve, kim].map(unread))).toEqual([[1, 0], [1, 0], [1, 0], [0, 0]]); // prettier-ignore
-  });
+  }, 40_000);
 
   test("Slack: order, dates, senders, threads; nothing unread; a second time nothing is added", async () => {
     const ann = expectStatus(
@@ -335,10 +335,15 @@ describeEmbedded("import into one process", () => {
     expect(messages.slice(10).map(({ text }) => text)).toEqual(day.map(({ text }) => text));
     expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, at) => at + 1));
     const said = messages.slice(10);
-    said.forEach(({ threadId, thread, pinned, reactions }, n) => {
-      expect([threadId, thread?.replies]).toEqual(n % 5 === 0 ? [undefined, 4] : [said[n - (n % 5)]?.id, undefined]);
-      expect([pinned !== undefined, reactions?.[0].count]).toEqual([n % 100 === 50, n % 40 === 0 ? 2 : undefined]);
-    });
+    const shown = said.map(({ threadId, thread, pinned, reactions }) => [
+      ...[threadId, thread?.replies, pinned !== undefined, reactions?.[0].count],
+    ]);
+    expect(shown).toEqual(
+      said.map((_, n) => [
+        ...(n % 5 === 0 ? [undefined, 4] : [said[n - (n % 5)]?.id, undefined]),
+        ...[n % 100 === 50, n % 40 === 0 ? 2 : undefined],
+      ]),
+    );
     const path = `/api/channels/${room.id}`;
     const pins = expectStatus(await stage.admin.get(`${path}/pins`), 200).body.items.map(({ text }: Body) => text);
     expect(pins).toEqual(["told to all", "a reply", ...said.filter(({ pinned }) => pinned).map(({ text }) => text)].reverse()); // prettier-ignore
@@ -346,5 +351,5 @@ describeEmbedded("import into one process", () => {
     const busy = await start(args, { DATA_DIR: dataDir }).run;
     expect(busy).toMatchObject({ code: 1, errors: expect.stringMatching(/in use by .*stop the server first/) });
     await stage.end();
-  });
+  }, 60_000);
 });
