@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { number, whole } from "../support/options";
 import type { Fault, Ground } from "./ground";
 
 export const USAGE = `npm run chaos -- [--shape embedded|cluster] [--minutes N] [--seed N] [--faults NAME,...] [--clients N] [--rate N] [--keep FOLDER] [--json] [--planted all|NAME,...]
@@ -71,17 +72,4 @@ function faultsOf(names: string | undefined, shape: Ground["shape"], known: read
       const choice = possible.map(one => one.name).join(", ");
       throw new Error(`--faults: ${shape} has no "${name}"; it has ${choice}`);
     });
-}
-
-function number(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value) || value < least)
-    throw new Error(`--${name} is a number from ${least} on, not "${text}"`);
-  return value;
-}
-
-function whole(name: string, text: string, least: number): number {
-  const value = number(name, text, least);
-  if (!Number.isInteger(value)) throw new Error(`--${name} is a whole number, not "${text}"`);
-  return value;
 }

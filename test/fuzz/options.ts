@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { whole } from "../support/options";
 
 export const USAGE = `npm run fuzz -- [--engine uws|ws|both] [--frames N] [--seed N] [--rate-limit off|count|on] [--keep FOLDER]
   --engine      of the sockets; default uws
@@ -42,11 +43,4 @@ export function readOptions(args: readonly string[]): FuzzOptions | "help" {
     rateLimit,
     keep: values.keep ?? null,
   };
-}
-
-function whole(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < least)
-    throw new Error(`--${name} is a whole number from ${least} on, not "${text}"`);
-  return value;
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import type { Ground } from "../chaos/ground";
+import { whole } from "../support/options";
 
 export const USAGE = `npm run property -- [--histories N] [--seed N] [--shape embedded|cluster] [--steps N] [--phases N] [--patience MS] [--planted NAME] [--shrink]
   --histories  random histories, 40 at a time on one product; default 1000
@@ -52,11 +53,4 @@ export function readOptions(args: readonly string[]): PropertyOptions | "help" {
     planted: values.planted ?? null,
     shrink: values.shrink,
   };
-}
-
-function whole(name: string, text: string, least: number): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isInteger(value) || value < least)
-    throw new Error(`--${name} is a whole number from ${least} on, not "${text}"`);
-  return value;
 }
