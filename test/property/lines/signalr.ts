@@ -1,13 +1,11 @@
+import { within } from "../../support/eventually";
 import type { Body } from "../../support/rest";
 import { SignalrClient, type SignalrTransport } from "../../support/signalr";
-import { within } from "../../support/eventually";
-import type { Told } from "../model";
 import type { Call } from "../operation";
-import { InOrder, refused, UNKNOWN, type Answer, type Entry, type Line, type Wire } from "./line";
+import { chatWire, PATIENCE, type ChatClient, type Heard } from "./chat";
+import { refused, UNKNOWN, type Answer, type Entry, type Wire } from "./line";
 
-const PATIENCE = 15_000;
-
-const EVENTS: Readonly<Record<string, string>> = {
+const EVENTS: Readonly<Record<string, Heard["kind"]>> = {
   ReceiveMessage: "message",
   ReceivePrivateMessage: "message",
   MessageUpdated: "edit",
@@ -15,70 +13,44 @@ const EVENTS: Readonly<Record<string, string>> = {
   ReactionChanged: "reaction",
 };
 
-/**
- * Messages and what becomes of them, by the number of the last one it had. The wire promises to tell what was sent while it
- * was away, not what was changed: so it fetches the messages it has whenever it comes back.
- */
-export const signalr = (transport: SignalrTransport): Wire => ({
-  name: `signalr-${transport}`,
-  knows: { everything: false, offsets: false },
-  async open({ client: { token }, url, room, isDirect, had }: Entry) {
+export const signalr = (transport: SignalrTransport): Wire =>
+  chatWire(`signalr-${transport}`, async ({ client: { token }, url }: Entry) => {
     const client = SignalrClient.made(url, token as string, { transport });
     try {
       await within(PATIENCE, "a SignalR connection", client.hub.start());
-      if (isDirect)
-        return { line: new SignalrLine(client, room, null), entered: { state: "live", offset: null, notes: false } };
-      const args = had ? [room, had.lastSeq] : [room];
-      const joined = await within(PATIENCE, "JoinChannel", client.invoke("JoinChannel", ...args)).catch(codeOf);
-      if (typeof joined !== "string") {
-        const line = new SignalrLine(client, room, had ? had.lastSeq : joined.lastSeq);
-        return { line, entered: { state: "replayed", offset: null, notes: false } };
-      }
-      if (refused(joined).state !== "refused") throw new Error(`not joined: ${joined}`);
-      return { line: new SignalrLine(client, room, null), entered: { state: "denied", offset: null, notes: false } };
+      return new HubClient(client);
     } catch (error) {
       await client.close();
       throw error;
     }
-  },
-});
+  });
 
 /** The code in what the library rejects with: "... HubException: CODE: detail". */
 const codeOf = (error: unknown): string => /\b([A-Z]{3,}(?:_[A-Z]+)*): /.exec(String(error))?.[1] ?? "CLOSED";
 
-class SignalrLine implements Line {
-  readonly n = null;
-  readonly epoch = null;
-  private readonly all: Told[] = [];
-  private readonly order: InOrder;
+class HubClient implements ChatClient {
   private read = 0;
 
-  constructor(
-    private readonly client: SignalrClient,
-    private readonly room: string,
-    last: number | null,
-  ) {
-    this.order = new InOrder(last);
-  }
+  constructor(private readonly client: SignalrClient) {}
 
   get isOpen(): boolean {
     return this.client.hub.state === "Connected";
   }
 
-  get told(): readonly Told[] {
-    for (const { called } = this.client; this.read < called.length; this.read += 1) {
-      const { name, args } = called[this.read] as { name: string; args: Body[] };
-      const [about, data] = args;
-      const kind = EVENTS[name];
-      if (!kind || (name === "ReceivePrivateMessage" ? data.channelId : about) !== this.room) continue;
-      if (kind === "message") this.order.took(data.seq);
-      this.all.push({ what: "event", kind, data, offset: null });
-    }
-    return this.all;
+  next(): Heard | null | undefined {
+    const called = this.client.called[this.read];
+    if (!called) return undefined;
+    this.read += 1;
+    const [about, data] = called.args as [string, Body];
+    const kind = EVENTS[called.name];
+    return kind ? { kind, room: called.name === "ReceivePrivateMessage" ? data.channelId : about, data } : null;
   }
 
-  get broken(): readonly string[] {
-    return this.order.broken;
+  join(room: string, afterSeq: number | undefined): Promise<{ lastSeq: number } | { code: string }> {
+    const args = afterSeq === undefined ? [room] : [room, afterSeq];
+    return within(PATIENCE, "JoinChannel", this.client.invoke("JoinChannel", ...args)).catch((error: unknown) => ({
+      code: codeOf(error),
+    }));
   }
 
   ask({ hub }: Call): Promise<Answer> | null {
@@ -93,7 +65,7 @@ class SignalrLine implements Line {
     );
   }
 
-  async end(): Promise<void> {
-    await this.client.close().catch(() => undefined);
+  close(): Promise<void> {
+    return this.client.close();
   }
 }

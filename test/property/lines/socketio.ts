@@ -1,13 +1,11 @@
+import { within } from "../../support/eventually";
 import type { Body } from "../../support/rest";
 import { SocketioClient } from "../../support/socketio";
-import { within } from "../../support/eventually";
-import type { Told } from "../model";
 import type { Call } from "../operation";
-import { InOrder, refused, UNKNOWN, type Answer, type Entry, type Line, type Wire } from "./line";
+import { chatWire, PATIENCE, type ChatClient, type Heard } from "./chat";
+import { refused, UNKNOWN, type Answer, type Entry, type Wire } from "./line";
 
-const PATIENCE = 15_000;
-
-const EVENTS: Readonly<Record<string, string>> = {
+const EVENTS: Readonly<Record<string, Heard["kind"]>> = {
   message: "message",
   "private-message": "message",
   "message-updated": "edit",
@@ -15,67 +13,34 @@ const EVENTS: Readonly<Record<string, string>> = {
   reaction: "reaction",
 };
 
-/** What it may know is what a client of SignalR may. */
-export const socketio = (...transports: ("polling" | "websocket")[]): Wire => ({
-  name: `socketio-${transports.join("+")}`,
-  knows: { everything: false, offsets: false },
-  async open({ client: { token }, url, room, isDirect, had }: Entry) {
-    const client = await within(
-      PATIENCE,
-      "a Socket.IO connection",
-      SocketioClient.open(url, token as string, { transports, reconnection: false }),
-    );
-    try {
-      if (isDirect)
-        return { line: new SocketioLine(client, room, null), entered: { state: "live", offset: null, notes: false } };
-      const joined = await client.ask("join", { channelId: room, ...(had && { afterSeq: had.lastSeq }) });
-      if (joined.ok) {
-        const line = new SocketioLine(client, room, had ? had.lastSeq : joined.lastSeq);
-        return { line, entered: { state: "replayed", offset: null, notes: false } };
-      }
-      if (refused(joined.code).state !== "refused") throw new Error(`not joined: ${joined.code}`);
-      return { line: new SocketioLine(client, room, null), entered: { state: "denied", offset: null, notes: false } };
-    } catch (error) {
-      client.close();
-      throw error;
-    }
-  },
-});
+export const socketio = (...transports: ("polling" | "websocket")[]): Wire =>
+  chatWire(`socketio-${transports.join("+")}`, async ({ client: { token }, url }: Entry) => {
+    const opening = SocketioClient.open(url, token as string, { transports, reconnection: false });
+    return new EventClient(await within(PATIENCE, "a Socket.IO connection", opening));
+  });
 
-class SocketioLine implements Line {
-  readonly n = null;
-  readonly epoch = null;
-  private readonly all: Told[] = [];
-  private readonly order: InOrder;
+class EventClient implements ChatClient {
   private read = 0;
 
-  constructor(
-    private readonly client: SocketioClient,
-    private readonly room: string,
-    last: number | null,
-  ) {
-    this.order = new InOrder(last);
-  }
+  constructor(private readonly client: SocketioClient) {}
 
   get isOpen(): boolean {
     return this.client.socket.connected;
   }
 
-  get told(): readonly Told[] {
-    for (const { told } = this.client; this.read < told.length; this.read += 1) {
-      const { name, data } = told[this.read] as { name: string; data: Body };
-      const kind = EVENTS[name];
-      if (!kind || (name === "private-message" ? data.message.channelId : data.channelId) !== this.room) continue;
-      const { channelId: _, ...rest } = data;
-      const shown = kind === "reaction" ? rest : data.message;
-      if (kind === "message") this.order.took(shown.seq);
-      this.all.push({ what: "event", kind, data: shown, offset: null });
-    }
-    return this.all;
+  next(): Heard | null | undefined {
+    const told = this.client.told[this.read];
+    if (!told) return undefined;
+    this.read += 1;
+    const { channelId, ...rest } = told.data;
+    const kind = EVENTS[told.name];
+    if (!kind) return null;
+    return { kind, room: channelId ?? rest.message.channelId, data: kind === "reaction" ? rest : rest.message };
   }
 
-  get broken(): readonly string[] {
-    return this.order.broken;
+  async join(room: string, afterSeq: number | undefined): Promise<{ lastSeq: number } | { code: string }> {
+    const joined = await this.client.ask("join", { channelId: room, ...(afterSeq !== undefined && { afterSeq }) });
+    return joined.ok ? { lastSeq: joined.lastSeq } : { code: joined.code };
   }
 
   ask({ event }: Call): Promise<Answer> | null {
@@ -86,7 +51,7 @@ class SocketioLine implements Line {
     );
   }
 
-  async end(): Promise<void> {
+  async close(): Promise<void> {
     this.client.close();
   }
 }
