@@ -204,7 +204,7 @@ export class MongoQueries {
     const [aside, own, mentions] = await Promise.all([
       count({ aside: true }, "aside"),
       count({ kind: "message", sender: user, aside: { $exists: false } }, "seq", again, true),
-      count({ mentions: { $in: [user, EVERYBODY] }, deleted: false, sender: { $ne: user } }, "mentions"),
+      count({ mentions: { $in: [user, EVERYBODY] }, aside: { $exists: false }, sender: { $ne: user } }, "mentions"),
     ]);
     const byRoom = new Map(rooms.map(({ room }) => [room, { uncounted: 0, mentions: 0 }]));
     for (const { _id, n } of [...aside, ...own]) (byRoom.get(_id) as { uncounted: number }).uncounted += n;
@@ -222,10 +222,10 @@ export class MongoQueries {
     );
     const byRoom = new Map<string, { unread: number; mentions: number }>();
     for (const { room, sender, thread, mentions = [] } of found) {
-      if (sender === user) continue;
+      if (sender === user || thread) continue;
       const counts = byRoom.get(room) ?? { unread: 0, mentions: 0 };
       byRoom.set(room, counts);
-      if (!thread) counts.unread++;
+      counts.unread++;
       if (mentions.includes(user) || mentions.includes(EVERYBODY)) counts.mentions++;
     }
     return byRoom;

@@ -75,7 +75,7 @@ export const UNREAD = `WITH asked AS MATERIALIZED (
       AS unread,
     (SELECT COUNT(DISTINCT x.seq) FROM mentions x JOIN entries e ON e.room = x.room AND e.seq = x.seq AND e.kind = 'message'
       WHERE x.user IN (?1, '${EVERYBODY}') AND x.room = a.room AND x.seq > seen AND e.sender <> ?1 AND e.deleted = 0
-        AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user = ?1 AND h.room = x.room AND h.seq = x.seq)) AS mentions
+        AND e.thread IS NULL AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user = ?1 AND h.room = x.room AND h.seq = x.seq)) AS mentions
   FROM placed a`;
 export const MESSAGES_AT = `SELECT e.room, e.data FROM json_each(?) k
   JOIN entries e ON e.room = k.value ->> 0 AND e.kind = 'message' AND e.seq = k.value ->> 1`;
