@@ -92,7 +92,8 @@ export const REPLIES_BEFORE = `SELECT seq, data FROM entries
   WHERE room = ?1 AND thread = ?2 AND seq < ?3 ORDER BY seq DESC LIMIT ?4`;
 export const THREADS = `SELECT e.data AS root, p.read AS readSeq,
     IIF(p.read IS NULL, 0, (SELECT COUNT(*) FROM entries r WHERE r.room = ?1 AND r.thread = e.seq AND r.seq > p.read
-      AND r.sender <> ?2 AND r.deleted = 0)) AS unread
+      AND r.sender <> ?2 AND r.deleted = 0
+      AND NOT EXISTS (SELECT 1 FROM hidden h WHERE h.user = ?2 AND h.room = ?1 AND h.seq = r.seq))) AS unread
   FROM entries e INDEXED BY entries_replied LEFT JOIN threads p ON p.user = ?2 AND p.room = ?1 AND p.root = e.seq
   WHERE e.room = ?1 AND e.replied IS NOT NULL AND e.offset > ?3 ORDER BY e.replied DESC LIMIT ?4 OFFSET ?5`;
 export const THREAD_COUNT = `SELECT COUNT(*) AS total FROM entries INDEXED BY entries_replied

@@ -158,12 +158,14 @@ export class MongoThreads {
       await this.connection.write(db => own(db, collection).deleteMany({ room, seq: { $lte: upTo } }));
   }
 
-  /** Of each thread, replies of others after the mark that are not deleted. */
+  /** Of each thread, replies of others after the mark that are neither deleted nor out of the user's sight. */
   private async unread(room: string, user: string, marks: ReadonlyMap<number, number>): Promise<Map<number, number>> {
     if (marks.size === 0) return new Map();
     const $or = [...marks].map(([root, read]) => ({ room, "thread.root": root, seq: { $gt: read } }));
+    const hidden = await this.hiddenAfter(user, [{ room, seen: Math.min(...marks.values()) }]);
+    const seq = { $nin: hidden.map(one => one.seq) };
     const pipeline = [
-      { $match: { $or, deleted: false, sender: { $ne: user } } },
+      { $match: { $or, deleted: false, sender: { $ne: user }, seq } },
       { $group: { _id: "$thread.root", n: { $sum: 1 } } },
     ];
     const found = await this.connection.read(db =>

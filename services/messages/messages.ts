@@ -77,13 +77,15 @@ export class Messages {
     const { page, pageSize } = pageOf(paging, this.limits);
     const slice = { skip: (page - 1) * pageSize, limit: pageSize, visibleFrom };
     const { items, total } = await this.store.threads(room, user, slice);
-    const shown = items.map(({ root, unread, readSeq }) => ({
+    const threads = items.map(({ root, unread, readSeq }) => ({
       root: parse(root),
       following: readSeq !== null,
       unread,
       readSeq: readSeq ?? 0,
     }));
-    return { items: shown, page, pageSize, total };
+    const roots = threads.map(({ root }) => root);
+    const seen = new Set(await inSight(this.store, user, room, roots));
+    return { items: threads.filter(({ root }) => seen.has(root)), page, pageSize, total };
   }
 
   /** Moves the user's read mark in a thread by the note of it in his feed; who has no part in it has none. */

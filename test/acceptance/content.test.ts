@@ -202,6 +202,19 @@ describe("what a chat needs of its messages", () => {
       expect(await unreadIn(bob, room)).toMatchObject({ unread: 2 });
       await phone.close();
     });
+
+    test("takes its thread out of his list, and is not unread in one that he follows", async () => {
+      const room = await stage.channel([ann, bob]);
+      const [one, two] = [await say(bob, room, "1"), await say(ann, room, "2")];
+      const replies: Body[] = [];
+      for (const root of [one, one, two]) replies.push(await say(ann, room, "a reply", { threadId: root.id }));
+      const threads = async (client: Client): Promise<Body[]> =>
+        (await get(client, `/api/channels/${room}/threads`)).items;
+      expect(await threads(bob)).toMatchObject([{ root: { id: two.id } }, { root: { id: one.id }, unread: 2 }]);
+      for (const { id } of [two, replies[0]]) expect((await bob.put(`/api/messages/${id}/hidden`)).status).toBe(204);
+      expect(await threads(bob)).toMatchObject([{ root: { id: one.id }, following: true, unread: 1 }]);
+      expect(await threads(ann)).toHaveLength(2);
+    });
   });
 
   describe("who posts", () => {

@@ -27,6 +27,7 @@ describe.each(stores)("replies in threads, in %s", (_name, open) => {
   }
 
   const unread = async () => (await store.unread(user, [{ room, visibleFrom: 0 }]))[0];
+  const thread = async () => (await store.threads(room, user, { skip: 0, limit: 5, visibleFrom: 0 })).items[0];
   const hide = (seq: number): Promise<void> =>
     noted(store, user, { kind: "hide", data: { roomId: room, messageId: newId(), seq } });
 
@@ -39,5 +40,13 @@ describe.each(stores)("replies in threads, in %s", (_name, open) => {
     expect(await unread()).toMatchObject({ unread: 2, mentions: 1 });
     await hide(4);
     expect(await unread()).toMatchObject({ unread: 1, mentions: 0 });
+  });
+
+  it("are not unread in it once they are out of one's sight", async () => {
+    await begin(3);
+    expect(await thread()).toMatchObject({ unread: 3, readSeq: 0 });
+    await hide(3);
+    await hide(1);
+    expect(await thread()).toMatchObject({ unread: 2, readSeq: 0 });
   });
 });
