@@ -5,7 +5,7 @@ import type { Fetched, Model } from "./model";
 
 /** What a device knows that is not so, or does not know that is. */
 export function differences(model: Model, fetched: Fetched, knows: Knowledge): string[] {
-  const found = messagesOf(model, fetched);
+  const found = messagesOf(model, fetched, knows);
   if (!knows.everything) return found;
   const members = new Map(fetched.members.map(({ userId, role }) => [userId, role]));
   return [
@@ -22,8 +22,11 @@ export function disagreement(one: [string, readonly Message[]], other: [string, 
   return unlike(`history by ${one[0]} and by ${other[0]}`, one[1], other[1]);
 }
 
-function messagesOf(model: Model, { messages }: Fetched): string[] {
-  const known = model.inOrder;
+function messagesOf(model: Model, { messages }: Fetched, { everything }: Knowledge): string[] {
+  const { outOfSight } = model;
+  // Without notes of its user nobody tells a device what another has taken out of his sight.
+  const known = model.inOrder.filter(({ id }) => everything || !outOfSight.has(id));
+  const alike = (message: Message): object => plain(message, everything);
   const ids = new Set(messages.map(({ id }) => id));
   return [
     ...known
@@ -32,16 +35,34 @@ function messagesOf(model: Model, { messages }: Fetched): string[] {
     ...messages.flatMap(message => {
       const mine = model.messages.get(message.id);
       if (!mine) return [`message ${message.seq} is not known: ${JSON.stringify(message)}`];
-      return unlike(`message ${message.seq}`, plain(mine), plain(message));
+      return unlike(`message ${message.seq}`, alike(mine), alike(message));
     }),
-    ...messages.flatMap(({ seq }, at) => (seq === at + 1 ? [] : [`number ${at + 1} of the history is message ${seq}`])),
+    ...withoutHoles(messages, new Set(outOfSight.values())),
   ];
 }
 
-/** Reactions are compared as what they say: a replay tells them in another order than they came. */
-function plain({ reactions = [], ...message }: Message): object {
+/** Messages are numbered one after the other; only those that are out of sight may be missing. */
+function withoutHoles(messages: readonly Message[], hidden: ReadonlySet<number>): string[] {
+  let next = 1;
+  return messages.flatMap(({ seq }, at) => {
+    while (next < seq && hidden.has(next)) next += 1;
+    const found = seq === next ? [] : [`number ${at + 1} of the history is message ${seq}, not ${next}`];
+    next = seq + 1;
+    return found;
+  });
+}
+
+/**
+ * Reactions are compared as what they say: a replay tells them in another order than they came. Of pins, where the wire tells
+ * of them, by whom: when is not told.
+ */
+function plain({ reactions = [], pinned, ...message }: Message, pins: boolean): object {
   const said = reactions.map(({ emoji, count, users }) => ({ emoji, count, users: [...users].sort() }));
-  return { ...message, reactions: said.sort((one, other) => one.emoji.localeCompare(other.emoji)) };
+  return {
+    ...message,
+    ...(pins && pinned && { pinned: pinned.by }),
+    reactions: said.sort((one, other) => one.emoji.localeCompare(other.emoji)),
+  };
 }
 
 /** What everybody sees alike, and no event is missing of. */
@@ -59,7 +80,7 @@ function countOf({ room, members }: Fetched): string[] {
   ];
 }
 
-function unlike(what: string, known: unknown, fetched: unknown): string[] {
+export function unlike(what: string, known: unknown, fetched: unknown): string[] {
   if (isDeepStrictEqual(known, fetched)) return [];
   return [`${what}: known ${JSON.stringify(known)}, fetched ${JSON.stringify(fetched)}`];
 }

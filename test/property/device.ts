@@ -1,8 +1,7 @@
-import type { Unread } from "../../services/core/model";
 import type { Client } from "../support/client";
 import type { Body } from "../support/rest";
 import { restOf } from "./fetched";
-import { Model, type Fetched } from "./model";
+import { Model, type Fetched, type OutOfSight } from "./model";
 import { wireOf, type WireName } from "./lines";
 import type { Line, Wire } from "./lines/line";
 import type { Call } from "./operation";
@@ -17,9 +16,10 @@ export interface Around {
   readonly isDirect: boolean;
   /** How often a person was, or may have been, taken out of the room: not every wire tells. */
   cutsOf(person: number): number;
+  /** What a person has asked to have out of his sight, on any device. Grows. */
+  outOfSightOf(person: number): OutOfSight;
   /** What is so now; null: it is not for him. Rejects where nobody answers. */
   fetch(client: Client, what: "everything" | "messages"): Promise<Fetched | null>;
-  unread(client: Client): Promise<Unread | null>;
 }
 
 /** Milliseconds within which something asked for is done, restarts included, and between two attempts. */
@@ -38,6 +38,8 @@ export class Device {
   private line: Line | null = null;
   private cursor = 0;
   private needsAll = true;
+  /** What its user alone is told was missed, and nothing else. */
+  private needsOwn = false;
   private isCut = false;
   private cuts = -1;
   private n: number | null = null;
@@ -52,7 +54,7 @@ export class Device {
     private readonly around: Around,
   ) {
     this.wire = wireOf(wire);
-    this.model = new Model(client.id, TELLINGS);
+    this.model = new Model(client.id, TELLINGS, around.outOfSightOf(person));
   }
 
   /** Asks until it knows how it ended; null if it was refused, or nobody is there to ask. */
@@ -66,7 +68,7 @@ export class Device {
         if (answer.code === "INTERNAL") this.faults.push(`${JSON.stringify(call.rest)}: INTERNAL`);
         return null;
       }
-      if (call.once && !answer.sure) return null;
+      if ((call.once && !answer.sure) || (call.hurried && answer.code === "RATE_LIMITED")) return null;
       if (performance.now() > end) throw new Error(`${this.name}: no answer to ${JSON.stringify(call.rest)}`);
     }
   }
@@ -131,7 +133,9 @@ export class Device {
     const knowsOfCuts = this.wire.knows.everything;
     if (!this.line?.isOpen || this.isCut || (!knowsOfCuts && cuts !== this.cuts)) await this.connect();
     if (!this.line) return;
-    if (this.needsAll) await this.fetchAll(this.line);
+    if (this.needsAll) await this.fetchAll(this.line, "begin");
+    else if (this.needsOwn || (this.wire.knows.everything && this.model.threads.unsure))
+      await this.fetchAll(this.line, "own");
     this.cuts = cuts;
     this.hear();
   }
@@ -150,15 +154,15 @@ export class Device {
     if (entered.offset !== null) this.model.offset = entered.offset;
     const goesOn = had !== null && this.wire.knows.offsets && entered.state !== "reset";
     if (!goesOn) this.needsAll = true;
-    else if (!entered.notes) this.model.marks(await this.around.unread(this.client));
+    this.needsOwn = !entered.notes;
   }
 
   /** Position first, then data; what it is told from the position on is applied to that. */
-  private async fetchAll(line: Line): Promise<void> {
+  private async fetchAll(line: Line, what: "begin" | "own"): Promise<void> {
     const fetched = await this.around.fetch(this.client, this.wire.knows.everything ? "everything" : "messages");
     if (fetched) {
-      this.model.begin(fetched);
-      this.needsAll = false;
+      this.model[what](fetched);
+      this.needsAll = this.needsOwn = false;
     } else {
       this.outside = true;
       this.line = null;

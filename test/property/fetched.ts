@@ -1,4 +1,4 @@
-import type { Member, Message, Unread } from "../../services/core/model";
+import type { Member, Message, OpenedRoom, Thread, Unread } from "../../services/core/model";
 import type { Answer as HttpAnswer, Body, Rest } from "../support/rest";
 import { refused, UNKNOWN, type Answer } from "./lines/line";
 import type { Fetched } from "./model";
@@ -32,42 +32,49 @@ async function got(rest: Rest, path: string): Promise<Body> {
   return body;
 }
 
-/** The ways to read a history to its end, by name. */
+/**
+ * The ways to read a history to its end, by name. Where all of a page is out of sight, the numbers say where the next begins.
+ */
 export const STYLES = {
   async page(rest: Rest, path: string): Promise<Message[]> {
     const all: Message[] = [];
     for (let page = 1; ; page += 1) {
       const { items, total } = await got(rest, `${path}/messages?page=${page}&pageSize=${PAGE}`);
       all.unshift(...items);
-      if (items.length === 0 || all.length >= total) return all;
+      if (page * PAGE >= total) return all;
     }
   },
-  async before(rest: Rest, path: string): Promise<Message[]> {
+  async before(rest: Rest, path: string, lastSeq: number): Promise<Message[]> {
     const all: Message[] = [];
-    for (let query = ""; ; query = `&before=${all[0]?.seq}`) {
+    let from = lastSeq + 1;
+    for (let query = ""; ; query = `&before=${from}`) {
       const { items, hasBefore } = await got(rest, `${path}/messages?limit=${PAGE}${query}`);
       all.unshift(...items);
       if (!hasBefore) return all;
+      from = (items as Message[])[0]?.seq ?? from - PAGE;
     }
   },
   async after(rest: Rest, path: string): Promise<Message[]> {
     const all: Message[] = [];
-    for (;;) {
-      const { items, hasAfter } = await got(rest, `${path}/messages?limit=${PAGE}&after=${all.at(-1)?.seq ?? 0}`);
+    for (let from = 0; ;) {
+      const { items, hasAfter } = await got(rest, `${path}/messages?limit=${PAGE}&after=${from}`);
       all.push(...items);
       if (!hasAfter) return all;
+      from = (items as Message[]).at(-1)?.seq ?? from + PAGE;
     }
   },
   async around(rest: Rest, path: string): Promise<Message[]> {
     const all: Message[] = [];
-    for (let middle = 1; ; middle = (all.at(-1)?.seq ?? 0) + 1) {
+    for (let middle = 1; ;) {
       const { items, hasAfter } = await got(rest, `${path}/messages?limit=${PAGE}&around=${middle}`);
       const known = all.at(-1)?.seq ?? 0;
-      all.push(...(items as Message[]).filter(({ seq }) => seq > known));
+      const more = (items as Message[]).filter(({ seq }) => seq > known);
+      all.push(...more);
       if (!hasAfter) return all;
+      middle = (more.at(-1)?.seq ?? middle) + 1;
     }
   },
-} satisfies Record<string, (rest: Rest, path: string) => Promise<Message[]>>;
+} satisfies Record<string, (rest: Rest, path: string, lastSeq: number) => Promise<Message[]>>;
 
 export type Style = keyof typeof STYLES;
 
@@ -80,23 +87,41 @@ export async function fetchRoom(
   what: "everything" | "messages" = "everything",
 ): Promise<Fetched | null> {
   try {
-    if (what === "messages") return { ...NOTHING, messages: await STYLES[style](rest, path) };
-    const [messages, members, settings, unread] = await Promise.all([
-      STYLES[style](rest, path),
+    const { offset, seq } = (await got(rest, `${path}/open?limit=1`)) as OpenedRoom;
+    const head = { offset, seq };
+    if (what === "messages") return { ...NOTHING, head, messages: await STYLES[style](rest, path, seq) };
+    const [messages, members, settings, unread, pins, threads, rooms] = await Promise.all([
+      STYLES[style](rest, path, seq),
       got(rest, `${path}/members?pageSize=${ALL}`) as Promise<{ items: Member[] }>,
       got(rest, path),
-      fetchUnread(rest, room),
+      got(rest, "/api/unread") as Promise<{ items: Unread[] }>,
+      got(rest, `${path}/pins`) as Promise<{ items: Message[] }>,
+      got(rest, `${path}/threads?pageSize=${ALL}`) as Promise<{ items: Thread[] }>,
+      got(rest, "/api/rooms") as Promise<{ items: { room: { id: string } }[] }>,
     ]);
-    return { messages, members: members.items, room: settings, unread };
+    return {
+      head,
+      messages,
+      members: members.items,
+      room: settings,
+      unread: unread.items.find(({ roomId }) => roomId === room) ?? null,
+      pins: pins.items,
+      threads: threads.items,
+      rooms: rooms.items.map(one => one.room.id),
+    };
   } catch (error) {
     if (error instanceof Hidden) return null;
     throw error;
   }
 }
 
-const NOTHING: Fetched = { messages: [], members: [], room: null, unread: null };
-
-export async function fetchUnread(rest: Rest, room: string): Promise<Unread | null> {
-  const { items } = (await got(rest, "/api/unread")) as { items: Unread[] };
-  return items.find(({ roomId }) => roomId === room) ?? null;
-}
+const NOTHING: Fetched = {
+  head: { offset: 0, seq: 0 },
+  messages: [],
+  members: [],
+  room: null,
+  unread: null,
+  pins: [],
+  threads: [],
+  rooms: [],
+};

@@ -44,6 +44,7 @@ const TOLD: readonly Told[] = [
 
 /** What bob can fetch after it. */
 const TRUTH: Fetched = {
+  head: { offset: 12, seq: 4 },
   messages: [
     message(1, 3, { reactions: [{ emoji: "👍", count: 1, users: [bob as string] }] }),
     message(2, 4, { text: "edited", editedAt: "later", mentions: [bob as string] }),
@@ -56,12 +57,16 @@ const TRUTH: Fetched = {
   ],
   room: { ...settings, topic: "new", role: "member", memberCount: 2 },
   unread: { roomId: "room", unread: 2, mentions: 1, lastSeq: 4, readSeq: 1 },
+  pins: [],
+  threads: [],
+  rooms: ["room"],
 };
 
 function bobs(told: readonly Told[]): Model {
   const model = new Model(bob as string, TELLINGS);
   const members = [ann, bob].map(userId => ({ userId: userId as string, role: "member" }));
-  model.begin({ messages: [], members, room: settings, unread: { ...TRUTH.unread!, readSeq: 0 } });
+  const unread = { ...TRUTH.unread!, readSeq: 0 };
+  model.begin({ ...TRUTH, head: { offset: 1, seq: 0 }, messages: [], members, room: settings, unread });
   for (const one of told) model.take(one);
   return model;
 }

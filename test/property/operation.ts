@@ -1,6 +1,6 @@
 import type { Body } from "../support/rest";
 import type { Device } from "./device";
-import type { Model } from "./model";
+import type { Fetched, Model } from "./model";
 import type { Scene } from "./scene";
 
 export type Random = () => number;
@@ -34,6 +34,8 @@ export interface Call {
   event?: readonly [string, object];
   /** Said again it would happen again: it is not, whatever became of it. */
   once?: boolean;
+  /** Who has to wait for it lets it be. */
+  hurried?: boolean;
 }
 
 /** What a told event does to what a device knows. */
@@ -44,6 +46,8 @@ export interface Operation {
   readonly name: string;
   /** How often it is drawn, against the others. */
   readonly weight: number;
+  /** It is a send, and has the next number of them. */
+  readonly sends?: true;
   /** What it is this time; null: there is nothing to do it with. Depends on nothing but its arguments. */
   draw(random: Random, plot: Plot): Args | null;
   /** Does it; a refusal is an outcome like another. */
@@ -52,6 +56,6 @@ export interface Operation {
   readonly events?: Readonly<Record<string, Telling>>;
   /** Kinds of notes of a user's own feed that come of it. */
   readonly notes?: Readonly<Record<string, Telling>>;
-  /** What is fetched beyond messages, members, settings and marks, and must be as the model has it: what differs. */
-  compare?(model: Model, scene: Scene, device: Device): Promise<string[]>;
+  /** What differs of what is fetched beyond messages, members, settings and marks; only where those are as they must be. */
+  compare?(model: Model, fetched: Fetched, scene: Scene, device: Device): string[] | Promise<string[]>;
 }

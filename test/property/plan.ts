@@ -47,7 +47,7 @@ export function planOf(seed: number, operations: readonly Operation[], { phases,
       const person = devices[by]?.person ?? 0;
       const args = operation.draw(random, { kind, people, person, sends, drawn: all });
       if (!args) continue;
-      if (operation.name === "send") sends += 1;
+      if (operation.sends) sends += 1;
       const step = { op: operation.name, by, beside: drawn.length > 0 && random() < BESIDE, args };
       drawn.push(step);
       all.push(step);

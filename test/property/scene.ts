@@ -1,9 +1,8 @@
-import type { Unread } from "../../services/core/model";
 import { expectStatus, unique, type Client, type Stage, type Origin } from "../support/client";
 import { differences, disagreement } from "./compare";
 import { Device, type Around } from "./device";
-import { fetchRoom, fetchUnread, restOf, STYLES, type Style } from "./fetched";
-import type { Fetched } from "./model";
+import { fetchRoom, restOf, STYLES, type Style } from "./fetched";
+import type { Fetched, OutOfSight } from "./model";
 import { operationOf, OPERATIONS } from "./operations";
 import type { Plan, Step } from "./plan";
 
@@ -23,6 +22,8 @@ export class Scene implements Around {
   readonly faults: string[] = [];
   private readonly files = new Map<number, Promise<string>>();
   private readonly cuts = new Map<number, number>();
+  private readonly asked = new Map<number, Map<string, number>>();
+  private readonly gone = new Map<number, Set<string>>();
   /** The last steps of a phase: they are under way when trouble comes. */
   private last: Promise<unknown> = Promise.resolve();
 
@@ -77,6 +78,39 @@ export class Scene implements Around {
     return this.cuts.get(person) ?? 0;
   }
 
+  outOfSightOf(person: number): OutOfSight {
+    return this.hiddenOf(person);
+  }
+
+  /** What a person has out of his sight for sure. */
+  hidden(person: number): Set<string> {
+    const known = this.gone.get(person) ?? new Set<string>();
+    this.gone.set(person, known);
+    return known;
+  }
+
+  /** Whether somebody runs the room, or may say there what they may who run it. */
+  runs(user: string): "always" | "never" | "sometimes" {
+    const { kind, phases } = this.plan;
+    const person = this.people.findIndex(({ id }) => id === user);
+    if (kind === "group" || kind === "direct" || person === 0) return "always";
+    const role = phases
+      .flat()
+      .some(({ op, args }) => op === "add" && args["person"] === person && args["role"] === "moderator");
+    return role ? "sometimes" : "never";
+  }
+
+  /** A person is about to have a message out of his sight. */
+  hides(person: number, { id, seq }: { id: string; seq: number }): void {
+    this.hiddenOf(person).set(id, seq);
+  }
+
+  private hiddenOf(person: number): Map<string, number> {
+    const known = this.asked.get(person) ?? new Map<string, number>();
+    this.asked.set(person, known);
+    return known;
+  }
+
   /** Whenever it happens, it is between the two. */
   async takingOut(person: number, work: () => Promise<void>): Promise<void> {
     const count = (): void => void this.cuts.set(person, this.cutsOf(person) + 1);
@@ -84,12 +118,13 @@ export class Scene implements Around {
     await work().finally(count);
   }
 
-  fetch(client: Client, what: "everything" | "messages"): Promise<Fetched | null> {
-    return fetchRoom(client, this.path, this.room, "before", what);
+  /** The id of the message that the thread of a send began with, itself if it is in none. */
+  threadOf(send: number): string | undefined {
+    return (this.bodies.get(send)?.body["threadId"] as string | undefined) ?? this.sent.get(send)?.id;
   }
 
-  unread(client: Client): Promise<Unread | null> {
-    return fetchUnread(client, this.room);
+  fetch(client: Client, what: "everything" | "messages"): Promise<Fetched | null> {
+    return fetchRoom(client, this.path, this.room, "before", what);
   }
 
   /** The id of a file of his, the same for all his messages. */
@@ -172,12 +207,14 @@ export class Scene implements Around {
       if (outside !== (fetched === null))
         found.push(`${name}: ${outside ? "was kept out of" : "was let into"} what is ${fetched ? "" : "not "}for it`);
       if (outside || !fetched) continue;
-      const more = await Promise.all(OPERATIONS.map(({ compare }) => compare?.(model, this, device) ?? []));
-      found.push(...[...differences(model, fetched, wire.knows), ...more.flat()].map(text => `${name}: ${text}`));
+      const differ = differences(model, fetched, wire.knows);
+      const more =
+        differ.length > 0 ? [] : OPERATIONS.map(({ compare }) => compare?.(model, fetched, this, device) ?? []);
+      found.push(...[...differ, ...(await Promise.all(more)).flat()].map(text => `${name}: ${text}`));
     }
     if (person !== 0 || !fetched) return found;
     for (const other of STYLE_NAMES) {
-      const messages = await STYLES[other](client, this.path);
+      const messages = await STYLES[other](client, this.path, fetched.head.seq);
       found.push(...disagreement([style, fetched.messages], [other, messages]));
     }
     return found;

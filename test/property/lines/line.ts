@@ -6,12 +6,14 @@ import type { Told } from "../model";
 
 /** How a request ended for who made it. `again`: nobody knows, or not now; `sure`: it has not happened. */
 export type Answer =
-  { state: "ok"; body: Body } | { state: "refused"; code: string } | { state: "again"; sure: boolean };
+  | { state: "ok"; body: Body }
+  | { state: "refused"; code: string }
+  | { state: "again"; sure: boolean; code: string | null };
 
-export const UNKNOWN: Answer = { state: "again", sure: false };
+export const UNKNOWN: Answer = { state: "again", sure: false, code: null };
 
 export function refused(code: string): Answer {
-  if (isPassing(code)) return { state: "again", sure: true };
+  if (isPassing(code)) return { state: "again", sure: true, code };
   return refusedWith(code).state === "fail" || code === "INTERNAL" ? { state: "refused", code } : UNKNOWN;
 }
 

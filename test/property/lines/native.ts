@@ -78,7 +78,14 @@ export function toldBy(frame: Frame, room: string): Told[] {
   const { t, kind, data, offset } = frame;
   if (t === "user") {
     if (kind === "reset") return [{ what: "reset", offset: null }];
-    return data.roomId === room ? [{ what: "note", kind, data }] : [];
+    if (kind === "readAll") {
+      const { marks, ...more } = data as { marks: { roomId: string }[] };
+      return marks
+        .filter(({ roomId }) => roomId === room)
+        .map(mark => ({ what: "note", kind, data: { ...mark, ...more } }));
+    }
+    // Of any room he comes to know so whether it is his.
+    return data.roomId === room || kind === "member" ? [{ what: "note", kind, data }] : [];
   }
   if (frame.room !== room) return [];
   if (t === "event") return [{ what: "event", kind, data, offset }];

@@ -18,5 +18,5 @@ export const remove: Operation = {
       event: ["delete", { id: target.id }],
     });
   },
-  events: { delete: (model, data) => void model.messages.set(data.id, data) },
+  events: { delete: (model, data) => model.change(data) },
 };

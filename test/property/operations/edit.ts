@@ -10,7 +10,7 @@ export const edit: Operation = {
       ? null
       : {
           send: recent(random, sends),
-          text: `edited ${Math.floor(random() * 1e6)}`,
+          text: `edited ${Math.floor(random() * 1e6)}${random() < 0.1 ? " @all" : ""}`,
           ...(random() < 0.1 && { anyone: true }),
         },
   async run({ send, text, anyone }, device, scene) {
@@ -25,5 +25,5 @@ export const edit: Operation = {
       event: ["edit", { id: target.id, text }],
     });
   },
-  events: { edit: (model, data) => void model.messages.set(data.id, data) },
+  events: { edit: (model, data) => model.change(data) },
 };

@@ -1,12 +1,20 @@
 import type { Operation, Telling } from "../operation";
 import { comeBack, goAway } from "./away";
+import { converse } from "./converse";
 import { remove } from "./delete";
 import { edit } from "./edit";
+import { everybody } from "./everybody";
+import { hide } from "./hide";
 import { delivered, read } from "./marks";
 import { add, join, leave, takeOut } from "./members";
+import { mode, slow } from "./modes";
+import { pin } from "./pins";
 import { react } from "./react";
 import { again, send } from "./send";
 import { settings } from "./settings";
+import { readThread, reply } from "./threads";
+import { markUnread, readAll, readAlone } from "./unread";
+import { versions } from "./versions";
 
 /** Everything people do. */
 export const OPERATIONS: readonly Operation[] = [
@@ -22,6 +30,18 @@ export const OPERATIONS: readonly Operation[] = [
   add,
   takeOut,
   settings,
+  reply,
+  readThread,
+  pin,
+  hide,
+  readAlone,
+  markUnread,
+  readAll,
+  everybody,
+  mode,
+  slow,
+  converse,
+  versions,
   goAway,
   comeBack,
 ];

@@ -25,14 +25,15 @@ const marking = (name: "read" | "delivered", hub: string, weight: number): Opera
 export const read: Operation = {
   ...marking("read", "MarkRead", 5),
   events: {
-    message(model, data) {
-      if (data.senderId === model.me) model.read(data.seq);
+    message(model, { senderId, threadId, seq, offset }) {
+      // Who replies in a thread need not have seen what is new in the room.
+      if (senderId === model.me && threadId === undefined) model.marks.came(seq, offset);
     },
     member(model, { userId, change }, offset) {
-      if (userId === model.me && change === "join" && offset !== null) model.read(model.seqAt(offset));
+      if (userId === model.me && change === "join" && offset !== null) model.marks.came(model.seqAt(offset), offset);
     },
   },
-  notes: { read: (model, { seq }) => model.read(seq) },
+  notes: { read: (model, { seq }) => model.marks.read(seq) },
 };
 
 /** Moves no number that is told. */

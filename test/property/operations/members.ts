@@ -1,4 +1,5 @@
 import { pick, whole } from "../../chaos/random";
+import { unlike } from "../compare";
 import type { Operation } from "../operation";
 
 /** The first of a history runs its room; the others are added, given roles and taken out by him. */
@@ -43,7 +44,14 @@ export const add: Operation = {
       else model.members.set(userId, role ?? "member");
     },
   },
-  notes: { member: () => undefined },
+  notes: {
+    member(model, { roomId, change }) {
+      if (change === "leave" || change === "remove" || change === "ban") model.rooms.delete(roomId);
+      else model.rooms.add(roomId);
+    },
+  },
+  compare: (model, { rooms }, _, { wire }) =>
+    wire.knows.everything ? unlike("rooms that are his", [...model.rooms].sort(), [...rooms].sort()) : [],
 };
 
 export const takeOut: Operation = {

@@ -33,9 +33,8 @@ export const react: Operation = {
   events: {
     // Of a replay: the message shows it already, or is a tombstone by now.
     reaction(model, { messageId, userId, emoji, on }) {
-      const message = model.messages.get(messageId);
-      if (!message) return void model.faults.push(`a reaction to ${messageId}, of which it was never told`);
-      if (message.deletedAt !== undefined) return;
+      const message = model.known(messageId, "a reaction");
+      if (!message || message.deletedAt !== undefined) return;
       const { reactions = [], ...rest } = message;
       const left = with_(reactions, emoji, userId, on);
       model.messages.set(messageId, { ...rest, ...(left.length > 0 && { reactions: left }) });

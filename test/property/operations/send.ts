@@ -1,7 +1,7 @@
 import { pick, whole } from "../../chaos/random";
 import type { Body } from "../../support/rest";
 import type { Device } from "../device";
-import type { Args, Operation } from "../operation";
+import type { Args, Operation, Random } from "../operation";
 import type { Scene } from "../scene";
 import { recent } from "./targets";
 
@@ -11,11 +11,11 @@ const WORDS = ["so", "it", "goes", "étage", "日本", "👋", "a\nline", "<b>",
 export const send: Operation = {
   name: "send",
   weight: 12,
+  sends: true,
   draw(random, { people, sends, kind }) {
-    const words = Array.from({ length: whole(random, 1, 5) }, () => pick(random, WORDS));
     const named = random() < 0.3 && kind !== "direct" ? [whole(random, 0, people - 1)] : [];
     return {
-      text: `${sends}: ${words.join(" ")}`,
+      text: textOf(random, sends),
       ...(named.length > 0 && { named }),
       ...(random() < 0.7 && { clientId: `c-${sends}` }),
       ...(random() < 0.25 && sends > 0 && { replyTo: recent(random, sends) }),
@@ -24,17 +24,25 @@ export const send: Operation = {
     };
   },
   run: say,
-  events: { message: (model, data) => void model.messages.set(data.id, data) },
+  events: { message: (model, data) => model.add(data) },
 };
 
-async function say(args: Args, device: Device, scene: Scene): Promise<void> {
-  const { text, named = [], clientId, replyTo, metadata, file } = args;
+/** It begins with its number. */
+export const textOf = (random: Random, sends: number): string =>
+  `${sends}: ${Array.from({ length: whole(random, 1, 5) }, () => pick(random, WORDS)).join(" ")}`;
+
+/** What a send of any kind does; a reply in a thread names the send that this began with. */
+export async function say(args: Args, device: Device, scene: Scene): Promise<void> {
+  const { text, named = [], clientId, replyTo, thread, metadata, file } = args;
   const number = Number.parseInt(text as string, 10);
   const target = replyTo === undefined ? undefined : scene.sent.get(replyTo as number);
+  const threadId = thread === undefined ? undefined : scene.threadOf(thread as number);
+  if (thread !== undefined && threadId === undefined) return;
   const body: Record<string, unknown> = {
     text: [text, ...(named as number[]).map(person => `@${scene.people[person]?.username}`)].join(" "),
     ...(clientId !== undefined && { clientId }),
     ...(target && { replyTo: target.id }),
+    ...(threadId !== undefined && { threadId }),
     ...(metadata !== undefined && { metadata }),
     ...(file === true && { attachments: [await scene.fileOf(device.person)] }),
   };
@@ -46,6 +54,7 @@ async function say(args: Args, device: Device, scene: Scene): Promise<void> {
     hub: ["SendMessage", channelId, body],
     event: ["message", { channelId, ...body }],
     once: clientId === undefined,
+    hurried: true,
   });
   const message: Body = outcome && (outcome.body.message ?? outcome.body);
   if (message?.id) scene.sent.set(number, { id: message.id, seq: message.seq });
@@ -69,6 +78,7 @@ export const again: Operation = {
       frame: { t: "send", room: channelId, ...body },
       hub: ["SendMessage", channelId, body],
       event: ["message", { channelId, ...body }],
+      hurried: true,
     });
     const message: Body = outcome && (outcome.body.message ?? outcome.body);
     const known = scene.sent.get(number as number);

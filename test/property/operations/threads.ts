@@ -1,0 +1,88 @@
+import type { Message } from "../../../services/core/model";
+import { whole } from "../../chaos/random";
+import { restOf } from "../fetched";
+import { unlike } from "../compare";
+import type { Model } from "../model";
+import type { Operation } from "../operation";
+import { say, textOf } from "./send";
+import { recent } from "./targets";
+
+/** A reply in the thread of an earlier message, or in the one that it is in. */
+export const reply: Operation = {
+  name: "reply",
+  weight: 6,
+  sends: true,
+  draw(random, { sends, people, kind }) {
+    if (sends === 0) return null;
+    const named = random() < 0.3 && kind !== "direct" ? [whole(random, 0, people - 1)] : [];
+    return {
+      text: textOf(random, sends),
+      thread: recent(random, sends),
+      ...(named.length > 0 && { named }),
+      ...(random() < 0.7 && { clientId: `t-${sends}` }),
+      ...(random() < 0.2 && { replyTo: recent(random, sends) }),
+    };
+  },
+  run: say,
+  events: {
+    message(model, data) {
+      if (data.threadId !== undefined) replied(model, data);
+    },
+  },
+  async compare(model, { threads, messages }, _, { wire, client }) {
+    if (!wire.knows.everything) return [];
+    const roots = model.inOrder.filter(({ thread }) => thread !== undefined);
+    roots.sort((one, other) => (other.thread?.lastSeq ?? 0) - (one.thread?.lastSeq ?? 0));
+    const known = roots.map(root => ({ root: root.id, ...model.threads.of(root, model.inOrder, model.me) }));
+    const found = unlike(
+      "threads",
+      known,
+      threads.map(({ root, ...mine }) => ({ root: root.id, ...mine })),
+    );
+    for (const { root } of threads)
+      found.push(
+        ...unlike(
+          "the message a thread began with",
+          root,
+          messages.find(({ id }) => id === root.id),
+        ),
+      );
+    const [last] = roots;
+    if (!last) return found;
+    const answer = await restOf(client, { method: "GET", path: `/api/messages/${last.id}/replies?limit=100` });
+    const replies = messages.filter(({ threadId }) => threadId === last.id);
+    return [...found, ...unlike("replies", replies, answer.state === "ok" ? answer.body.items : answer)];
+  },
+};
+
+/** Whoever it is hidden from, it counts in the thread; one it counts in already is told again. */
+function replied(model: Model, reply: Message): void {
+  const { threadId, senderId, seq, createdAt, mentions, editedAt, deletedAt } = reply as Message & { threadId: string };
+  const root = model.messages.get(threadId);
+  if (root && (root.thread?.lastSeq ?? 0) < seq) {
+    const replies = (root.thread?.replies ?? 0) + 1;
+    model.messages.set(threadId, { ...root, thread: { replies, lastSeq: seq, lastAt: createdAt } });
+  }
+  if (root?.senderId === model.me || senderId === model.me) model.threads.follow(threadId);
+  if (senderId === model.me) model.threads.read(threadId, seq);
+  if (model.threads.follows(threadId)) return;
+  // Whom it named at first gives part in the thread, and that is told while it is new alone.
+  if (editedAt !== undefined || deletedAt !== undefined) model.threads.unsure = true;
+  else if (mentions?.includes(model.me)) model.threads.follow(threadId);
+}
+
+export const readThread: Operation = {
+  name: "readThread",
+  weight: 3,
+  draw: (random, { sends }) => (sends === 0 ? null : { send: recent(random, sends) }),
+  async run({ send }, device, scene) {
+    const root = scene.threadOf(send as number);
+    const target = scene.sent.get(send as number);
+    if (root === undefined || !target) return;
+    await device.does({
+      rest: { method: "POST", path: `/api/messages/${root}/replies/read`, body: { seq: target.seq } },
+      frame: { t: "call", method: "messages.readThread", params: { id: root, seq: target.seq } },
+    });
+  },
+  notes: { thread: (model, { threadId, seq }) => model.threads.read(threadId, seq) },
+};
