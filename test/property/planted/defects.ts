@@ -1,36 +1,9 @@
-import type { Message } from "../../../services/core/model";
-import type { Entry } from "../../../services/messages/message.store";
 import { BUGS } from "../../planted/bugs";
 import { everyNth, wrapPublish, wrapSockets, wrapStore } from "../../planted/seams";
+import { CHAT } from "./chat";
+import { leaving, otherwise, RARELY, type Defect } from "./defect";
 
-/** Something that the product does wrong, which the comparing must find; it is wrapped around what the product is built of. */
-export interface Defect {
-  readonly name: string;
-  readonly what: string;
-  plant(): void;
-}
-
-/** How often it goes wrong: not at once, and not always. */
-const RARELY = 3;
 const END = "\x1e";
-
-/** Every n-th entry that is meant is written otherwise. */
-const otherwise = (isMeant: (entry: Entry) => boolean, change: (entry: Entry) => Entry): void => {
-  const due = everyNth(RARELY);
-  wrapStore(store => ({
-    append: (room, entries) =>
-      store.append(
-        room,
-        entries.map(entry => (isMeant(entry) && due() ? change(entry) : entry)),
-      ),
-  }));
-};
-
-/** The message that a change leaves, with something of it changed. */
-const leaving = (entry: Entry, change: (message: Message) => Message): Entry =>
-  entry.change
-    ? { ...entry, change: { ...entry.change, data: JSON.stringify(change(JSON.parse(entry.change.data) as Message)) } }
-    : entry;
 
 const OWN: readonly Defect[] = [
   {
@@ -142,4 +115,4 @@ const OWN: readonly Defect[] = [
 ];
 
 /** Its own, and those by which the judge is tried. */
-export const DEFECTS: readonly Defect[] = [...OWN, ...BUGS];
+export const DEFECTS: readonly Defect[] = [...OWN, ...CHAT, ...BUGS];
