@@ -1,11 +1,15 @@
 import { expectStatus, unique, type Client, type Stage, type Origin } from "../support/client";
+import { eventually } from "../support/eventually";
 import { differences, disagreement } from "./compare";
 import { Device, type Around } from "./device";
 import { fetchRoom, restOf, STYLES, type Style } from "./fetched";
+import type { Answer } from "./lines/line";
 import type { Fetched, OutOfSight } from "./model";
 import { operationOf, OPERATIONS } from "./operations";
 import type { Plan, Step } from "./plan";
 
+/** Milliseconds in which a room takes its members. */
+const PATIENCE = 60_000;
 /** Milliseconds between two looks at whether everybody knows what is so. */
 const LOOK = 50;
 
@@ -254,11 +258,10 @@ async function roomOf({ kind }: Plan, stage: Stage<Origin>, people: readonly Cli
   }
   const room = await stage.channel([], { isPrivate: kind === "private" });
   const add = async (userId: string, role: string): Promise<void> => {
-    const answer = await restOf(stage.admin, {
-      method: "POST",
-      path: `/api/channels/${room}/members`,
-      body: { userId, role },
-    });
+    const adding = { method: "POST", path: `/api/channels/${room}/members`, body: { userId, role } };
+    // All histories of a group begin at once, and a cluster that has just come up may not keep up with them.
+    const asked = (): Promise<Answer> => restOf(stage.admin, adding);
+    const answer = await eventually("a member", asked, ({ state }) => state !== "again", PATIENCE);
     if (answer.state !== "ok") throw new Error(`no member: ${JSON.stringify(answer)}`);
   };
   await add(first.id, "owner");

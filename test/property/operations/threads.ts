@@ -1,11 +1,14 @@
 import type { Message } from "../../../services/core/model";
-import { whole } from "../../chaos/random";
+import { pick, whole } from "../../chaos/random";
 import { restOf } from "../fetched";
 import { unlike } from "../compare";
 import type { Model } from "../model";
 import type { Operation } from "../operation";
 import { say, textOf } from "./send";
 import { recent } from "./targets";
+
+/** Of how many of the last replies one is read up to. */
+const BACK = 4;
 
 /** A reply in the thread of an earlier message, or in the one that it is in. */
 export const reply: Operation = {
@@ -74,7 +77,10 @@ function replied(model: Model, reply: Message): void {
 export const readThread: Operation = {
   name: "readThread",
   weight: 3,
-  draw: (random, { sends }) => (sends === 0 ? null : { send: recent(random, sends) }),
+  draw(random, { drawn }) {
+    const last = pick(random, drawn.filter(({ op }) => op === "reply").slice(-BACK));
+    return last ? { send: Number.parseInt(last.args["text"] as string, 10) } : null;
+  },
   async run({ send }, device, scene) {
     const root = scene.threadOf(send as number);
     const target = scene.sent.get(send as number);

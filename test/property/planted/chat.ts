@@ -4,11 +4,12 @@ import { Surroundings } from "../../../services/messages/surroundings";
 import { everyNth, wrapBus, wrapStore } from "../../planted/seams";
 import { leaving, otherwise, RARELY, type Defect } from "./defect";
 
-/** Stored otherwise than it is told: a note of a user's feed. */
+/** Stored otherwise than it is told: each note of a kind, for there are few. */
 const noting = (kind: UserNote["kind"], change: (note: UserNote) => UserNote): void =>
   otherwise(
     entry => entry.kind === "user" && noteOf(entry).kind === kind,
     entry => ({ ...entry, data: JSON.stringify(change(noteOf(entry))) }),
+    1,
   );
 
 const noteOf = ({ data }: Entry): UserNote => JSON.parse(data ?? "null") as UserNote;

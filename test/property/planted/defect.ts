@@ -13,8 +13,8 @@ export interface Defect {
 export const RARELY = 3;
 
 /** Every n-th entry that is meant is written otherwise. */
-export const otherwise = (isMeant: (entry: Entry) => boolean, change: (entry: Entry) => Entry): void => {
-  const due = everyNth(RARELY);
+export const otherwise = (isMeant: (entry: Entry) => boolean, change: (entry: Entry) => Entry, n = RARELY): void => {
+  const due = everyNth(n);
   wrapStore(store => ({
     append: (room, entries) =>
       store.append(
