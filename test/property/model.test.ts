@@ -39,24 +39,32 @@ const TOLD: readonly Told[] = [
   event(10, "delete", message(3, 8, { text: "", deletedAt: "later" })),
   event(11, "room", { ...settings, topic: "new" }),
   event(12, "message", message(4, 12)),
-  { what: "note", kind: "read", data: { roomId: "room", seq: 1 } },
+  event(13, "pin", { messageId: "m1", userId: ann, on: true }),
+  event(14, "message", message(5, 14, { threadId: "m1" })),
+  { what: "note", kind: "read", data: { roomId: "room", seq: 4 } },
+  { what: "note", kind: "unread", data: { roomId: "room", seq: 2, offset: 12 } },
 ];
 
 /** What bob can fetch after it. */
 const TRUTH: Fetched = {
-  head: { offset: 12, seq: 4 },
+  head: { offset: 14, seq: 5 },
   messages: [
-    message(1, 3, { reactions: [{ emoji: "👍", count: 1, users: [bob as string] }] }),
+    message(1, 3, {
+      reactions: [{ emoji: "👍", count: 1, users: [bob as string] }],
+      pinned: { by: ann as string, at: "later" },
+      thread: { replies: 1, lastSeq: 5, lastAt: "2026-01-01T00:00:00.000Z" },
+    }),
     message(2, 4, { text: "edited", editedAt: "later", mentions: [bob as string] }),
     message(3, 8, { text: "", deletedAt: "later" }),
     message(4, 12),
+    message(5, 14, { threadId: "m1" }),
   ],
   members: [
     { userId: ann as string, role: "moderator" },
     { userId: bob as string, role: "member" },
   ],
   room: { ...settings, topic: "new", role: "member", memberCount: 2 },
-  unread: { roomId: "room", unread: 2, mentions: 1, lastSeq: 4, readSeq: 1 },
+  unread: { roomId: "room", unread: 2, mentions: 1, lastSeq: 5, readSeq: 4, unreadFrom: 2 },
   pins: [],
   threads: [],
   rooms: ["room"],
@@ -65,7 +73,7 @@ const TRUTH: Fetched = {
 function bobs(told: readonly Told[]): Model {
   const model = new Model(bob as string, TELLINGS);
   const members = [ann, bob].map(userId => ({ userId: userId as string, role: "member" }));
-  const unread = { ...TRUTH.unread!, readSeq: 0 };
+  const unread = { ...TRUTH.unread!, readSeq: 0, unreadFrom: undefined };
   model.begin({ ...TRUTH, head: { offset: 1, seq: 0 }, messages: [], members, room: settings, unread });
   for (const one of told) model.take(one);
   return model;
@@ -104,6 +112,9 @@ describe("what was told against what is fetched", () => {
     ["a role", lost("member"), /members/],
     ["settings", lost("room"), /settings/],
     ["one's own mark", lost("read"), /unread/],
+    ["what was marked unread", lost("unread"), /unread/],
+    ["a pin", lost("pin"), /message 1/],
+    ["a reply in a thread", lost("message", 4), /message 1: .*message 5 is not known/s],
   ])("differs where %s was not told", (_, told, expected) => {
     expect(differences(bobs(told), TRUTH, ALL).join("\n")).toMatch(expected);
   });

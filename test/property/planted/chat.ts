@@ -51,7 +51,7 @@ export const CHAT: readonly Defect[] = [
   },
   {
     name: "unpinned-stays",
-    what: "now and then a message that is pinned no more stays in the list",
+    what: "a message that is pinned no more stays in the list",
     plant: () =>
       otherwise(
         ({ change }) => change?.pinned === false,
@@ -59,6 +59,7 @@ export const CHAT: readonly Defect[] = [
           const { pinned: _, ...change } = entry.change ?? { offset: 0, data: "" };
           return { ...entry, change };
         },
+        1,
       ),
   },
   {
