@@ -46,6 +46,7 @@ export class Scene implements Around {
   /** Makes the room and lets all devices in. */
   static async open(plan: Plan, stage: Stage<Origin>, people: readonly Client[]): Promise<Scene> {
     const scene = new Scene(plan, stage.server, people, await roomOf(plan, stage, people));
+    if (scene.isDirect) await Promise.all(people.map((_, person) => scene.recall(person)));
     await Promise.all(scene.devices.map(device => device.comeBack()));
     return scene;
   }
@@ -102,6 +103,15 @@ export class Scene implements Around {
       .flat()
       .some(({ op, args }) => op === "add" && args["person"] === person && args["role"] === "moderator");
     return role ? "sometimes" : "never";
+  }
+
+  /** The one direct room of two people may be one of an earlier history, where they had messages out of their sight. */
+  private async recall(person: number): Promise<void> {
+    const fetched = await eventually("the room as it was", () => this.fetch(this.personOf(person), "messages"));
+    const { head, messages } = fetched as Fetched;
+    const shown = new Set(messages.map(({ seq }) => seq));
+    for (let seq = 1; seq <= head.seq; seq += 1)
+      if (!shown.has(seq)) this.hides(person, { id: `hidden-before-${seq}`, seq });
   }
 
   /** A person is about to have a message out of his sight. */

@@ -9,11 +9,11 @@ const BACK = 4;
 /** In a channel those who run it pin: mostly its owner does. */
 export const pin: Operation = {
   name: "pin",
-  weight: 4,
+  weight: 6,
   draw(random, { sends, drawn }) {
     const made = drawn.filter(({ op, args }) => op === "pin" && args["on"] === true).slice(-BACK);
     const anyone = random() < 0.2;
-    const first = random() < 0.4 ? pick(random, made) : undefined;
+    const first = random() < 0.6 ? pick(random, made) : undefined;
     if (first) return { ...first.args, on: false };
     return sends === 0 ? null : { send: recent(random, sends), on: true, ...(anyone && { anyone }) };
   },

@@ -76,12 +76,16 @@ function replied(model: Model, reply: Message): void {
 
 export const readThread: Operation = {
   name: "readThread",
-  weight: 3,
+  weight: 4,
   draw(random, { drawn }) {
     const last = pick(random, drawn.filter(({ op }) => op === "reply").slice(-BACK));
-    return last ? { send: Number.parseInt(last.args["text"] as string, 10) } : null;
+    const { text, thread } = last?.args ?? {};
+    return last ? { send: Number.parseInt(text as string, 10), ...(random() < 0.7 && { follower: thread }) } : null;
   },
-  async run({ send }, device, scene) {
+  async run({ send, follower }, turn, scene) {
+    // Who wrote what is answered has part in the thread.
+    const person = scene.bodies.get(follower as number)?.person ?? turn.person;
+    const device = scene.deviceOf(person, turn) ?? turn;
     const root = scene.threadOf(send as number);
     const target = scene.sent.get(send as number);
     if (root === undefined || !target) return;
