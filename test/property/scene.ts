@@ -107,7 +107,8 @@ export class Scene implements Around {
 
   /** The one direct room of two people may be one of an earlier history, where they had messages out of their sight. */
   private async recall(person: number): Promise<void> {
-    const fetched = await eventually("the room as it was", () => this.fetch(this.personOf(person), "messages"));
+    const asked = (): Promise<Fetched | null> => this.fetch(this.personOf(person), "messages").catch(() => null);
+    const fetched = await eventually("the room as it was", asked, Boolean, PATIENCE);
     const { head, messages } = fetched as Fetched;
     const shown = new Set(messages.map(({ seq }) => seq));
     for (let seq = 1; seq <= head.seq; seq += 1)
