@@ -144,7 +144,7 @@ export function schemasOf(limits: Limits) {
     }),
     CreateConversation: body({
       type: string({ enum: ["direct", "group"] }),
-      members: list(id, { maxItems: limits.group }),
+      members: list(id, { maxItems: Math.min(limits.group, limits.groupMembers) }),
       "name?": string(),
     }),
     Member: shape({ userId: id, username, role: string({ enum: ROOM_ROLES }), joinedAt: time }),

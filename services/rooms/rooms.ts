@@ -212,8 +212,10 @@ export class Rooms {
     // Strangers learn nothing of users, and the room does not wait for the users service.
     may(await this.visible(user, id));
     if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
-    await this.decide(user, id, may, async ({ member }) => {
+    await this.decide(user, id, may, async ({ room, member }) => {
       const current = await this.member(id, userId);
+      if (!current && room.kind === "group" && room.memberCount >= this.limits.groupMembers)
+        throw new RookeryError("CONFLICT", `A group has at most ${this.limits.groupMembers} members.`);
       if (!current) return joining(userId, role ?? "member");
       if (!role || role === current.role || member?.role !== "owner") return null;
       if (current.role === "owner" && !(await this.otherOwner(id, userId)))
@@ -260,7 +262,8 @@ export class Rooms {
   ): Promise<{ conversation: Conversation; created: boolean }> {
     const people = [...new Set([user, ...others])];
     if (type === "direct" && people.length !== 2) throw new RookeryError("INVALID", "members: Name one other person.");
-    if (people.length > this.limits.group) throw new RookeryError("INVALID", `members: At most ${this.limits.group}.`);
+    const most = Math.min(this.limits.group, this.limits.groupMembers);
+    if (people.length > most) throw new RookeryError("INVALID", `members: At most ${most}.`);
     if ((await names(people)).length !== people.length) throw new RookeryError("NOT_FOUND", "There is no such user.");
     const role = (person: string): RoomRole => (type === "group" && person === user ? "owner" : "member");
     const joins = people.map((person): RoomChange => ({
