@@ -20,8 +20,8 @@ import {
 
 /** Rooms whose ends are asked for in one round trip: each is a query of its own for the server. */
 const ROOMS_AT_ONCE = 16;
-/** Ranges of an index that are: branches of one query. */
-const BRANCHES_AT_ONCE = 100;
+/** Ranges of an index that are branches of one query. */
+export const BRANCHES_AT_ONCE = 100;
 /** Documents in one answer of the server while a range is read. */
 const DOCUMENTS_AT_ONCE = 100;
 
@@ -344,7 +344,11 @@ interface End {
 }
 
 /** Groups one after the other: one question never fills the connections of all others. */
-async function inGroups<T, R>(items: readonly T[], size: number, ask: (group: T[]) => Promise<R[]>): Promise<R[]> {
+export async function inGroups<T, R>(
+  items: readonly T[],
+  size: number,
+  ask: (group: T[]) => Promise<R[]>,
+): Promise<R[]> {
   const results: R[] = [];
   for (let from = 0; from < items.length; from += size) results.push(...(await ask(items.slice(from, from + size))));
   return results;

@@ -4,6 +4,7 @@ import { upserted } from "../../mixins/mongo/once";
 import type { Aside } from "../core/contract";
 import { entriesIn, entryId, idsAfter } from "./message.entries.mongo";
 import type { MongoFloors } from "./message.floors.mongo";
+import { BRANCHES_AT_ONCE, inGroups } from "./message.queries.mongo";
 import type { Entry, Place, ThreadPage, Window } from "./message.store";
 import { ownOf, type Own } from "./threads";
 
@@ -140,16 +141,15 @@ export class MongoThreads {
     user: string,
     rooms: readonly { room: string; seen: number }[],
   ): Promise<{ room: string; seq: number }[]> {
-    const mine = { $gt: `${user}:`, $lt: `${user};` };
-    if (rooms.length === 0) return [];
-    const seen = new Map(rooms.map(one => [one.room, one.seen]));
-    // All of them by one look: hiding is rare, and rooms are many.
-    const found = await this.connection.read(db =>
-      own(db, HIDDEN)
-        .find({ _id: mine }, { projection: { room: 1, seq: 1 } })
-        .toArray(),
-    );
-    return found.filter(({ room, seq }) => seq > (seen.get(room) ?? Infinity));
+    // Of these rooms alone: what somebody ever hid is without a bound.
+    return inGroups(rooms, BRANCHES_AT_ONCE, group => {
+      const $or = group.map(({ room, seen }) => ({ _id: idsAfter(`${user}:${room}`, seen) }));
+      return this.connection.read(db =>
+        own(db, HIDDEN)
+          .find({ $or }, { projection: { room: 1, seq: 1 } })
+          .toArray(),
+      );
+    });
   }
 
   /** Of messages that have left the log. */
