@@ -239,8 +239,15 @@ export function schemasOf(limits: Limits) {
       items: list(shape({ userId: id, state: string({ enum: ["sent", "delivered", "read"] }) })),
       page: integer(1),
       pageSize: integer(1, { description: "The maximum, unless another was asked for." }),
-      total: integer(0),
-      counts: shape({ sent: integer(0), delivered: integer(0), read: integer(0) }),
+      total: integer(0, {
+        description:
+          "Of a large room (limits.largeRoom): its members less the sender. Who came after the message is left out of the pages, " +
+          "which then are shorter.",
+      }),
+      "counts?": {
+        ...shape({ sent: integer(0), delivered: integer(0), read: integer(0) }),
+        description: "Of all; left out of a large room.",
+      },
     }),
     UnreadList: shape({ items: list(shape({ roomId: id, lastSeq: integer(0), ...place })) }),
     ShownConversation: shape({

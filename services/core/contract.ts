@@ -491,6 +491,11 @@ export interface Actions {
   "rooms.shown": { params: { user: string; rooms: string[] }; returns: ShownRoom[] };
   /** In the order they came; the first so many of them where a limit is given. */
   "rooms.memberIds": { params: { room: string; limit?: number }; returns: string[] };
+  /** Members but one, in the order of their ids; at most 500. `total`: how many they are. */
+  "rooms.memberPage": {
+    params: { room: string; except: string; skip: number; limit: number };
+    returns: { ids: string[]; total: number };
+  };
   /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */
   "rooms.inspect": { params: { room: string }; returns: RoomFacts | null };
   /** Every room there is or was, in the order of their ids, from behind `after`; at most 1,000. */
@@ -604,7 +609,7 @@ export interface Actions {
   "messages.delivered": { params: { id: string; seq: number }; returns: null };
   "messages.receipts": {
     params: { id: string } & Paging;
-    returns: Page<Receipt> & { counts: Record<ReceiptState, number> };
+    returns: Page<Receipt> & { counts?: Record<ReceiptState, number> };
   };
   "messages.unread": { params: Record<string, never>; returns: { items: Unread[] } };
   /** The caller's rooms, newest activity first. Pages may be as long as a hello may have rooms. */

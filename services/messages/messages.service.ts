@@ -556,6 +556,7 @@ function roomsOf(via: Caller): Rooms {
   return {
     access: async (user, room) => (await call(via, "rooms.access", { user, rooms: [room] }))[0],
     memberIds: room => call(via, "rooms.memberIds", { room }),
+    memberPage: params => call(via, "rooms.memberPage", params),
     memberships: user => call(via, "rooms.memberships", { user }),
     view: (user, room, members) => call(via, "rooms.view", { user, room, members }),
     shown: (user, rooms) => call(via, "rooms.shown", { user, rooms }),

@@ -104,11 +104,17 @@ export class Messages {
   }
 
   async receipts(rooms: Rooms, user: string, id: string, paging: Paging): Promise<ReturnsOf<"messages.receipts">> {
-    const { room, ...message } = (await this.visible(rooms, user, id)).message;
-    const [members, marks] = await Promise.all([rooms.memberIds(room), this.store.marks(room)]);
-    const all = receiptsOf(message, members, marks);
+    const { message, access } = await this.visible(rooms, user, id);
+    const { room, sender } = message;
     // Most rooms have no more members than a page has lines: nothing said, all of them are shown.
     const { page, pageSize } = pageOf({ pageSize: this.limits.page, ...paging }, this.limits);
+    if (access.large) {
+      const slice = { room, except: sender, skip: (page - 1) * pageSize, limit: pageSize };
+      const { ids, total } = await rooms.memberPage(slice);
+      return { items: receiptsOf(message, ids, await this.store.marks(room, ids)), page, pageSize, total };
+    }
+    const members = await rooms.memberIds(room);
+    const all = receiptsOf(message, members, await this.store.marks(room, members));
     const items = all.slice((page - 1) * pageSize, page * pageSize);
     return { items, page, pageSize, total: all.length, counts: countsOf(all) };
   }

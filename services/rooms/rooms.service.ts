@@ -246,6 +246,15 @@ const actions = {
       return this.rooms.memberIds(ctx.params.room, ctx.params.limit);
     },
   },
+  memberPage: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, except: rules.id, skip: rules.whole(0), limit: rules.whole(1, 500) },
+    handler(this: RoomsService, ctx) {
+      const { room, except, skip, limit } = ctx.params;
+      return this.rooms.memberPage(room, except, skip, limit);
+    },
+  },
   retention: {
     auth: "internal",
     visibility: "public",

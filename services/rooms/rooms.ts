@@ -317,6 +317,17 @@ export class Rooms {
     return peopleOf(this.members, room, limit);
   }
 
+  /** By id, which begins with the room: a range of the key, however many there are. */
+  async memberPage(id: string, except: string, skip: number, limit: number): Promise<{ ids: string[]; total: number }> {
+    const others = { room: id, state: "member", id: { $ne: memberId(id, except) } } as const;
+    const [room, own, found] = await Promise.all([
+      this.rooms.get(id),
+      this.member(id, except),
+      this.members.find({ where: others, sort: "id", limit, offset: skip }),
+    ]);
+    return { ids: found.map(({ user }) => user), total: Math.max((room?.memberCount ?? 0) - (own ? 1 : 0), 0) };
+  }
+
   /** Takes a user out of every room he can be taken out of; direct rooms stay, as the other's memory. */
   async evict(user: string): Promise<void> {
     const mine = await this.members.find({ where: { user, state: "member", kind: { $in: ["channel", "group"] } } });
