@@ -492,7 +492,7 @@ const messages: Route[] = [
     method: "GET",
     path: "/messages/{id}/versions",
     to: "messages.versions",
-    summary: "What a message said before it was edited; for its sender and those who may delete it",
+    summary: "What a message said before it was edited; for its sender, those who may delete it, and administrators",
     tag: "messages",
     auth: "user",
     status: 200,

@@ -41,7 +41,11 @@ const kept = () => ({
   "retentionDays?": integer(0, {
     description: "Days that messages are kept, 0: for ever; absent: as long as the installation says.",
   }),
-  "legalHold?": { ...boolean, description: "True: nothing is removed for its age." },
+});
+
+/** Told to administrators alone, and in no event. */
+const hold = () => ({
+  "legalHold?": { ...boolean, description: "To administrators alone. True: nothing is lost, whoever deletes it." },
 });
 
 /** The components of the OpenAPI document by name. */
@@ -120,11 +124,12 @@ export function schemasOf(limits: Limits) {
 
     Channel: shape({
       ...channel,
+      ...hold(),
       role: orNull(string({ enum: ROOM_ROLES, description: "The caller's role; null for those who are no members." })),
     }),
     ChannelPage: page("Channel"),
     SharedChannel: shape({ ...channel, "deletedAt?": deletedAt }),
-    Conversation: shape({ ...conversation, members: list(id) }),
+    Conversation: shape({ ...conversation, ...hold(), members: list(id) }),
     ConversationPage: page("Conversation"),
     Room: { anyOf: [ref("Channel"), ref("Conversation")] },
     CreateChannel: body({ name: string(), "isPrivate?": boolean, "topic?": string() }),
@@ -140,7 +145,7 @@ export function schemasOf(limits: Limits) {
           description: "Owners and administrators. 0: for ever; null: as long as the installation says.",
         }),
       ),
-      "legalHold?": { ...boolean, description: "Administrators, in every room. Nothing is removed for its age." },
+      "legalHold?": { ...boolean, description: "Administrators, in every room. Nothing is lost, whoever deletes it." },
     }),
     CreateConversation: body({
       type: string({ enum: ["direct", "group"] }),
@@ -202,7 +207,11 @@ export function schemasOf(limits: Limits) {
     }),
     ThreadPage: page("Thread"),
     Versions: shape({ items: list(ref("Version"), { description: "Oldest first, the newest 100." }) }),
-    Version: shape({ text: string(), at: time }),
+    Version: shape({
+      text: string(),
+      at: time,
+      "attachments?": list(ref("Attachment"), { description: "Of a message that was deleted in a room on hold." }),
+    }),
     HistoryWindow: shape({
       items: list(ref("Message"), { description: "Oldest first." }),
       hasBefore: boolean,

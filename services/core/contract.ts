@@ -352,6 +352,8 @@ export interface ExportedRoom {
   versions: boolean;
   /** He may also see e-mail addresses. */
   emails: boolean;
+  /** The room is on hold, and he may see what messages said before they were deleted. */
+  kept: boolean;
 }
 
 /** A membership as it is, or as it ended. */

@@ -57,7 +57,7 @@ export interface Channel {
   memberCount: number;
   /** Days that messages are kept, 0: for ever; absent: as long as the installation says. */
   retentionDays?: number;
-  /** Nothing is removed for its age. */
+  /** Nothing is lost, for its age or by who deletes it. For those who hold `channels.manage`: others are not told. */
   legalHold?: true;
   /** The caller's role here, null if not a member. */
   role: RoomRole | null;
@@ -65,8 +65,8 @@ export interface Channel {
   deletedAt?: string;
 }
 
-/** A channel as its event shows it: to everyone alike, so without anybody's own role. */
-export type SharedChannel = Omit<Channel, "role">;
+/** A channel as its event shows it: to everyone alike, so without anybody's own role, and nothing of a hold. */
+export type SharedChannel = Omit<Channel, "role" | "legalHold">;
 
 export interface Conversation {
   id: string;
@@ -157,10 +157,12 @@ export interface Pinned {
   at: string;
 }
 
-/** What a message said from `at` on, until it was edited. */
+/** What a message said from `at` on, until it was edited, or deleted in a room on hold. */
 export interface MessageVersion {
   text: string;
   at: string;
+  /** Of one that was deleted. */
+  attachments?: Attachment[];
 }
 
 /** A thread as a user sees it. */

@@ -11,11 +11,12 @@ const CHANGE = `UPDATE entries SET data = ?3, deleted = ?4, state = ?5 WHERE roo
 const REACT = `INSERT OR IGNORE INTO reactions (room, target, emoji, user, offset) VALUES (?, ?, ?, ?, ?)`;
 const UNREACT = `DELETE FROM reactions WHERE room = ? AND target = ? AND emoji = ? AND user = ?`;
 const PIN = `UPDATE entries SET pinned = ?3 WHERE room = ?1 AND offset = ?2`;
-/** What a deleted message leaves nothing of. */
-const CLEAR = [
-  "DELETE FROM reactions WHERE room = ?1 AND target = ?2",
-  "UPDATE entries SET version = NULL WHERE room = ?1 AND target = ?2 AND version IS NOT NULL",
-];
+/** What a deleted message leaves nothing of; its versions stay where the room is on hold. */
+const CLEAR = "DELETE FROM reactions WHERE room = ?1 AND target = ?2";
+const FORGET = "UPDATE entries SET version = NULL WHERE room = ?1 AND target = ?2 AND version IS NOT NULL";
+/** Of a message that left the log while it was edited. */
+const FORGET_LATE = `UPDATE entries SET version = NULL WHERE room = ?1 AND offset = ?2
+  AND target < (SELECT floor FROM floors WHERE room = ?1)`;
 const UNMENTION = `DELETE FROM mentions WHERE room = ?1
   AND seq = (SELECT seq FROM entries WHERE room = ?1 AND offset = ?2)`;
 const MENTION_IN = `INSERT OR IGNORE INTO mentions (user, room, seq)
@@ -51,12 +52,24 @@ export const RAISE = `INSERT INTO floors SELECT e.room, e.offset, e.seq - (e.kin
   RETURNING floor`;
 export const LEAVE = [
   "DELETE FROM entries WHERE room = ?1 AND offset < (SELECT floor FROM floors WHERE room = ?1)",
+  "UPDATE entries SET version = NULL WHERE room = ?1 AND version IS NOT NULL AND target < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM reactions WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM attachments WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM mentions WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
   "DELETE FROM threads WHERE room = ?1 AND root <= (SELECT seq FROM floors WHERE room = ?1)",
   "DELETE FROM hidden WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
   "DELETE FROM marks WHERE room = ?1 AND max(read, delivered, private) <= (SELECT seq FROM floors WHERE room = ?1)",
+];
+/** First what led to the text that was deleted, then that: as long as it stands, it leads to the rest. */
+export const DROP_KEPT = [
+  `UPDATE entries SET version = NULL WHERE room = ?1 AND offset IN (
+    SELECT e.offset FROM entries k INDEXED BY entries_kept
+    JOIN entries e ON e.room = k.room AND e.target = k.target AND e.version IS NOT NULL AND e.kind <> 'delete'
+    WHERE k.room = ?1 AND k.kind = 'delete' AND k.version IS NOT NULL LIMIT ?2)`,
+  `UPDATE entries SET version = NULL WHERE room = ?1 AND offset IN (
+    SELECT k.offset FROM entries k INDEXED BY entries_kept
+    WHERE k.room = ?1 AND k.kind = 'delete' AND k.version IS NOT NULL AND NOT EXISTS (SELECT 1 FROM entries e
+      WHERE e.room = k.room AND e.target = k.target AND e.version IS NOT NULL AND e.kind <> 'delete') LIMIT ?2)`,
 ];
 const JOIN_THREAD = `INSERT INTO threads (user, room, root, read) VALUES (?1, ?2, ?3, ?4)
   ON CONFLICT (user, room, root) DO UPDATE SET read = excluded.read WHERE excluded.read > read`;
@@ -97,9 +110,11 @@ function ownStatement(own: Own): Statement {
 }
 
 function changing(room: string, offset: number, change: MessageChange): Statement[] {
-  const { offset: target, data, deleted, reaction, pinned, mentions } = change;
+  const { offset: target, data, deleted, reaction, pinned, mentions, version } = change;
   const unit: Statement[] = [{ sql: CHANGE, params: [room, target, data, deleted ? 1 : 0, offset] }];
-  if (deleted) unit.push(...CLEAR.map((sql): Statement => ({ sql, params: [room, target] })));
+  if (deleted) unit.push({ sql: CLEAR, params: [room, target] });
+  if (deleted && version === undefined) unit.push({ sql: FORGET, params: [room, target] });
+  if (version !== undefined) unit.push({ sql: FORGET_LATE, params: [room, offset] });
   if (reaction?.on) unit.push({ sql: REACT, params: [room, target, reaction.emoji, reaction.user, offset] });
   else if (reaction) unit.push({ sql: UNREACT, params: [room, target, reaction.emoji, reaction.user] });
   if (deleted || pinned !== undefined) unit.push({ sql: PIN, params: [room, target, pinned ? offset : null] });

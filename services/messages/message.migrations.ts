@@ -116,4 +116,9 @@ export const migrations: Migration[] = [
       .map(column => `ALTER TABLE marks ADD COLUMN ${column} INTEGER NOT NULL DEFAULT 0;`)
       .join("\n"),
   },
+  {
+    // What deletions in rooms on hold have kept.
+    name: "messages/007-kept",
+    up: `CREATE INDEX entries_kept ON entries (room, target) WHERE kind = 'delete' AND version IS NOT NULL;`,
+  },
 ];

@@ -305,7 +305,8 @@ export class MongoQueries {
     const found = await this.find({ _id: { $in: [...targets].map(offset => entryId(room, offset)) } });
     const messages = new Map(found.map(message => [message.offset, message]));
     for (const { offset, target, pending } of documents) {
-      const message = target !== undefined && pending && messages.get(target);
+      if (target === undefined || !pending || !("data" in pending)) continue;
+      const message = messages.get(target);
       if (message && message.state < offset) Object.assign(message, { state: offset, data: pending.data });
     }
     return new Map([...messages].map(([offset, { data }]) => [offset, { offset, data: data ?? "null" }]));

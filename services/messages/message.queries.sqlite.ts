@@ -86,6 +86,10 @@ export const FRONT = `SELECT e.offset, e.kind, e.id, e.client_id AS clientId,
 export const PINS = `SELECT data FROM entries WHERE room = ? AND pinned IS NOT NULL ORDER BY pinned DESC`;
 export const VERSIONS = `SELECT version FROM entries
   WHERE room = ? AND target = ? AND version IS NOT NULL ORDER BY offset DESC LIMIT ?`;
+export const KEEPING = `SELECT room FROM entries INDEXED BY entries_kept
+  WHERE kind = 'delete' AND version IS NOT NULL AND room > ? ORDER BY room LIMIT 1`;
+export const KEPT = `SELECT 1 FROM entries INDEXED BY entries_kept
+  WHERE kind = 'delete' AND version IS NOT NULL AND room = ? LIMIT 1`;
 export const REPLIES_AFTER = `SELECT seq, data FROM entries
   WHERE room = ?1 AND thread = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4`;
 export const REPLIES_BEFORE = `SELECT seq, data FROM entries

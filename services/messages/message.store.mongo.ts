@@ -5,6 +5,7 @@ import { StorageError } from "../../mixins/storage-errors";
 import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { marksOf, unreadAfter, type Mark } from "./marks";
+import { MongoBeats } from "./message.beats.mongo";
 import { MongoChanges } from "./message.changes.mongo";
 import { documentOf, ENTRIES, ENTRY_INDEXES, entryOf } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
@@ -41,6 +42,8 @@ export class MongoMessageStore implements MessageStore {
   private readonly changes: MongoChanges;
   private readonly readers: MongoMarks;
   private readonly own: MongoThreads;
+  private readonly beats: MongoBeats;
+  private appending = 0;
 
   private constructor(
     private readonly connection: MongoConnection,
@@ -53,7 +56,8 @@ export class MongoMessageStore implements MessageStore {
     this.changes = new MongoChanges(connection);
     this.readers = new MongoMarks(connection);
     this.own = new MongoThreads(connection, this.floors);
-    this.changes.sweepAlways();
+    this.changes.sweepAlways((room, entries) => this.apply(room, entries));
+    this.beats = new MongoBeats(connection, (room, entries) => this.readers.advance(allMarks(room, entries)));
   }
 
   /**
@@ -64,10 +68,17 @@ export class MongoMessageStore implements MessageStore {
     connection: MongoConnection,
     onCommit: (ms: number) => void = () => undefined,
   ): Promise<MongoMessageStore> {
-    return new MongoMessageStore(connection, await prepare(connection), onCommit);
+    const store = new MongoMessageStore(connection, await prepare(connection), onCommit);
+    await store.beats.begin();
+    return store;
   }
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
+    this.appending++;
+    return this.stored(room, entries).finally(() => this.appending--);
+  }
+
+  private async stored(room: string, entries: readonly Entry[]): Promise<AppendResult> {
     const result = await this.insert(room, entries);
     const stored = entries.slice(0, result.stored);
     const first = stored[0];
@@ -95,11 +106,11 @@ export class MongoMessageStore implements MessageStore {
 
   /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */
   async apply(room: string, entries: readonly Entry[]): Promise<void> {
-    await Promise.all([
-      this.readers.advance(allMarks(room, entries)),
-      this.own.advance(room, entries),
-      this.changes.apply(room, entries),
-    ]);
+    const given = Promise.all([this.readers.advance(allMarks(room, entries)), this.own.advance(room, entries)]);
+    // Once its change is applied a reply is not pending any more.
+    if (entries.some(({ thread }) => thread)) await given;
+    await Promise.all([given, this.changes.apply(room, entries), this.floors.forgetLate(room, entries)]);
+    this.changes.settled(room, entries);
   }
 
   /**
@@ -115,9 +126,10 @@ export class MongoMessageStore implements MessageStore {
     if (floor > 1) await this.floors.clear(room, floor);
     const all = known && missed && missed.length <= MISSED && follow(known, missed);
     const entries = all ? missed : await this.queries.lastBatch(room);
-    this.readers.advance(allMarks(room, entries)).catch(() => undefined);
-    this.own.advance(room, entries).catch(() => undefined);
-    await this.changes.apply(room, entries);
+    const finished = this.apply(room, entries);
+    // Who has lost a race waits for nothing that the other will do himself, but for messages: decisions rest on these.
+    if (!known || entries.some(({ change }) => change)) await finished;
+    else finished.catch(() => undefined);
     const { offset, seq } = entries.at(-1) ?? known ?? { offset: 0, seq: 0 };
     return { head: { offset, seq }, missed: all ? missed : null };
   }
@@ -148,6 +160,14 @@ export class MongoMessageStore implements MessageStore {
 
   versions(room: string, offset: number, limit: number): Promise<string[]> {
     return this.queries.versions(room, offset, limit);
+  }
+
+  nextKeeping(after: string): Promise<string | null> {
+    return this.changes.nextKeeping(after);
+  }
+
+  dropKept(room: string, limit: number): Promise<boolean> {
+    return this.changes.dropKept(room, limit);
   }
 
   replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]> {
@@ -264,14 +284,18 @@ export class MongoMessageStore implements MessageStore {
     }
     const { floor, seq } = await this.floors.of(room);
     if (floor === 1) return floor;
-    // While entries are left below the floor a crash is made good by the next trim: marks go before them.
-    await Promise.all([this.readers.drop(room, seq), seq > 0 ? this.own.clear(room, seq) : undefined]);
+    // While entries are left below the floor a crash is made good by the next trim: marks and versions go before them.
+    await Promise.all([
+      this.readers.drop(room, seq),
+      this.floors.forget(room, floor),
+      seq > 0 ? this.own.clear(room, seq) : undefined,
+    ]);
     while (await this.floors.clear(room, floor));
     return floor;
   }
 
-  close(): Promise<void> {
-    return this.changes.close();
+  async close(): Promise<void> {
+    await Promise.all([this.changes.close(), this.beats.close(this.appending === 0)]);
   }
 }
 

@@ -4,7 +4,16 @@ import type { Statement, Unit } from "../../mixins/sqlite/sequence";
 import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import { type EntryKind, type RoomEvent, type RoomHead } from "../core/room-bus";
 import { againFrom, marksOf, type Mark } from "./marks";
-import { FENCE, LEAVE, MARK_READERS, markStatement, RAISE, READ_THREADS, unitOf } from "./message.inserts.sqlite";
+import {
+  DROP_KEPT,
+  FENCE,
+  LEAVE,
+  MARK_READERS,
+  markStatement,
+  RAISE,
+  READ_THREADS,
+  unitOf,
+} from "./message.inserts.sqlite";
 import { migrations } from "./message.migrations";
 import * as sql from "./message.queries.sqlite";
 import {
@@ -115,6 +124,15 @@ export class SqliteMessageStore implements MessageStore {
   async versions(room: string, offset: number, limit: number): Promise<string[]> {
     const rows = await this.database.all<{ version: string }>(sql.VERSIONS, [room, offset, limit]);
     return rows.reverse().map(({ version }) => version);
+  }
+
+  async nextKeeping(after: string): Promise<string | null> {
+    return (await this.database.get<{ room: string }>(sql.KEEPING, [after]))?.room ?? null;
+  }
+
+  async dropKept(room: string, limit: number): Promise<boolean> {
+    await this.database.write([DROP_KEPT.map((drop): Statement => ({ sql: drop, params: [room, limit] }))]);
+    return (await this.database.get(sql.KEPT, [room])) !== undefined;
   }
 
   async replies(

@@ -47,7 +47,10 @@ export interface MessageChange {
   deleted?: true;
   reaction?: { emoji: string; user: string; on: boolean };
   pinned?: boolean;
-  /** Of an edit: what stood before, a MessageVersion as JSON text; kept until the message is deleted. */
+  /**
+   * What stood before, a MessageVersion as JSON text: of an edit, kept until the message is deleted; of a deletion in a room on
+   * hold, which then leaves the earlier ones, too.
+   */
   version?: string;
   /** Of an edit: whom the message names from now on. */
   mentions?: readonly string[];
@@ -172,6 +175,10 @@ export interface MessageStore {
   pins(room: string): Promise<string[]>;
   /** What a message said before, as JSON texts of MessageVersion, oldest first; of many the newest. */
   versions(room: string, offset: number, limit: number): Promise<string[]>;
+  /** The next room, by id from behind `after`, in which deletions have kept what was said; null if there is none. */
+  nextKeeping(after: string): Promise<string | null>;
+  /** Drops some of what deletions in a room have kept, about so many versions. Resolves to whether more is there. */
+  dropKept(room: string, limit: number): Promise<boolean>;
   /** Replies of the thread that began with the message at a seq. */
   replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]>;
   /** Threads of a room, the last replied to first, and how many there are. */
@@ -214,8 +221,8 @@ export interface MessageStore {
   front(room: string, limit: number): Promise<FrontEntry[]>;
   /**
    * Takes the entries below an offset out of the log, from its front; the last one always stays, so that no number is given
-   * twice: an entry below the floor is refused like one whose offset is taken. With the messages go their reactions, their
-   * files, what their clientIds stood for, and the marks of those who got no further: these stand at the floor from now on.
+   * twice: an entry below the floor is refused like one whose offset is taken. With the messages go their earlier versions,
+   * which stand at later entries, their reactions, their files, what their clientIds stood for, and the marks of those who got no further: these stand at the floor from now on.
    * Works in slices; where it rejects, calling it again goes on. Resolves to the floor, which never falls.
    */
   trim(room: string, before: number): Promise<number>;

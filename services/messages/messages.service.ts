@@ -446,6 +446,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const rooms = roomsOf(this.broker);
     // What is not told now the files service finds by itself.
     const release = (ids: string[]) => call(this.broker, "files.release", { ids });
+    const retentionOf = async (room: string) => (await call(this.broker, "rooms.retentionOf", { rooms: [room] }))[0];
     this.store = await openStore(platform, metrics);
     this.trace = new WriteTrace(clock);
     this.order = new CallOrder();
@@ -457,6 +458,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       access: async (user, room) =>
         (await rooms.access(user, room)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
       rules: room => call(this.broker, "rooms.rules", { room }),
+      held: async room => (await retentionOf(room))?.hold ?? false,
       online: room => online(this.broker, room),
       attach: (owner, room, ids) => call(this.broker, "files.attach", { owner, room, ids }),
       named: usernames => call(this.broker, "users.byUsernames", { usernames }),
@@ -490,7 +492,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       clock,
       days: config.retentionDays,
       rooms: (after, limit) => call(this.broker, "rooms.retention", { after, limit }),
-      room: async room => (await call(this.broker, "rooms.retentionOf", { rooms: [room] }))[0],
+      room: retentionOf,
       expire: async (room, id) => {
         const entry = { op: "expire", changeId: newId(), id } as const;
         const [answer] = await this.writers.append([{ room, entry }]);

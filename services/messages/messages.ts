@@ -33,9 +33,7 @@ export class Messages {
 
   /** Changes a message known by its id alone. */
   async change(user: Identity, entry: Exclude<UserOperation, { op: "send" }>): Promise<Message> {
-    const [message] = await this.store.byIds([entry.id]);
-    if (!message) throw new RookeryError("NOT_FOUND");
-    return (await this.write(message.room, user, entry)).message;
+    return (await this.write((await this.known(entry.id)).room, user, entry)).message;
   }
 
   async history(rooms: Rooms, user: string, room: string, query: HistoryQuery): Promise<HistoryWindow | Page<Message>> {
@@ -54,11 +52,14 @@ export class Messages {
     return { items: await inSight(this.store, user, room, all) };
   }
 
-  /** What a message said before is for who wrote it and for those who may delete it. */
+  /**
+   * What a message said before is for who wrote it, for those who may delete it, and of any room for who manages channels: he
+   * may export it as a whole. What a hold has kept of a deleted message is for him alone, and nobody else is told of it.
+   */
   async versions(rooms: Rooms, user: Identity, id: string): Promise<ReturnsOf<"messages.versions">> {
-    const { message, access } = await this.visible(rooms, user.id, id);
-    if (message.sender !== user.id && !moderates(user, access.role))
-      throw new RookeryError("FORBIDDEN", "Not your message.");
+    const manages = user.permissions.includes("channels.manage");
+    const message = manages ? await this.known(id) : await this.ownOrModerated(rooms, user, id);
+    if (message.deleted && !manages) return { items: [] };
     const versions = await this.store.versions(message.room, message.offset, VERSIONS);
     return { items: versions.map(version => JSON.parse(version) as MessageVersion) };
   }
@@ -103,6 +104,7 @@ export class Messages {
     await this.note(user, `hide-${id}`, { kind: "hide", data: { roomId: room, messageId: id, seq } });
   }
 
+  /** Of a large room only the members of the page are looked at: nothing is counted there but members. */
   async receipts(rooms: Rooms, user: string, id: string, paging: Paging): Promise<ReturnsOf<"messages.receipts">> {
     const { message, access } = await this.visible(rooms, user, id);
     const { room, sender } = message;
@@ -117,6 +119,19 @@ export class Messages {
     const all = receiptsOf(message, members, await this.store.marks(room, members));
     const items = all.slice((page - 1) * pageSize, page * pageSize);
     return { items, page, pageSize, total: all.length, counts: countsOf(all) };
+  }
+
+  private async ownOrModerated(rooms: Rooms, user: Identity, id: string): Promise<StoredMessage> {
+    const { message, access } = await this.visible(rooms, user.id, id);
+    if (message.sender !== user.id && !moderates(user, access.role))
+      throw new RookeryError("FORBIDDEN", "Not your message.");
+    return message;
+  }
+
+  private async known(id: string): Promise<StoredMessage> {
+    const [message] = await this.store.byIds([id]);
+    if (!message) throw new RookeryError("NOT_FOUND");
+    return message;
   }
 
   /** A message the user may see. One in a room he may not read does not exist, whatever the reason. */

@@ -49,7 +49,7 @@ const actions = {
     visibility: "published",
     params: rules.paging,
     handler(this: RoomsService, ctx) {
-      return this.rooms.listChannels(callerOf(ctx.meta).id, ctx.params);
+      return this.rooms.listChannels(callerOf(ctx.meta), ctx.params);
     },
   },
   create: {
@@ -66,7 +66,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id },
     handler(this: RoomsService, ctx) {
-      return this.rooms.get(callerOf(ctx.meta).id, ctx.params.id);
+      return this.rooms.get(callerOf(ctx.meta), ctx.params.id);
     },
   },
   update: {
@@ -156,7 +156,7 @@ const actions = {
     visibility: "published",
     params: rules.paging,
     handler(this: RoomsService, ctx) {
-      return this.rooms.listConversations(callerOf(ctx.meta).id, ctx.params);
+      return this.rooms.listConversations(callerOf(ctx.meta), ctx.params);
     },
   },
   converse: {

@@ -286,7 +286,14 @@ export const ofWriting = section("Writing", [
     mongoStore,
     "taken over: changes",
   ],
-  ["who died without a successor", mongo, "this.changes.sweepAlways();", "", mongoStore, "finishes by itself"],
+  [
+    "who died without a successor",
+    mongo,
+    "this.changes.sweepAlways((room, entries) => this.apply(room, entries));",
+    "",
+    mongoStore,
+    "finishes by itself",
+  ],
   [
     "at most 256 entries",
     log,
