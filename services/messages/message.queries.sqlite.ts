@@ -47,8 +47,9 @@ const floorSeq = (room: string): string => `COALESCE((SELECT seq FROM floors WHE
 export const HIDDEN_AMONG = `SELECT h.room FROM json_each(?2) k
   JOIN hidden h ON h.user = ?1 AND h.room = k.value ->> 0 AND h.seq = k.value ->> 1`;
 export const MARKS = `SELECT user, read, delivered, joined FROM marks WHERE room = ?`;
+/** Crossed, so that those asked for lead: else all marks of the room may be gone through, each against all of these. */
 export const MARKS_OF = `SELECT m.user, m.read, m.delivered, m.joined
-  FROM json_each(?2) k JOIN marks m ON m.room = ?1 AND m.user = k.value`;
+  FROM json_each(?2) k CROSS JOIN marks m ON m.room = ?1 AND m.user = k.value`;
 export const OWN_MARKS = `SELECT *, ${floorSeq("?1")} AS floor FROM marks WHERE room = ?1 AND user = ?2
   UNION ALL SELECT ?1, ?2, 0, 0, 0, 0, 0, 0, 0, 0, ${floorSeq("?1")} LIMIT 1`;
 /** As `againFrom`. */

@@ -33,6 +33,7 @@ async function askAll(store: MessageStore, room: string): Promise<void> {
   await store.page(room, 5, 5, 3);
   await store.shows("file", places);
   await store.marks(room);
+  await store.marks(room, ["ann", user]);
   await store.markOf(room, user);
   await store.front(room, 10);
   await store.unread(user, places);
@@ -104,6 +105,9 @@ describe("a room is opened in the same time, however long it is: every read of i
     // Reactions are of one message, and sorted by when they came.
     expect(slow.filter(step => step !== "USE TEMP B-TREE FOR ORDER BY")).toEqual([]);
     expect(slow.length).toBeLessThanOrEqual(1);
+    expect(steps.filter(step => step.startsWith("SEARCH m "))).toContain(
+      "SEARCH m USING PRIMARY KEY (room=? AND user=?)",
+    );
     const entries = steps.filter(step => /^SEARCH (entries|e|t|d) /.test(step));
     expect(entries.length).toBeGreaterThan(15);
     for (const step of entries)
