@@ -21,12 +21,6 @@ export const newId = (): string => ids.generate().toString();
 /** A secret for a client to hold: 256 random bits, URL-safe. Only its `digest` is stored. */
 export const newSecret = (): string => randomBytes(32).toString("base64url");
 
-/** The lowest id that can have been made at a time, in milliseconds since 1970. */
-export function idAt(ms: number): string {
-  const time = Math.max(0, Math.floor(ms)).toString(16).padStart(12, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
-}
-
 /** SHA-256 as base64url: what is stored in place of a secret. */
 export const digest = (secret: string): string => createHash("sha256").update(secret).digest("base64url");
 

@@ -44,7 +44,10 @@ export interface EntryDocument {
   files?: string[];
 }
 
-/** Of an entry that moves marks, or what users have of threads and messages; a plain message has none (`MongoBeats`). */
+/**
+ * Of an entry that moves marks, or what users have of threads and messages. A plain message has none, since all of them would
+ * be written twice: where its writer died, it was not acknowledged, and its sender's mark waits for whoever writes next.
+ */
 interface Owed {
   users: true;
 }

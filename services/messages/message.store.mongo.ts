@@ -5,7 +5,6 @@ import { StorageError } from "../../mixins/storage-errors";
 import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
 import { marksOf, unreadAfter, type Mark } from "./marks";
-import { MongoBeats } from "./message.beats.mongo";
 import { MongoChanges } from "./message.changes.mongo";
 import { documentOf, ENTRIES, ENTRY_INDEXES, entryOf } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
@@ -42,8 +41,6 @@ export class MongoMessageStore implements MessageStore {
   private readonly changes: MongoChanges;
   private readonly readers: MongoMarks;
   private readonly own: MongoThreads;
-  private readonly beats: MongoBeats;
-  private appending = 0;
 
   private constructor(
     private readonly connection: MongoConnection,
@@ -57,7 +54,6 @@ export class MongoMessageStore implements MessageStore {
     this.readers = new MongoMarks(connection);
     this.own = new MongoThreads(connection, this.floors);
     this.changes.sweepAlways((room, entries) => this.apply(room, entries));
-    this.beats = new MongoBeats(connection, (room, entries) => this.readers.advance(allMarks(room, entries)));
   }
 
   /**
@@ -68,17 +64,10 @@ export class MongoMessageStore implements MessageStore {
     connection: MongoConnection,
     onCommit: (ms: number) => void = () => undefined,
   ): Promise<MongoMessageStore> {
-    const store = new MongoMessageStore(connection, await prepare(connection), onCommit);
-    await store.beats.begin();
-    return store;
+    return new MongoMessageStore(connection, await prepare(connection), onCommit);
   }
 
   async append(room: string, entries: readonly Entry[]): Promise<AppendResult> {
-    this.appending++;
-    return this.stored(room, entries).finally(() => this.appending--);
-  }
-
-  private async stored(room: string, entries: readonly Entry[]): Promise<AppendResult> {
     const result = await this.insert(room, entries);
     const stored = entries.slice(0, result.stored);
     const first = stored[0];
@@ -295,7 +284,7 @@ export class MongoMessageStore implements MessageStore {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.changes.close(), this.beats.close(this.appending === 0)]);
+    await this.changes.close();
   }
 }
 

@@ -198,29 +198,6 @@ describeMongo("the room log in MongoDB", () => {
     );
   });
 
-  it("moves the mark of who sent, when the process that stored his message died before it could", async () => {
-    const connection = await MongoConnection.open(await url());
-    const dying = await MongoMessageStore.open(connection);
-    const [room, author] = [newId(), newId()];
-    await dying.append(room, messageEntries(1, { sender: "eve" }));
-    await dying.insert(
-      room,
-      [2, 3].map(n => messageEntry({ offset: n, seq: n, sender: author, batch: 2 })),
-    );
-    await connection.close();
-    const store = await opened();
-    expect(await store.unread(author, [{ room, visibleFrom: 0 }])).toMatchObject([{ readSeq: 0 }]);
-    await eventually(
-      "his own messages are read",
-      () => store.unread(author, [{ room, visibleFrom: 0 }]),
-      ([row]) => row?.readSeq === 3 && row.unread === 0,
-      20_000,
-    );
-    await dying.close();
-    const writers = (await stored()).db.collection("writers");
-    await eventually("and it is looked for once", async () => (await writers.countDocuments()) <= 2);
-  }, 40_000);
-
   /** What is asked of the server meanwhile, as `command collection`, and how many documents it gave. */
   async function asked(work: (store: MongoMessageStore) => Promise<unknown>): Promise<[string, number][]> {
     const watched = new URL(await url());
