@@ -84,7 +84,10 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
       const { mentions: _named, mentionsAll: _all, text, ...rest } = message;
       const edited = { ...rest, text: operation.text, editedAt: at.now, ...named(at.mentions) };
       const version = JSON.stringify({ text, at: message.editedAt ?? message.createdAt } satisfies MessageVersion);
-      return changed(at, "edit", sender, edited, { version, mentions: at.mentions });
+      const { entry } = changed(at, "edit", sender, edited, { version, mentions: at.mentions });
+      const { thread: root } = target;
+      const called = root !== undefined && at.mentions.length > 0;
+      return { entry: called ? { ...entry, calls: { root, users: at.mentions } } : entry };
     }
     case "delete": {
       const target = visible(at);
