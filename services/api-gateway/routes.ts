@@ -511,7 +511,8 @@ const messages: Route[] = [
     method: "GET",
     path: "/messages/{id}/replies",
     to: "messages.replies",
-    summary: "Replies in the thread that began with a message: the newest, or those before or after a seq",
+    summary:
+      "Replies in the thread that began with a message, or that it is a reply in: the newest, or those before or after a seq",
     tag: "messages",
     auth: "user",
     status: 200,
@@ -553,7 +554,7 @@ const messages: Route[] = [
     method: "POST",
     path: "/read",
     to: "messages.readAll",
-    summary: "Mark every room as read",
+    summary: "Mark every room as read, and the threads one follows there",
     tag: "messages",
     auth: "user",
     status: 204,

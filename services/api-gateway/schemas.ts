@@ -90,6 +90,9 @@ export function schemasOf(limits: Limits) {
     "unreadFrom?": integer(1, {
       description: "Marked as unread: messages count from here, though the mark is beyond.",
     }),
+    "threads?": integer(1, {
+      description: "Threads one has part in with unread replies; absent where there are none.",
+    }),
   };
   const metadata: Schema = { type: "object", description: `At most ${limits.metadata} bytes of JSON.` };
   return {
@@ -202,8 +205,11 @@ export function schemasOf(limits: Limits) {
     Thread: shape({
       root: ref("Message"),
       following: { type: "boolean", description: "One has part in it: began it, replied, or was named there." },
-      unread: integer(0, { description: "Replies of others after one's read mark there." }),
-      readSeq: integer(0),
+      unread: integer(0, {
+        description: "Replies of others after one's read mark there; not in what one does not follow.",
+      }),
+      mentions: integer(0, { description: "Those of them that name one." }),
+      readSeq: integer(0, { description: "At least where the room was when one joined it last." }),
     }),
     ThreadPage: page("Thread"),
     Versions: shape({ items: list(ref("Version"), { description: "Oldest first, the newest 100." }) }),
@@ -269,7 +275,10 @@ export function schemasOf(limits: Limits) {
       items: list(
         shape({
           room: ref("ShownRoom"),
-          lastMessage: orNull(ref("Message")),
+          lastMessage: {
+            ...orNull(ref("Message")),
+            description: "The last of the room's last 1,000 that is no reply in a thread and not hidden.",
+          },
           lastSeq: integer(0),
           ...place,
         }),

@@ -596,7 +596,7 @@ export interface Actions {
   "messages.versions": { params: { id: string }; returns: { items: MessageVersion[] } };
   /** Takes a message out of the caller's own sight, on all his devices. */
   "messages.hide": { params: { id: string }; returns: null };
-  /** A window of a thread's replies, by the id of the message it began with. */
+  /** A window of a thread's replies, by the id of the message it began with or of one of them. */
   "messages.replies": {
     params: { id: string; before?: number; after?: number; limit?: number };
     returns: HistoryWindow;

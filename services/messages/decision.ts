@@ -85,7 +85,10 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
       if (message.text === operation.text) return { unchanged: target };
       const { mentions: _named, mentionsAll: _all, ...rest } = message;
       const edited = { ...rest, text: operation.text, editedAt: at.now, ...named(at.mentions) };
-      return changed(at, "edit", sender, edited, { version: versionOf(message), mentions: at.mentions });
+      const { entry } = changed(at, "edit", sender, edited, { version: versionOf(message), mentions: at.mentions });
+      const { thread: root } = target;
+      const called = root !== undefined && at.mentions.length > 0;
+      return { entry: called ? { ...entry, calls: { root, users: at.mentions } } : entry };
     }
     case "delete": {
       const target = visible(at);

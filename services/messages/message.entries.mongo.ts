@@ -41,6 +41,8 @@ export interface EntryDocument {
   /** Offset of the pin. */
   pinned?: number;
   mentions?: string[];
+  /** Of an edit of a reply. */
+  calls?: NonNullable<Entry["calls"]>;
   files?: string[];
 }
 
@@ -93,7 +95,7 @@ export const idsAfter = (room: string, after: number) => ({ $gt: entryId(room, a
 export const idsBelow = (room: string, offset: number) => ({ $gt: `${room}:`, $lt: entryId(room, offset) });
 
 export function documentOf(room: string, entry: Entry): EntryDocument {
-  const { offset, seq, kind, batch, id, sender, hash, data, change, thread, mentions = [], files = [] } = entry;
+  const { offset, seq, kind, batch, id, sender, hash, data, change, thread, calls, mentions = [], files = [] } = entry;
   const { offset: target, version, ...pending } = change ?? {};
   return {
     _id: entryId(room, offset),
@@ -112,6 +114,7 @@ export function documentOf(room: string, entry: Entry): EntryDocument {
     state: offset,
     deleted: false,
     ...(thread && { thread, aside: true as const }),
+    ...(calls && { calls }),
     ...(version !== undefined && { version }),
     ...(mentions.length > 0 && { mentions: [...mentions] }),
     ...(files.length > 0 && { files: [...files] }),
@@ -130,12 +133,13 @@ export function owes(room: string, entry: Entry): boolean {
 /** The entry as it was written; what was applied already is no longer in it. */
 export function entryOf(document: EntryDocument): Entry {
   const { offset, seq, kind, batch, id = null, sender, key, hash = null, data, target, pending } = document;
-  const { thread, mentions, version } = document;
+  const { thread, calls, mentions, version } = document;
   const clientId = key.slice(sender.length + 1);
   const entry: Entry = { offset, seq, kind, batch, id, sender, clientId, hash, data };
   if (target !== undefined && pending && "data" in pending)
     entry.change = { offset: target, ...pending, ...(version !== undefined && { version }) };
   if (thread) Object.assign(entry, { thread, mentions: mentions ?? [] });
+  if (calls) entry.calls = calls;
   return entry;
 }
 
@@ -147,6 +151,7 @@ export function byRoom(documents: readonly EntryDocument[]): Map<string, Entry[]
   return rooms;
 }
 
-export function messageOf({ room, id, offset, seq, sender, hash, deleted, data }: EntryDocument): StoredMessage {
-  return { room, id: id ?? "", offset, seq, sender, hash: hash ?? null, deleted, data: data ?? "null" };
+export function messageOf(document: EntryDocument): StoredMessage {
+  const { room, id = "", offset, seq, sender, hash = null, deleted, data, thread } = document;
+  return { room, id, offset, seq, sender, hash, deleted, data: data ?? "null", ...(thread && { thread: thread.root }) };
 }

@@ -26,10 +26,12 @@ export const FENCE = `INSERT INTO floors SELECT room, floor, seq FROM floors WHE
 const MARK_OWN = `INSERT INTO marks (room, user, read, delivered, own, joined) VALUES (?1, ?2, ?3, ?3, ?4, ?5)
   ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered),
     own = max(own, excluded.own), joined = max(joined, excluded.joined)`;
-const MARK = `INSERT INTO marks (room, user, read, delivered, private, unread_n, unread_from, unread_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+const MARK = `INSERT INTO marks
+  (room, user, read, delivered, private, threads, threads_private, unread_n, unread_from, unread_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
   ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read), delivered = max(delivered, excluded.delivered),
-    private = max(private, excluded.private), unread_n = max(unread_n, excluded.unread_n),
+    private = max(private, excluded.private), threads = max(threads, excluded.threads),
+    threads_private = max(threads_private, excluded.threads_private), unread_n = max(unread_n, excluded.unread_n),
     unread_from = IIF(excluded.unread_n > unread_n, excluded.unread_from, unread_from),
     unread_at = IIF(excluded.unread_n > unread_n, excluded.unread_at, unread_at)`;
 /** For what stays of a batch when a later entry was refused: of a user only the last entry of a batch carries his mark. */
@@ -56,7 +58,9 @@ export const LEAVE = [
   "DELETE FROM reactions WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM attachments WHERE room = ?1 AND target < (SELECT floor FROM floors WHERE room = ?1)",
   "DELETE FROM mentions WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
-  "DELETE FROM threads WHERE room = ?1 AND root <= (SELECT seq FROM floors WHERE room = ?1)",
+  // A thread may go on when its beginning has left: who has read of it stays read.
+  `DELETE FROM threads WHERE room = ?1 AND root <= (SELECT seq FROM floors WHERE room = ?1)
+    AND read <= (SELECT seq FROM floors WHERE room = ?1)`,
   "DELETE FROM hidden WHERE room = ?1 AND seq <= (SELECT seq FROM floors WHERE room = ?1)",
   "DELETE FROM marks WHERE room = ?1 AND max(read, delivered, private) <= (SELECT seq FROM floors WHERE room = ?1)",
 ];
@@ -75,7 +79,6 @@ const JOIN_THREAD = `INSERT INTO threads (user, room, root, read) VALUES (?1, ?2
   ON CONFLICT (user, room, root) DO UPDATE SET read = excluded.read WHERE excluded.read > read`;
 /** Marks of who has part in it: a mark of somebody who has none is not kept. */
 const READ_THREAD = `UPDATE threads SET read = ?4 WHERE user = ?1 AND room = ?2 AND root = ?3 AND read < ?4`;
-export const READ_THREADS = `UPDATE threads SET read = ?3 WHERE user = ?1 AND room = ?2 AND read < ?3`;
 const REPLIED = `UPDATE entries SET replied = ?3 WHERE room = ?1 AND offset = ?2`;
 const HIDE = `INSERT OR IGNORE INTO hidden (user, room, seq) VALUES (?, ?, ?)`;
 
@@ -127,7 +130,8 @@ function changing(room: string, offset: number, change: MessageChange): Statemen
 
 export function markStatement(mark: Mark): Statement {
   const { room, user, read = 0, delivered = 0, private: alone = 0, own, joined = 0, unread } = mark;
+  const { threads = 0, threadsPrivate = 0 } = mark;
   if (own !== undefined) return { sql: MARK_OWN, params: [room, user, read, own, joined], sure: true };
   const { n, from, at } = unread ?? { n: 0, from: 0, at: 0 };
-  return { sql: MARK, params: [room, user, read, delivered, alone, n, from, at], sure: true };
+  return { sql: MARK, params: [room, user, read, delivered, alone, threads, threadsPrivate, n, from, at], sure: true };
 }

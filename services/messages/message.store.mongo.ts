@@ -4,7 +4,7 @@ import { keptOnce } from "../../mixins/mongo/once";
 import { StorageError } from "../../mixins/storage-errors";
 import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
-import { marksOf, unreadAfter, type Mark } from "./marks";
+import { marksOf, type Mark } from "./marks";
 import { MongoChanges } from "./message.changes.mongo";
 import { documentOf, ENTRIES, ENTRY_INDEXES, entryOf } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
@@ -12,6 +12,7 @@ import { MongoInserts } from "./message.inserts.mongo";
 import { MongoMarks } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
 import { MongoThreads, prepareThreads } from "./message.threads.mongo";
+import { MongoUnread } from "./message.unread.mongo";
 import {
   MISSED,
   type AppendResult,
@@ -22,6 +23,7 @@ import {
   type OwnMarks,
   type OwnSlice,
   type Place,
+  type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -41,6 +43,7 @@ export class MongoMessageStore implements MessageStore {
   private readonly changes: MongoChanges;
   private readonly readers: MongoMarks;
   private readonly own: MongoThreads;
+  private readonly news: MongoUnread;
 
   private constructor(
     private readonly connection: MongoConnection,
@@ -53,6 +56,7 @@ export class MongoMessageStore implements MessageStore {
     this.changes = new MongoChanges(connection);
     this.readers = new MongoMarks(connection);
     this.own = new MongoThreads(connection, this.floors);
+    this.news = new MongoUnread(connection, this.floors, this.queries, this.readers, this.own);
     this.changes.sweepAlways((room, entries) => this.apply(room, entries));
   }
 
@@ -159,12 +163,18 @@ export class MongoMessageStore implements MessageStore {
     return this.changes.dropKept(room, limit);
   }
 
-  replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]> {
-    return this.own.replies(room, root, window);
+  async replies(room: string, root: number, window: Window): Promise<{ seq: number; data: string }[]> {
+    const [hidden = 0] = await this.queries.hiddenIn([{ room, visibleFrom: window.visibleFrom }]);
+    return this.own.replies(room, root, window, hidden);
   }
 
-  threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage> {
-    return this.own.page(room, user, page);
+  async threads(
+    room: string,
+    user: string,
+    page: { skip: number; limit: number; visibleFrom: number },
+  ): Promise<ThreadPage> {
+    const seen = await this.news.threadsSeen(user, { room, visibleFrom: page.visibleFrom });
+    return this.own.page(room, user, { ...page, seen });
   }
 
   async threadMark(room: string, user: string, root: number): Promise<number | null> {
@@ -173,12 +183,22 @@ export class MongoMessageStore implements MessageStore {
 
   async aside(user: string, what: Aside, after: Place | undefined, limit: number): Promise<AsideEntry[]> {
     const found = await this.own.aside(user, what, after, limit);
-    const ids = await this.queries.idsAt(found);
-    return found.map(({ room, seq, ...more }) => ({ room, seq, id: ids.get(`${room} ${seq}`) ?? null, ...more }));
+    if (found.length === 0) return [];
+    const rooms = [...new Set(found.map(({ room }) => room))];
+    const [ids, marks] = await Promise.all([this.queries.idsAt(found), this.readers.ofUser(user, rooms)]);
+    return found.map(({ room, seq, read }) => ({
+      ...{ room, seq, id: ids.get(`${room} ${seq}`) ?? null },
+      ...(read !== undefined && { read: Math.max(read, marks.get(room)?.threads ?? 0) }),
+    }));
   }
 
-  readThreads(room: string, users: readonly string[], upTo: number): Promise<void> {
-    return this.own.readAll(room, users, upTo);
+  async threadMarks(room: string, root: number): Promise<ReadMark[]> {
+    const marks = await this.own.marksOf(room, root);
+    const all = await this.readers.threadsOf(
+      room,
+      marks.map(({ user }) => user),
+    );
+    return marks.map(({ user, read }) => ({ user, read: Math.max(read, all.get(user) ?? 0) }));
   }
 
   hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]> {
@@ -215,6 +235,25 @@ export class MongoMessageStore implements MessageStore {
     return this.queries.messagesAt(places);
   }
 
+  async lastBefore(
+    user: string,
+    places: readonly { room: string; seq: number }[],
+    back: number,
+  ): Promise<Map<string, string>> {
+    const hidden = await this.own.hiddenOf(
+      user,
+      places.map(({ room, seq }) => ({ room, seq: Math.max(0, seq - back - 1) })),
+    );
+    return this.queries.lastIn(
+      places.map(({ room, seq }) => ({
+        room,
+        from: seq - back,
+        before: seq,
+        without: hidden.filter(place => place.room === room).map(place => place.seq),
+      })),
+    );
+  }
+
   advance(marks: readonly Mark[]): Promise<void> {
     return this.readers.advance(marks);
   }
@@ -231,33 +270,8 @@ export class MongoMessageStore implements MessageStore {
     return { ...own, read: Math.max(read, seq), delivered: Math.max(delivered, seq) };
   }
 
-  async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
-    const ids = rooms.map(({ room }) => room);
-    const [heads, marks, hidden, floors] = await Promise.all([
-      this.queries.heads(ids),
-      this.readers.ofUser(user, ids),
-      this.queries.hiddenIn(rooms),
-      Promise.all(ids.map(room => this.floors.of(room))),
-    ]);
-    const rows = rooms.map(({ room }, index) => {
-      const { read = 0, private: alone = 0, again = 0 } = marks.get(room) ?? {};
-      const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, Math.max(read, alone, floors[index]?.seq ?? 0)];
-      return { room, lastSeq, readSeq, ...unreadAfter(readSeq, again, hidden[index] ?? 0) };
-    });
-    const unread = rows.filter(({ lastSeq, seen }) => lastSeq > seen);
-    const [counts, hiddenOnes] = await Promise.all([
-      this.queries.unread(user, unread),
-      this.own.hiddenAfter(user, unread).then(places => this.queries.unreadAt(user, places)),
-    ]);
-    return rows.map(({ seen, ...row }) => {
-      const { uncounted = 0, mentions = 0 } = counts.get(row.room) ?? {};
-      const out = hiddenOnes.get(row.room) ?? { unread: 0, mentions: 0 };
-      return {
-        ...row,
-        unread: Math.max(row.lastSeq - seen - uncounted - out.unread, 0),
-        mentions: mentions - out.mentions,
-      };
-    });
+  unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
+    return this.news.rows(user, rooms);
   }
 
   front(room: string, limit: number): Promise<FrontEntry[]> {

@@ -28,6 +28,8 @@ export interface Entry {
   thread?: ThreadPart;
   /** Users it names; `EVERYBODY` for all of the room. */
   mentions?: readonly string[];
+  /** Of an edit of a reply: whom it names now, and the seq that the thread began with. */
+  calls?: { root: number; users: readonly string[] };
   /** Ids of its attachments. */
   files?: readonly string[];
 }
@@ -69,6 +71,8 @@ export interface StoredMessage {
   hash: string | null;
   deleted: boolean;
   data: string;
+  /** Of a reply: seq of the message its thread began with. */
+  thread?: number;
 }
 
 /** What an earlier send under the same clientId has become; for a change, the message it changed. */
@@ -179,22 +183,28 @@ export interface MessageStore {
   nextKeeping(after: string): Promise<string | null>;
   /** Drops some of what deletions in a room have kept, about so many versions. Resolves to whether more is there. */
   dropKept(room: string, limit: number): Promise<boolean>;
-  /** Replies of the thread that began with the message at a seq. */
-  replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]>;
-  /** Threads of a room, the last replied to first, and how many there are. */
+  /** Replies of the thread that began with the message at a seq, also once that has left. */
+  replies(room: string, root: number, window: Window): Promise<{ seq: number; data: string }[]>;
+  /** Threads of a room, but for those whose beginning the user has hidden, the last replied to first; how many there are. */
   threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage>;
   /** How far a user has read a thread; null if he has no part in it. */
   threadMark(room: string, user: string, root: number): Promise<number | null>;
   /** What a user has of single messages of all rooms, in order of room and seq, behind one of them. */
   aside(user: string, what: Aside, after: Place | undefined, limit: number): Promise<AsideEntry[]>;
-  /** Users have read up to a seq the threads of a room that they have part in. */
-  readThreads(room: string, users: readonly string[], upTo: number): Promise<void>;
+  /** How far those who have part in a thread have read it, as others see it. */
+  threadMarks(room: string, root: number): Promise<ReadMark[]>;
   /** Of the messages from one seq to another, those that a user has hidden. */
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]>;
   /** Of messages in different rooms, the rooms of those that a user has hidden. */
   hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]>;
   /** Messages by their numbers, as JSON texts by room; of each room one. Unknown ones are left out. */
   messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>>;
+  /** Of each room, of so many messages before a seq, the last that is no reply in a thread and not hidden by the user. */
+  lastBefore(
+    user: string,
+    places: readonly { room: string; seq: number }[],
+    back: number,
+  ): Promise<Map<string, string>>;
   /**
    * What a user caused in a room, in the order of the clientIds it is stored under and above `after`: a range of the index
    * that makes them unique. Looks at `limit` entries, whatever they are.
@@ -214,7 +224,8 @@ export interface MessageStore {
   markOf(room: string, user: string): Promise<OwnMarks>;
   /**
    * Of each room: last seq, how far the user has read, and messages after that, or from where he has marked them unread, that
-   * are neither his nor deleted, or name him.
+   * are neither his nor deleted nor hidden nor replies in a thread, or of these name him; threads he has part in with such
+   * replies. What the threads cost grows with their number, not with what is in them.
    */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
   /** The first entries of a log, those below its floor too that a crash kept from being removed. */
@@ -238,7 +249,7 @@ export interface Place {
 
 export interface ThreadPage {
   /** `readSeq`: null for who has no part in it, and to whom it has no unread replies. */
-  items: { root: string; unread: number; readSeq: number | null }[];
+  items: { root: string; unread: number; mentions: number; readSeq: number | null }[];
   total: number;
 }
 
@@ -251,6 +262,8 @@ export interface UnreadRow {
   readSeq: number;
   /** Where what he marked as unread begins. */
   unreadFrom?: number;
+  /** Threads with unread replies, if there are any. */
+  threads?: number;
 }
 
 /** When an entry was made: a message says so itself, all else has an id of ours, which is made with it. */

@@ -346,6 +346,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id, seq },
     async handler(this: MessagesService, ctx) {
+      reachable(ctx);
       await this.messages.readThread(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, ctx.params.seq);
       return null;
     },
@@ -485,7 +486,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       this.logger.warn("a feed stays longer than it need be", { error: String(error) }),
     );
     this.transfer = new Transfer(this.store);
-    this.messages = new Messages(this.store, this.writers, limits);
+    this.messages = new Messages(this.store, this.writers, this.notes, limits);
     this.reading = new Reading(this.store, this.notes, bus, limits);
     this.retention = new Retention({
       store: this.store,

@@ -1,16 +1,15 @@
 import type { AppendAnswer, Paging, ReturnsOf, RoomAccess, UserOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import { newId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import type { HistoryWindow, Identity, Message, MessageVersion, Page, Thread, UserNote } from "../core/model";
 import { moderates } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { readable, type Rooms } from "./access";
-import { historyWindow, inSight, readHistory, type HistoryQuery, type ReplyQuery } from "./history";
+import { historyWindow, inSight, readHistory, sighted, type HistoryQuery, type ReplyQuery } from "./history";
 import type { MessageStore, StoredMessage } from "./message.store";
 import { countsOf, receiptsOf } from "./receipts";
 import type { RoomLog } from "./room-log";
-import { notNoted } from "./user-feed";
+import { notNoted, type MarkNotes } from "./user-feed";
 
 /** Earlier versions shown of a message. */
 const VERSIONS = 100;
@@ -20,6 +19,7 @@ export class Messages {
   constructor(
     private readonly store: MessageStore,
     private readonly log: Pick<RoomLog, "append">,
+    private readonly notes: Pick<MarkNotes, "write">,
     private readonly limits: Limits,
   ) {}
 
@@ -38,8 +38,7 @@ export class Messages {
 
   async history(rooms: Rooms, user: string, room: string, query: HistoryQuery): Promise<HistoryWindow | Page<Message>> {
     const { visibleFrom } = await readable(rooms, user, room);
-    const found = await readHistory(this.store, room, visibleFrom, query, this.limits);
-    return { ...found, items: await inSight(this.store, user, room, found.items) };
+    return readHistory(this.store, user, room, visibleFrom, query, this.limits);
   }
 
   async get(rooms: Rooms, user: string, id: string): Promise<Message> {
@@ -64,13 +63,15 @@ export class Messages {
     return { items: versions.map(version => JSON.parse(version) as MessageVersion) };
   }
 
+  /** By the message that the thread began with, or by any of its replies: what it began with may have left the log. */
   async replies(rooms: Rooms, user: string, id: string, query: ReplyQuery): Promise<HistoryWindow> {
     if (query.before !== undefined && query.after !== undefined)
       throw new RookeryError("INVALID", "Give one of before and after.");
-    const { message } = await this.visible(rooms, user, id);
-    const read = (window: ReplyQuery & { limit: number }) => this.store.replies(message.room, message.seq, window);
-    const found = await historyWindow(read, query, this.limits);
-    return { ...found, items: await inSight(this.store, user, message.room, found.items) };
+    const { message, access } = await this.visible(rooms, user, id);
+    const { room, seq, thread: root = seq } = message;
+    const { visibleFrom } = access;
+    const read = sighted(this.store, user, room, window => this.store.replies(room, root, { ...window, visibleFrom }));
+    return historyWindow(read, query, this.limits);
   }
 
   async threads(rooms: Rooms, user: string, room: string, paging: Paging): Promise<Page<Thread>> {
@@ -78,10 +79,11 @@ export class Messages {
     const { page, pageSize } = pageOf(paging, this.limits);
     const slice = { skip: (page - 1) * pageSize, limit: pageSize, visibleFrom };
     const { items, total } = await this.store.threads(room, user, slice);
-    const shown = items.map(({ root, unread, readSeq }) => ({
+    const shown = items.map(({ root, unread, mentions, readSeq }) => ({
       root: parse(root),
       following: readSeq !== null,
       unread,
+      mentions,
       readSeq: readSeq ?? 0,
     }));
     return { items: shown, page, pageSize, total };
@@ -95,7 +97,7 @@ export class Messages {
     const seq = Math.min(upTo, parse(message.data).thread?.lastSeq ?? 0);
     const known = await this.store.threadMark(room, user, root);
     if (known === null || known >= seq) return;
-    await this.note(user, newId(), { kind: "thread", data: { roomId: room, threadId: id, root, seq } });
+    await this.notes.write(user, { kind: "thread", data: { roomId: room, threadId: id, root, seq } });
   }
 
   /** Takes a message out of the user's sight. The note has an id made of the message's, so that a repeat writes no other. */
@@ -107,16 +109,18 @@ export class Messages {
   /** Of a large room only the members of the page are looked at: nothing is counted there but members. */
   async receipts(rooms: Rooms, user: string, id: string, paging: Paging): Promise<ReturnsOf<"messages.receipts">> {
     const { message, access } = await this.visible(rooms, user, id);
-    const { room, sender } = message;
+    const { room, sender, thread } = message;
+    const inThread = thread === undefined ? null : await this.store.threadMarks(room, thread);
     // Most rooms have no more members than a page has lines: nothing said, all of them are shown.
     const { page, pageSize } = pageOf({ pageSize: this.limits.page, ...paging }, this.limits);
     if (access.large) {
       const slice = { room, except: sender, skip: (page - 1) * pageSize, limit: pageSize };
       const { ids, total } = await rooms.memberPage(slice);
-      return { items: receiptsOf(message, ids, await this.store.marks(room, ids)), page, pageSize, total };
+      const items = receiptsOf(message, ids, await this.store.marks(room, ids), inThread);
+      return { items, page, pageSize, total };
     }
     const members = await rooms.memberIds(room);
-    const all = receiptsOf(message, members, await this.store.marks(room, members));
+    const all = receiptsOf(message, members, await this.store.marks(room, members), inThread);
     const items = all.slice((page - 1) * pageSize, page * pageSize);
     return { items, page, pageSize, total: all.length, counts: countsOf(all) };
   }

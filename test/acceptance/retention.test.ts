@@ -168,4 +168,20 @@ describeOwn("retention", () => {
     );
     expect(Math.max(...removed.filter(Number.isFinite))).toBeGreaterThan(2);
   });
+
+  test("a thread goes on when what it began with has left: any reply leads to the others", async () => {
+    const room = await stage.channel([ann, bob]);
+    const root = await say(bob, room, "root");
+    await eventually("half of its time is over", () => Date.now() - Date.parse(root.createdAt) > 6_000);
+    const replies = [];
+    for (const client of [ann, bob]) replies.push(await say(client, room, "reply", { threadId: root.id }));
+    const path = `/api/messages/${replies[0]?.id}/replies`;
+    expect((await ann.get(path)).body.items).toEqual(replies);
+    const left = async () => (await bob.get(`/api/messages/${root.id}`)).status === 404;
+    await eventually("what it began with has left", left, Boolean, 30_000);
+    expect((await bob.get(path)).body).toMatchObject({ items: replies, hasBefore: false, hasAfter: false });
+    expect((await bob.get(`/api/channels/${room}/threads`)).body).toMatchObject({ items: [], total: 0 });
+    const { items } = (await bob.get("/api/unread")).body;
+    expect(items.find((item: Body) => item.roomId === room)).not.toHaveProperty("threads");
+  });
 });

@@ -202,8 +202,7 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     const hidden = [at(rooms[0], 3), at(rooms[1], 1), at(rooms[1], 3)];
     expect(await all(user, "hidden")).toEqual(hidden);
     expect(await all(other, "threads")).toEqual(rooms.map(room => ({ ...at(room, 2), read: 0 })));
-    await store.readThreads(rooms[1], [user, newId()], 4);
-    await store.readThreads(rooms[1], [user], 3);
+    for (const threads of [4, 3]) await store.advance([{ room: rooms[1], user, threads }]);
     expect(await all(user, "threads")).toEqual([
       { ...at(rooms[0], 2), read: 0 },
       { ...at(rooms[1], 2), read: 4 },
