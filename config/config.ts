@@ -189,6 +189,7 @@ const LIMIT_MEANINGS: Record<LimitName, string> = {
   pins: "pinned messages of a room",
   markUnread: "messages back from the last that one may mark as unread",
   group: "members named when a group is made",
+  groupMembers: "members of a group",
   largeRoom: "members above which a room is large: passive subscriptions, silent receipts and typing",
   signInsPerMinute: "sign-ins and registrations a minute and address",
   requestsPerMinute: "REST requests a minute and user (address, without a token)",

@@ -97,6 +97,8 @@ export class Room {
     this.settle(message);
     this.typing.delete(message.senderId);
     if (this.loaded || this.loading) this.put(message);
+    // Replies in threads count there alone.
+    if (message.threadId) return;
     if (message.senderId === this.me) this.read(message.seq);
     else if (fresh && this.member && message.seq > this.readSeq && !message.deletedAt) {
       this.unread++;
@@ -107,7 +109,8 @@ export class Room {
   #change(event) {
     const { kind, data } = event;
     this.#changed(event);
-    if (kind === "delete" && data.senderId !== this.me && data.seq > this.readSeq && this.unread > 0) this.unread--;
+    const counted = data.senderId !== this.me && data.seq > this.readSeq && !data.threadId;
+    if (kind === "delete" && counted && this.unread > 0) this.unread--;
     else if (kind === "room") this.update(data);
     else if (kind === "member") this.#memberChanged(data);
   }

@@ -31,7 +31,7 @@ export async function* roomLines(
 ): AsyncGenerator<string> {
   const pages = new Pages(via, clock);
   const grant = (): Promise<ReturnsOf<"rooms.exported"> | null> => pages.granted("rooms.exported", { id });
-  const { room, visibleFrom, versions, emails } = (await grant()) as ReturnsOf<"rooms.exported">;
+  const { room, visibleFrom, versions, kept, emails } = (await grant()) as ReturnsOf<"rooms.exported">;
   const { heads } = await pages.ask("messages.heads", { rooms: [id] });
   const { offset = 0, seq = 0 } = heads[id] ?? {};
   yield line("export", {
@@ -54,7 +54,8 @@ export async function* roomLines(
   for (let after = 0, more = seq > 0; more;) {
     const page = await pages.ask("messages.exportPage", { room: id, after, upTo: seq, visibleFrom, limit: MESSAGES });
     for (const { data, cut = false } of page.items) {
-      const wanted = { cut, versions: versions ? "all" : "own", by: user, links: links ? user : null } as const;
+      const whose = kept ? "kept" : versions ? "all" : "own";
+      const wanted = { cut, versions: whose, by: user, links: links ? user : null } as const;
       yield typed("message", await shownMessage(pages, data, wanted));
     }
     messages += page.items.length;

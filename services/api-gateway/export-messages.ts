@@ -8,8 +8,8 @@ const REACTIONS = 5_000;
 export interface Wanted {
   /** Not all who reacted are named in it. */
   cut?: boolean;
-  /** Whose earlier versions, besides those of `by`. */
-  versions: "all" | "own";
+  /** Whose earlier versions, besides those of `by`; `kept`: of all, and what deletions under a hold have kept. */
+  versions: "kept" | "all" | "own";
   by: string;
   /** Attachments get links, which are of who asks. */
   links: string | null;
@@ -17,12 +17,12 @@ export interface Wanted {
 
 /** A message as its line shows it, as JSON text. Most are left as they came: looking for what they need is cheap. */
 export async function shownMessage(pages: Pages, data: string, { cut, versions, by, links }: Wanted): Promise<string> {
-  const edited = data.includes('"editedAt":');
+  const edited = data.includes('"editedAt":') || (versions === "kept" && data.includes('"deletedAt":'));
   const linked = links !== null && data.includes('"attachments":[{');
   if (!cut && !edited && !linked) return data;
   let message = JSON.parse(data) as Message & { versions?: MessageVersion[] };
   if (cut) message = { ...message, ...(await allReactions(pages, message)) };
-  if (edited && (versions === "all" || message.senderId === by)) {
+  if (edited && (versions !== "own" || message.senderId === by)) {
     const before = await allVersions(pages, message);
     if (before.length > 0) message = { ...message, versions: before };
   }

@@ -41,7 +41,11 @@ const kept = () => ({
   "retentionDays?": integer(0, {
     description: "Days that messages are kept, 0: for ever; absent: as long as the installation says.",
   }),
-  "legalHold?": { ...boolean, description: "True: nothing is removed for its age." },
+});
+
+/** Told to administrators alone, and in no event. */
+const hold = () => ({
+  "legalHold?": { ...boolean, description: "To administrators alone. True: nothing is lost, whoever deletes it." },
 });
 
 /** The components of the OpenAPI document by name. */
@@ -86,6 +90,9 @@ export function schemasOf(limits: Limits) {
     "unreadFrom?": integer(1, {
       description: "Marked as unread: messages count from here, though the mark is beyond.",
     }),
+    "threads?": integer(1, {
+      description: "Threads one has part in with unread replies; absent where there are none.",
+    }),
   };
   const metadata: Schema = { type: "object", description: `At most ${limits.metadata} bytes of JSON.` };
   return {
@@ -120,11 +127,12 @@ export function schemasOf(limits: Limits) {
 
     Channel: shape({
       ...channel,
+      ...hold(),
       role: orNull(string({ enum: ROOM_ROLES, description: "The caller's role; null for those who are no members." })),
     }),
     ChannelPage: page("Channel"),
     SharedChannel: shape({ ...channel, "deletedAt?": deletedAt }),
-    Conversation: shape({ ...conversation, members: list(id) }),
+    Conversation: shape({ ...conversation, ...hold(), members: list(id) }),
     ConversationPage: page("Conversation"),
     Room: { anyOf: [ref("Channel"), ref("Conversation")] },
     CreateChannel: body({ name: string(), "isPrivate?": boolean, "topic?": string() }),
@@ -140,11 +148,11 @@ export function schemasOf(limits: Limits) {
           description: "Owners and administrators. 0: for ever; null: as long as the installation says.",
         }),
       ),
-      "legalHold?": { ...boolean, description: "Administrators, in every room. Nothing is removed for its age." },
+      "legalHold?": { ...boolean, description: "Administrators, in every room. Nothing is lost, whoever deletes it." },
     }),
     CreateConversation: body({
       type: string({ enum: ["direct", "group"] }),
-      members: list(id, { maxItems: limits.group }),
+      members: list(id, { maxItems: Math.min(limits.group, limits.groupMembers) }),
       "name?": string(),
     }),
     Member: shape({ userId: id, username, role: string({ enum: ROOM_ROLES }), joinedAt: time }),
@@ -197,12 +205,19 @@ export function schemasOf(limits: Limits) {
     Thread: shape({
       root: ref("Message"),
       following: { type: "boolean", description: "One has part in it: began it, replied, or was named there." },
-      unread: integer(0, { description: "Replies of others after one's read mark there." }),
-      readSeq: integer(0),
+      unread: integer(0, {
+        description: "Replies of others after one's read mark there; not in what one does not follow.",
+      }),
+      mentions: integer(0, { description: "Those of them that name one." }),
+      readSeq: integer(0, { description: "At least where the room was when one joined it last." }),
     }),
     ThreadPage: page("Thread"),
     Versions: shape({ items: list(ref("Version"), { description: "Oldest first, the newest 100." }) }),
-    Version: shape({ text: string(), at: time }),
+    Version: shape({
+      text: string(),
+      at: time,
+      "attachments?": list(ref("Attachment"), { description: "Of a message that was deleted in a room on hold." }),
+    }),
     HistoryWindow: shape({
       items: list(ref("Message"), { description: "Oldest first." }),
       hasBefore: boolean,
@@ -239,8 +254,15 @@ export function schemasOf(limits: Limits) {
       items: list(shape({ userId: id, state: string({ enum: ["sent", "delivered", "read"] }) })),
       page: integer(1),
       pageSize: integer(1, { description: "The maximum, unless another was asked for." }),
-      total: integer(0),
-      counts: shape({ sent: integer(0), delivered: integer(0), read: integer(0) }),
+      total: integer(0, {
+        description:
+          "Of a large room (limits.largeRoom): its members less the sender. Who came after the message is left out of the pages, " +
+          "which then are shorter.",
+      }),
+      "counts?": {
+        ...shape({ sent: integer(0), delivered: integer(0), read: integer(0) }),
+        description: "Of all; left out of a large room.",
+      },
     }),
     UnreadList: shape({ items: list(shape({ roomId: id, lastSeq: integer(0), ...place })) }),
     ShownConversation: shape({
@@ -253,7 +275,10 @@ export function schemasOf(limits: Limits) {
       items: list(
         shape({
           room: ref("ShownRoom"),
-          lastMessage: orNull(ref("Message")),
+          lastMessage: {
+            ...orNull(ref("Message")),
+            description: "The last of the room's last 1,000 that is no reply in a thread and not hidden.",
+          },
           lastSeq: integer(0),
           ...place,
         }),

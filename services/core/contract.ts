@@ -352,6 +352,8 @@ export interface ExportedRoom {
   versions: boolean;
   /** He may also see e-mail addresses. */
   emails: boolean;
+  /** The room is on hold, and he may see what messages said before they were deleted. */
+  kept: boolean;
 }
 
 /** A membership as it is, or as it ended. */
@@ -491,6 +493,11 @@ export interface Actions {
   "rooms.shown": { params: { user: string; rooms: string[] }; returns: ShownRoom[] };
   /** In the order they came; the first so many of them where a limit is given. */
   "rooms.memberIds": { params: { room: string; limit?: number }; returns: string[] };
+  /** Members but one, in the order of their ids; at most 500. `total`: how many they are. */
+  "rooms.memberPage": {
+    params: { room: string; except: string; skip: number; limit: number };
+    returns: { ids: string[]; total: number };
+  };
   /** For operators: by id, or by the name of a channel, ignoring case. Null: there is none. */
   "rooms.inspect": { params: { room: string }; returns: RoomFacts | null };
   /** Every room there is or was, in the order of their ids, from behind `after`; at most 1,000. */
@@ -589,7 +596,7 @@ export interface Actions {
   "messages.versions": { params: { id: string }; returns: { items: MessageVersion[] } };
   /** Takes a message out of the caller's own sight, on all his devices. */
   "messages.hide": { params: { id: string }; returns: null };
-  /** A window of a thread's replies, by the id of the message it began with. */
+  /** A window of a thread's replies, by the id of the message it began with or of one of them. */
   "messages.replies": {
     params: { id: string; before?: number; after?: number; limit?: number };
     returns: HistoryWindow;
@@ -604,7 +611,7 @@ export interface Actions {
   "messages.delivered": { params: { id: string; seq: number }; returns: null };
   "messages.receipts": {
     params: { id: string } & Paging;
-    returns: Page<Receipt> & { counts: Record<ReceiptState, number> };
+    returns: Page<Receipt> & { counts?: Record<ReceiptState, number> };
   };
   "messages.unread": { params: Record<string, never>; returns: { items: Unread[] } };
   /** The caller's rooms, newest activity first. Pages may be as long as a hello may have rooms. */

@@ -219,7 +219,7 @@ export const NOTES: { readonly [Kind in keyof UserNotes]: NoteRules<Kind> } & {
     data: { roomId: ID, messageId: ID, seq: SEQ },
   },
   readAll: {
-    summary: "The same as read, of many rooms at once; there may be several such notes.",
+    summary: "The same as read, of many rooms at once and of all threads in them; there may be several such notes.",
     data: {
       marks: listOf({ type: "object", props: { roomId: ID, seq: SEQ } }),
       private: optional(said([true]), PRIVATELY),

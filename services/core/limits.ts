@@ -25,6 +25,8 @@ export const LIMITS = {
   markUnread: 5_000,
   /** Members named when a group is made. */
   group: 100,
+  /** Members of a group, who are all told of each other; more belong into a channel. */
+  groupMembers: 1_000,
   /** Members above which a room is large: who reads it passively gets bumps, and receipts and typing are silent. */
   largeRoom: 1_000,
   /** Sign-ins and registrations a minute and address. */

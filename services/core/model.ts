@@ -57,7 +57,7 @@ export interface Channel {
   memberCount: number;
   /** Days that messages are kept, 0: for ever; absent: as long as the installation says. */
   retentionDays?: number;
-  /** Nothing is removed for its age. */
+  /** Nothing is lost, for its age or by who deletes it. For those who hold `channels.manage`: others are not told. */
   legalHold?: true;
   /** The caller's role here, null if not a member. */
   role: RoomRole | null;
@@ -65,8 +65,8 @@ export interface Channel {
   deletedAt?: string;
 }
 
-/** A channel as its event shows it: to everyone alike, so without anybody's own role. */
-export type SharedChannel = Omit<Channel, "role">;
+/** A channel as its event shows it: to everyone alike, so without anybody's own role, and nothing of a hold. */
+export type SharedChannel = Omit<Channel, "role" | "legalHold">;
 
 export interface Conversation {
   id: string;
@@ -157,10 +157,12 @@ export interface Pinned {
   at: string;
 }
 
-/** What a message said from `at` on, until it was edited. */
+/** What a message said from `at` on, until it was edited, or deleted in a room on hold. */
 export interface MessageVersion {
   text: string;
   at: string;
+  /** Of one that was deleted. */
+  attachments?: Attachment[];
 }
 
 /** A thread as a user sees it. */
@@ -168,8 +170,11 @@ export interface Thread {
   root: Message;
   /** He has part in it: he began it, replied or was named there. */
   following: boolean;
-  /** If so, replies of others after his read mark there that are not deleted. */
+  /** If so, replies of others after his read mark there that are neither deleted nor hidden by him. */
   unread: number;
+  /** Those of them that name him. */
+  mentions: number;
+  /** At least where the room was when he joined it last. */
   readSeq: number;
 }
 
@@ -189,6 +194,8 @@ export interface Unread {
   readSeq: number;
   /** Messages from this seq on count as unread again, though the mark is beyond it. */
   unreadFrom?: number;
+  /** Threads one has part in and in which something is unread; absent where there are none. */
+  threads?: number;
 }
 
 /** A room in lists and when it is opened: of a group of more than 100, its members are left out. */
@@ -198,7 +205,7 @@ export type ShownConversation = Omit<Conversation, "members"> & { members?: stri
 /** A line of one's room list. */
 export interface RoomLine extends Omit<Unread, "roomId"> {
   room: ShownRoom;
-  /** The last one that one may see, as it is now. */
+  /** The last of the main line that one may see and has not hidden, as it is now; null if none of the last 1,000 is one. */
   lastMessage: Message | null;
 }
 
@@ -244,7 +251,7 @@ export interface UserNotes {
   thread: { roomId: string; threadId: string; root: number; seq: number };
   /** He has taken a message out of his sight. */
   hide: { roomId: string; messageId: string; seq: number };
-  /** The same of many rooms at once; there may be several such notes. */
+  /** The same of many rooms at once, and of all threads in them; there may be several such notes. */
   readAll: { marks: { roomId: string; seq: number }[]; private?: true };
   /**
    * Messages from `seq` on count as unread again, until the next note `read` or `readAll` of the room, or a message or joining

@@ -1,10 +1,11 @@
-import type { Membership, ReturnsOf, RoomAccess } from "../core/contract";
+import type { Membership, ParamsOf, ReturnsOf, RoomAccess } from "../core/contract";
 import { RookeryError } from "../core/errors";
 
 /** The owner of rooms, asked on behalf of one request. */
 export interface Rooms {
   access(user: string, room: string): Promise<RoomAccess | undefined>;
   memberIds(room: string): Promise<string[]>;
+  memberPage: (params: ParamsOf<"rooms.memberPage">) => Promise<ReturnsOf<"rooms.memberPage">>;
   memberships(user: string): Promise<Membership[]>;
   view(user: string, room: string, members: number): Promise<ReturnsOf<"rooms.view">>;
   shown(user: string, rooms: string[]): Promise<ReturnsOf<"rooms.shown">>;

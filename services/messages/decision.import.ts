@@ -1,7 +1,7 @@
 import type { AppendRequest, ImportedMessage, ImportOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Message, MessageVersion } from "../core/model";
-import { blank, changed, continued, reacted, ROOMS, tombstone, type Decision, type Situation } from "./decision";
+import { blank, changed, continued, deleted, reacted, ROOMS, type Decision, type Situation } from "./decision";
 import type { StoredMessage } from "./message.store";
 
 const IMPORTS: ReadonlySet<string> = new Set<ImportOperation["op"]>([
@@ -20,9 +20,7 @@ export function decideImport(room: string, operation: ImportOperation, at: Situa
   const target = there(at);
   switch (operation.op) {
     case "importDelete": {
-      if (target.deleted) return { unchanged: target };
-      const message = tombstone(JSON.parse(target.data) as Message, operation.at);
-      return changed(at, "delete", { id: operation.by }, message, { deleted: true });
+      return target.deleted ? { unchanged: target } : deleted(at, target, operation.by, operation.at);
     }
     case "importReaction":
       return reacted(at, target, operation.by, operation.emoji, true);

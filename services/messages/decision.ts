@@ -40,6 +40,8 @@ export interface Situation {
   pins: number;
   maxEmoji: number;
   maxPins: number;
+  /** What is deleted is kept, for those who manage channels alone. */
+  hold: boolean;
 }
 
 /** Either an entry to store, or nothing to do and the answer at once. */
@@ -66,9 +68,9 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
       return { entry: { ...blank(at, "user"), sender: ROOMS, data: JSON.stringify(operation.note) } };
     case "expire": {
       if (!at.target) throw new RookeryError("NOT_FOUND");
-      if (at.target.deleted) return { unchanged: at.target };
-      const message = tombstone(JSON.parse(at.target.data) as Message, at.now);
-      return changed(at, "delete", { id: ROOMS }, message, { deleted: true });
+      // A hold may have come since its time was looked at.
+      if (at.target.deleted || at.hold) return { unchanged: at.target };
+      return deleted(at, at.target, ROOMS, at.now);
     }
     case "send":
       return { entry: sent(room, user, operation, at) };
@@ -81,17 +83,18 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
       writable(at, sender, message.threadId !== undefined);
       if (operation.text === "" && message.attachments.length === 0) throw invalidField("text", "Give a text.");
       if (message.text === operation.text) return { unchanged: target };
-      const { mentions: _named, mentionsAll: _all, text, ...rest } = message;
+      const { mentions: _named, mentionsAll: _all, ...rest } = message;
       const edited = { ...rest, text: operation.text, editedAt: at.now, ...named(at.mentions) };
-      const version = JSON.stringify({ text, at: message.editedAt ?? message.createdAt } satisfies MessageVersion);
-      return changed(at, "edit", sender, edited, { version, mentions: at.mentions });
+      const { entry } = changed(at, "edit", sender, edited, { version: versionOf(message), mentions: at.mentions });
+      const { thread: root } = target;
+      const called = root !== undefined && at.mentions.length > 0;
+      return { entry: called ? { ...entry, calls: { root, users: at.mentions } } : entry };
     }
     case "delete": {
       const target = visible(at);
       const remover = signedIn(user);
       if (target.sender !== remover.id && !runs(at, remover)) throw new RookeryError("FORBIDDEN", "Not your message.");
-      if (target.deleted) return { unchanged: target };
-      return changed(at, "delete", remover, tombstone(JSON.parse(target.data) as Message, at.now), { deleted: true });
+      return target.deleted ? { unchanged: target } : deleted(at, target, remover.id, at.now);
     }
     case "react": {
       const target = visible(at);
@@ -202,6 +205,18 @@ export function changed(
   return { entry: { ...blank(at, kind), sender: user.id, data: null, change } };
 }
 
+/** In a room on hold the deletion keeps what the message was, and so what it was before. */
+export function deleted(at: Situation, target: StoredMessage, by: string, when: string): Decision {
+  const message = JSON.parse(target.data) as Message;
+  const kept = at.hold && { version: versionOf(message, message.attachments) };
+  return changed(at, "delete", { id: by }, tombstone(message, when), { deleted: true, ...kept });
+}
+
+function versionOf({ text, editedAt, createdAt }: Message, attachments: readonly Attachment[] = []): string {
+  const version: MessageVersion = { text, at: editedAt ?? createdAt };
+  return JSON.stringify({ ...version, ...(attachments.length > 0 && { attachments }) });
+}
+
 function signedIn(user: Identity | undefined): Identity {
   if (!user) throw new RookeryError("UNAUTHENTICATED");
   return user;
@@ -253,7 +268,7 @@ function replied(at: Situation): void {
 }
 
 /** What is left of a deleted message: who, where and when, nothing of what it said. */
-export function tombstone(message: Message, now: string): Message {
+function tombstone(message: Message, now: string): Message {
   const { id, channelId, senderId, createdAt, seq, offset, clientId, replyTo, threadId, thread } = message;
   return {
     id,

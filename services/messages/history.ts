@@ -16,6 +16,7 @@ export interface HistoryQuery {
 /** What a query asks for: a numbered page, or a window by seq. Throws INVALID where it asks for both or for two windows. */
 export function readHistory(
   store: MessageStore,
+  user: string,
   room: string,
   visibleFrom: number,
   query: HistoryQuery,
@@ -27,18 +28,37 @@ export function readHistory(
   if (anchors.length > 1) throw new RookeryError("INVALID", "Give one of before, after and around.");
   if (windowed && paged)
     throw new RookeryError("INVALID", "Give page and pageSize, or before, after, around and limit.");
-  if (!windowed) return page(store, room, visibleFrom, query, limits);
-  return historyWindow(roomReader(store, room, visibleFrom), query, limits);
+  if (!windowed) return page(store, user, room, visibleFrom, query, limits);
+  return historyWindow(roomReader(store, user, room, visibleFrom), query, limits);
 }
 
-async function page(store: MessageStore, room: string, visibleFrom: number, query: HistoryQuery, limits: Limits) {
+/** What is hidden is missing from its page: pages are counted through, for everybody alike. */
+async function page(
+  store: MessageStore,
+  user: string,
+  room: string,
+  visibleFrom: number,
+  query: HistoryQuery,
+  limits: Limits,
+) {
   const { page: number, pageSize } = pageOf(query, limits);
   const { items, total } = await store.page(room, (number - 1) * pageSize, pageSize, visibleFrom);
-  return { items: items.map(parse), page: number, pageSize, total };
+  return { items: await inSight(store, user, room, items.map(parse)), page: number, pageSize, total };
 }
 
-/** Reads up to `limit` messages before or after a seq (exclusive), or the newest; oldest first. */
-type Read = (window: { before?: number; after?: number; limit: number }) => Promise<{ seq: number; data: string }[]>;
+interface Bounds {
+  before?: number;
+  after?: number;
+  limit: number;
+}
+
+interface Row {
+  seq: number;
+  data: string;
+}
+
+/** Reads up to `limit` messages before or after a seq (exclusive), or the newest; oldest first. `more`: there are others beyond. */
+type Read = (window: Bounds) => Promise<{ rows: Row[]; more: boolean }>;
 
 /** Messages by seq, oldest first: before or after one (exclusive), around one (in the middle), or the newest. */
 export async function historyWindow(
@@ -47,42 +67,70 @@ export async function historyWindow(
   limits: Limits,
 ): Promise<HistoryWindow> {
   const limit = Math.min(asked ?? limits.pageDefault, limits.page);
-  // One more than asked for tells whether there are more.
   if (after !== undefined) {
-    const [rows, older] = await Promise.all([read({ after, limit: limit + 1 }), read({ before: after + 1, limit: 1 })]);
-    return result(rows.slice(0, limit), older.length > 0, rows.length > limit, limit);
+    const [{ rows, more }, older] = await Promise.all([read({ after, limit }), read({ before: after + 1, limit: 0 })]);
+    return result(rows, older.more, more, limit);
   }
   if (around !== undefined) {
     const half = Math.floor(limit / 2);
     const [older, newer] = await Promise.all([
-      read({ before: around, limit: half + 1 }),
-      read({ after: around - 1, limit: limit - half + 1 }),
+      read({ before: around, limit: half }),
+      read({ after: around - 1, limit: limit - half }),
     ]);
-    const rows = [...older.slice(-half || older.length), ...newer.slice(0, limit - half)];
-    return result(rows, older.length > half, newer.length > limit - half, limit);
+    return result([...older.rows, ...newer.rows], older.more, newer.more, limit);
   }
-  const [rows, newer] = await Promise.all([
-    read({ before, limit: limit + 1 }),
-    before === undefined ? [] : read({ after: before - 1, limit: 1 }),
+  const [{ rows, more }, newer] = await Promise.all([
+    read({ before, limit }),
+    before === undefined ? { more: false } : read({ after: before - 1, limit: 0 }),
   ]);
-  return result(rows.slice(-limit), rows.length > limit, newer.length > 0, limit);
+  return result(rows, more, newer.more, limit);
 }
 
-/** What of a room's messages a reader may see. */
-export const roomReader =
-  (store: Pick<MessageStore, "window">, room: string, visibleFrom: number): Read =>
-  window =>
-    store.window(room, { ...window, visibleFrom });
+/** What of a room's messages a user sees. */
+export const roomReader = (
+  store: Sight & Pick<MessageStore, "window">,
+  user: string,
+  room: string,
+  from: number,
+): Read => sighted(store, user, room, window => store.window(room, { ...window, visibleFrom: from }));
+
+type Sight = Pick<MessageStore, "hiddenBy">;
+
+/** Reads again, as long as what was read is hidden; messages read so at a time, and how often. */
+const AGAIN = { messages: 200, times: 10 };
+
+/** Fills a window in which some messages are hidden with those beyond. Behind very many that are hidden it may hold fewer. */
+export function sighted(store: Sight, user: string, room: string, read: (window: Bounds) => Promise<Row[]>): Read {
+  return async ({ before, after, limit }) => {
+    const back = after === undefined;
+    let rows: Row[] = [];
+    let beyond = back ? before : after;
+    for (let times = 0; ; times++) {
+      // One more than asked for tells whether there are more.
+      const missing = limit + 1 - rows.length;
+      const size = times === 0 ? missing : Math.max(missing, AGAIN.messages);
+      const found = await read({ ...(back ? { before: beyond } : { after: beyond }), limit: size });
+      const shown = await inSight(store, user, room, found);
+      rows = back ? [...shown, ...rows] : [...rows, ...shown];
+      const ended = found.length < size;
+      if (rows.length > limit || ended || times === AGAIN.times) {
+        const kept = back ? rows.slice(Math.max(rows.length - limit, 0)) : rows.slice(0, limit);
+        return { rows: kept, more: rows.length > limit || !ended };
+      }
+      beyond = found.at(back ? 0 : -1)?.seq;
+    }
+  };
+}
 
 export type ReplyQuery = Pick<HistoryQuery, "before" | "after" | "limit">;
 
 /** Without those that the user has taken out of his sight. */
-export async function inSight(
-  store: Pick<MessageStore, "hiddenBy">,
+export async function inSight<T extends { seq: number }>(
+  store: Sight,
   user: string,
   room: string,
-  messages: Message[],
-): Promise<Message[]> {
+  messages: T[],
+): Promise<T[]> {
   if (messages.length === 0) return messages;
   const seqs = messages.map(({ seq }) => seq);
   const hidden = new Set(await store.hiddenBy(user, room, Math.min(...seqs), Math.max(...seqs)));

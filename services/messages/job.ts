@@ -136,6 +136,10 @@ export const pinning = ({ entry }: AppendRequest): boolean =>
 /** Whether a request reads and changes the reactions of its target. */
 export const reacts = ({ entry }: AppendRequest): boolean => entry.op === "react" || entry.op === "importReaction";
 
+/** Whether a request takes words away, if it is granted. */
+export const deletes = ({ entry }: AppendRequest): boolean =>
+  entry.op === "delete" || entry.op === "importDelete" || entry.op === "expire";
+
 export const filesOf = ({ entry }: AppendRequest): string[] => (entry.op === "send" ? (entry.attachments ?? []) : []);
 
 /** An error of another service as the refusal of one request: not sent on, so surely not done. */

@@ -27,10 +27,13 @@ export interface Mark {
   own?: number;
   /** Offset of his last joining. */
   joined?: number;
+  /** Read in all threads of the room, and the same for himself alone. */
+  threads?: number;
+  threadsPrivate?: number;
   unread?: UnreadMark;
 }
 
-const NUMBERS = ["read", "delivered", "private", "own", "joined"] as const;
+const NUMBERS = ["read", "delivered", "private", "own", "joined", "threads", "threadsPrivate"] as const;
 
 /** Two marks of a user in a room as one. */
 export function further(one: Mark, other: Mark): Mark {
@@ -87,7 +90,10 @@ function marksOfNote(user: string, n: number, { kind, data }: UserNote): Mark[] 
     case "read":
       return [reading(data.roomId, data.seq, data.private)];
     case "readAll":
-      return data.marks.map(({ roomId, seq }) => reading(roomId, seq, data.private));
+      return data.marks.map(({ roomId, seq }) => ({
+        ...reading(roomId, seq, data.private),
+        ...(data.private ? { threadsPrivate: seq } : { threads: seq }),
+      }));
     case "delivered":
       return [{ room: data.roomId, user, delivered: data.seq }];
     case "unread":

@@ -1,7 +1,8 @@
 import type { AnyBulkWriteOperation, Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
-import { entriesIn, entryId, entryOf, type EntryDocument } from "./message.entries.mongo";
+import { GroupCommit } from "./group-commit";
+import { byRoom, entriesIn, entryId, owes, type EntryDocument } from "./message.entries.mongo";
 import type { Entry, MessageChange } from "./message.store";
 
 /** Who reacted with what, as the last entry about it says. Kept when taken back, so that a late repeat brings nothing back. */
@@ -16,6 +17,12 @@ interface ReactionDocument {
 
 type Changing = Entry & { change: MessageChange };
 
+/** Does all that follows from entries. */
+type Finish = (room: string, entries: readonly Entry[]) => Promise<void>;
+
+/** A deletion that has kept what was said, since its room was on hold. */
+const KEPT = { kind: "delete", version: { $exists: true } } as const;
+
 /** Milliseconds between looks for changes that nobody finished. */
 const SWEEP = 1_000;
 /** Changes finished by one look. */
@@ -29,14 +36,20 @@ export class MongoChanges {
   private timer: NodeJS.Timeout | undefined;
   private looking: Promise<void> | null = null;
   private seen = new Set<string>();
+  /** Entries whose users have what they give them. */
+  private readonly given = new GroupCommit<string, void>(async ids => {
+    const all = { _id: { $in: ids } };
+    await this.connection.write(db => entriesIn(db).updateMany(all, { $unset: { pending: 1 } }));
+    return [];
+  });
 
   constructor(private readonly connection: MongoConnection) {}
 
   /** Finishes, from now on, what stays pending from one look to the next. */
-  sweepAlways(): void {
+  sweepAlways(finish: Finish): void {
     this.timer = setInterval(() => {
       // The next look is soon, and reads do not depend on it.
-      this.looking ??= this.sweep()
+      this.looking ??= this.sweep(finish)
         .catch(() => undefined)
         .finally(() => (this.looking = null));
     }, SWEEP).unref();
@@ -57,6 +70,44 @@ export class MongoChanges {
       updateOne: { filter: { _id: entryId(room, offset) }, update: { $unset: { pending: 1 } } },
     }));
     await this.connection.write(db => entriesIn(db).bulkWrite([...messages, ...applied], { ordered: true }));
+  }
+
+  /** Says that users have what these entries give them. Nobody waits for it: giving it once more changes nothing. */
+  settled(room: string, entries: readonly Entry[]): void {
+    for (const entry of entries)
+      if (owes(room, entry)) this.given.add(entryId(room, entry.offset)).catch(() => undefined);
+  }
+
+  /** The next room from behind `after` where a deletion has kept what was said. */
+  async nextKeeping(after: string): Promise<string | null> {
+    const options = { sort: { room: 1 }, limit: 1, projection: { room: 1 }, hint: "kept" } as const;
+    const [found] = await this.connection.read(db =>
+      entriesIn(db)
+        .find({ ...KEPT, room: { $gt: after } }, options)
+        .toArray(),
+    );
+    return found?.room ?? null;
+  }
+
+  /** First what led to the text that was deleted, then that: as long as it stands, it leads to the rest. */
+  async dropKept(room: string, limit: number): Promise<boolean> {
+    const kept = await this.connection.read(db =>
+      entriesIn(db)
+        .find({ ...KEPT, room }, { limit, projection: { target: 1 }, hint: "kept" })
+        .toArray(),
+    );
+    if (kept.length === 0) return false;
+    const targets = kept.flatMap(({ target }) => target ?? []);
+    const earlier = { room, target: { $in: targets }, kind: "edit" as const, version: { $exists: true } };
+    const found = await this.connection.read(db =>
+      entriesIn(db)
+        .find(earlier, { limit, projection: { _id: 1 } })
+        .toArray(),
+    );
+    const now = found.length > 0 ? found : kept;
+    const ids = now.map(({ _id }) => _id);
+    await this.connection.write(db => entriesIn(db).updateMany({ _id: { $in: ids } }, { $unset: { version: 1 } }));
+    return found.length > 0 || kept.length === limit;
   }
 
   /** Users per emoji of a message, in the order they came. */
@@ -92,7 +143,7 @@ export class MongoChanges {
   }
 
   /** One look: what was pending at the last one too is finished. Others are still at the rest. */
-  async sweep(): Promise<void> {
+  private async sweep(finish: Finish): Promise<void> {
     const found = await this.connection.read(db =>
       entriesIn(db)
         .find({ pending: { $exists: true } })
@@ -102,11 +153,7 @@ export class MongoChanges {
     );
     const left = found.filter(({ _id }) => this.seen.has(_id));
     this.seen = new Set(found.map(({ _id }) => _id));
-    for (const [room, documents] of roomsOf(left))
-      await this.apply(
-        room,
-        documents.map(entryOf).sort((one, other) => one.offset - other.offset),
-      );
+    for (const [room, entries] of byRoom(left)) await finish(room, entries);
   }
 
   private async react(room: string, entries: readonly Changing[]): Promise<void> {
@@ -131,7 +178,7 @@ function updatesOf(
   room: string,
   { offset: state, seq, thread, change }: Changing,
 ): AnyBulkWriteOperation<EntryDocument>[] {
-  const { offset, data, deleted = false, pinned, mentions } = change;
+  const { offset, data, deleted = false, pinned, mentions, version } = change;
   const gone = {
     ...(deleted && { mentions: 1 as const, files: 1 as const }),
     ...(mentions?.length === 0 && { mentions: 1 as const }),
@@ -149,14 +196,10 @@ function updatesOf(
   const versions = { room, target: offset, version: { $exists: true } };
   return [
     { updateOne: { filter, update } },
-    ...(deleted ? [{ updateMany: { filter: versions, update: { $unset: { version: 1 as const } } } }] : []),
+    ...(deleted && version === undefined
+      ? [{ updateMany: { filter: versions, update: { $unset: { version: 1 as const } } } }]
+      : []),
   ];
-}
-
-function roomsOf(documents: readonly EntryDocument[]): Map<string, EntryDocument[]> {
-  const rooms = new Map<string, EntryDocument[]>();
-  for (const document of documents) rooms.set(document.room, [...(rooms.get(document.room) ?? []), document]);
-  return rooms;
 }
 
 const reactionId = (room: string, target: number, user: string, emoji: string): string =>

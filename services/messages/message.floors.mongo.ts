@@ -2,8 +2,8 @@ import type { Collection } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
 import { GroupCommit } from "./group-commit";
-import { entriesIn, idsBelow } from "./message.entries.mongo";
-import { TRIMMED } from "./message.store";
+import { entriesIn, entryId, idsBelow } from "./message.entries.mongo";
+import { TRIMMED, type Entry } from "./message.store";
 
 /** Where a room's log begins: its first offset, and the messages that have left it. */
 export interface Floor {
@@ -57,6 +57,23 @@ export class MongoFloors {
     return below.length === TRIMMED;
   }
 
+  /** Drops earlier versions of messages below a floor: they stand at the edits, which may be above it. */
+  async forget(room: string, floor: number): Promise<void> {
+    const filter = { room, target: { $lt: floor }, version: { $exists: true } };
+    await this.connection.write(db => entriesIn(db).updateMany(filter, FORGET, { hint: "version" }));
+  }
+
+  /** The same of entries just stored: a message may have left the log while it was edited. */
+  async forgetLate(room: string, entries: readonly Entry[]): Promise<void> {
+    const edits = entries.filter(({ change }) => change?.version !== undefined);
+    if (edits.length === 0) return;
+    const { floor } = await this.of(room);
+    const late = edits.filter(({ change }) => (change?.offset ?? floor) < floor);
+    if (late.length === 0) return;
+    const ids = late.map(({ offset }) => entryId(room, offset));
+    await this.connection.write(db => entriesIn(db).updateMany({ _id: { $in: ids } }, FORGET));
+  }
+
   private async find(rooms: readonly string[]): Promise<Floor[]> {
     const found = await this.connection.read(db =>
       floorsIn(db)
@@ -67,5 +84,7 @@ export class MongoFloors {
     return rooms.map(room => byRoom.get(room) ?? WHOLE);
   }
 }
+
+const FORGET = { $unset: { version: 1 as const } };
 
 const floorsIn = (db: MongoConnection["db"]): Collection<FloorDocument> => db.collection("floors");

@@ -10,6 +10,11 @@ interface MarkDocument extends Mark {
   _id: string;
 }
 
+interface ThreadMarks {
+  joined: number;
+  threads: number;
+}
+
 /** How far members have got and read, for all rooms of a process: what waits together is one round trip. */
 export class MongoMarks {
   private readonly writes = new GroupCommit<Mark, void>(async marks => {
@@ -42,15 +47,31 @@ export class MongoMarks {
     await this.connection.write(db => collectionIn(db).deleteMany(filter));
   }
 
-  /** Marks of a user by room. */
-  async ofUser(user: string, rooms: readonly string[]): Promise<Map<string, OwnMarks>> {
+  /** How far members have read in all threads of the room, as others see it. */
+  async threadsOf(room: string, users: readonly string[]): Promise<Map<string, number>> {
+    const ids = users.map(user => markId({ room, user }));
+    const found = await this.connection.read(db =>
+      collectionIn(db)
+        .find({ _id: { $in: ids } }, { projection: { _id: 0, user: 1, threads: 1 } })
+        .toArray(),
+    );
+    return new Map(found.map(({ user, threads = 0 }) => [user, threads]));
+  }
+
+  /** Marks of a user by room; with the offset of his last joining, and how far he has read in all threads. */
+  async ofUser(user: string, rooms: readonly string[]): Promise<Map<string, OwnMarks & ThreadMarks>> {
     const ids = rooms.map(room => markId({ room, user }));
     const found = await this.connection.read(db =>
       collectionIn(db)
         .find({ _id: { $in: ids } })
         .toArray(),
     );
-    return new Map(found.map(mark => [mark.room, ownMarks(mark)]));
+    return new Map(
+      found.map(mark => {
+        const { joined = 0, threads = 0, threadsPrivate = 0 } = mark;
+        return [mark.room, { ...ownMarks(mark), joined, threads: Math.max(threads, threadsPrivate) }];
+      }),
+    );
   }
 
   private async find(ids: readonly string[]): Promise<(MarkDocument | undefined)[]> {

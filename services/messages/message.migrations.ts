@@ -116,4 +116,16 @@ export const migrations: Migration[] = [
       .map(column => `ALTER TABLE marks ADD COLUMN ${column} INTEGER NOT NULL DEFAULT 0;`)
       .join("\n"),
   },
+  {
+    // How far somebody has read in all threads of a room at once, for others to see or for himself alone.
+    name: "messages/007-threads-read",
+    up: ["threads", "threads_private"]
+      .map(column => `ALTER TABLE marks ADD COLUMN ${column} INTEGER NOT NULL DEFAULT 0;`)
+      .join("\n"),
+  },
+  {
+    // What deletions in rooms on hold have kept.
+    name: "messages/008-kept",
+    up: `CREATE INDEX entries_kept ON entries (room, target) WHERE kind = 'delete' AND version IS NOT NULL;`,
+  },
 ];

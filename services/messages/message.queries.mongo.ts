@@ -4,9 +4,8 @@ import type { LogHead } from "../core/contract";
 import { GONE, type RoomEvent } from "../core/room-bus";
 import { keyText } from "./job";
 import type { MongoFloors } from "./message.floors.mongo";
-import { entriesIn, entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
+import { ENTRIES, entriesIn, entryId, entryOf, idsAfter, messageOf, type EntryDocument } from "./message.entries.mongo";
 import {
-  EVERYBODY,
   eventOf,
   madeAt,
   withinBytes,
@@ -19,9 +18,9 @@ import {
 } from "./message.store";
 
 /** Rooms whose ends are asked for in one round trip: each is a query of its own for the server. */
-const ROOMS_AT_ONCE = 16;
+export const ROOMS_AT_ONCE = 16;
 /** Ranges of an index that are: branches of one query. */
-const BRANCHES_AT_ONCE = 100;
+export const BRANCHES_AT_ONCE = 100;
 /** Documents in one answer of the server while a range is read. */
 const DOCUMENTS_AT_ONCE = 100;
 
@@ -181,56 +180,6 @@ export class MongoQueries {
     return shown.length > 0;
   }
 
-  /**
-   * Of the messages after `seen`: how many do not count as unread, and how many of the others name the user. Deleted ones
-   * and replies in threads do not count, and none of his own: sending moves his mark, so that these are all up to the mark, and there are some
-   * only where messages count as unread again.
-   */
-  async unread(
-    user: string,
-    rooms: readonly { room: string; seen: number; readSeq: number }[],
-  ): Promise<Map<string, { uncounted: number; mentions: number }>> {
-    const count = (filter: Filter<EntryDocument>, hint: string, of = rooms, upTo = false) =>
-      inGroups(of, BRANCHES_AT_ONCE, group => {
-        const $or = group.map(({ room, seen, readSeq }) => {
-          return { ...filter, room, seq: { $gt: seen, ...(upTo && { $lte: readSeq }) } };
-        });
-        return this.aggregate<{ _id: string; n: number }>(
-          [{ $match: { ...filter, $or } }, { $group: { _id: "$room", n: { $sum: 1 } } }],
-          hint,
-        );
-      });
-    const again = rooms.filter(({ seen, readSeq }) => seen < readSeq);
-    const [aside, own, mentions] = await Promise.all([
-      count({ aside: true }, "aside"),
-      count({ kind: "message", sender: user, aside: { $exists: false } }, "seq", again, true),
-      count({ mentions: { $in: [user, EVERYBODY] }, aside: { $exists: false }, sender: { $ne: user } }, "mentions"),
-    ]);
-    const byRoom = new Map(rooms.map(({ room }) => [room, { uncounted: 0, mentions: 0 }]));
-    for (const { _id, n } of [...aside, ...own]) (byRoom.get(_id) as { uncounted: number }).uncounted += n;
-    for (const { _id, n } of mentions) (byRoom.get(_id) as { mentions: number }).mentions = n;
-    return byRoom;
-  }
-
-  /** Of these messages, by room: those that count as unread for the user, and those of them that name him. */
-  async unreadAt(
-    user: string,
-    places: readonly { room: string; seq: number }[],
-  ): Promise<Map<string, { unread: number; mentions: number }>> {
-    const found = await inGroups(places, BRANCHES_AT_ONCE, group =>
-      this.find({ kind: "message", deleted: false, $or: group.map(({ room, seq }) => ({ room, seq })) }),
-    );
-    const byRoom = new Map<string, { unread: number; mentions: number }>();
-    for (const { room, sender, thread, mentions = [] } of found) {
-      if (sender === user || thread) continue;
-      const counts = byRoom.get(room) ?? { unread: 0, mentions: 0 };
-      byRoom.set(room, counts);
-      counts.unread++;
-      if (mentions.includes(user) || mentions.includes(EVERYBODY)) counts.mentions++;
-    }
-    return byRoom;
-  }
-
   async messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>> {
     const found = await inGroups(places, BRANCHES_AT_ONCE, group => {
       const $or = group.map(({ room, seq }) => ({ room, kind: "message" as const, seq }));
@@ -249,6 +198,32 @@ export class MongoQueries {
       return this.connection.read(db => entriesIn(db).find({ kind: "message", $or }, options).toArray());
     });
     return new Map(found.map(({ room, seq, id = "" }) => [`${room} ${seq}`, id]));
+  }
+
+  /** Of each room the last message of the main line within a range of seq, but for those left out. */
+  async lastIn(
+    places: readonly { room: string; from: number; before: number; without: readonly number[] }[],
+  ): Promise<Map<string, string>> {
+    const found = await inGroups(places, ROOMS_AT_ONCE, group =>
+      this.aggregate<{ room: string; data: string }>(
+        joined(
+          group.map(({ room, from, before, without }) => [
+            {
+              $match: {
+                room,
+                kind: "message",
+                seq: { $gte: from, $lt: before, $nin: without },
+                thread: { $exists: false },
+              },
+            },
+            { $sort: { seq: -1 } },
+            { $limit: 1 },
+            { $project: { _id: 0, room: 1, data: 1 } },
+          ]),
+        ),
+      ),
+    );
+    return new Map(found.map(({ room, data }) => [room, data]));
   }
 
   /** Of each room, the messages that a reader does not see: seq at an offset, or those that have left; Infinity beyond the log. */
@@ -305,7 +280,8 @@ export class MongoQueries {
     const found = await this.find({ _id: { $in: [...targets].map(offset => entryId(room, offset)) } });
     const messages = new Map(found.map(message => [message.offset, message]));
     for (const { offset, target, pending } of documents) {
-      const message = target !== undefined && pending && messages.get(target);
+      if (target === undefined || !pending || !("data" in pending)) continue;
+      const message = messages.get(target);
       if (message && message.state < offset) Object.assign(message, { state: offset, data: pending.data });
     }
     return new Map([...messages].map(([offset, { data }]) => [offset, { offset, data: data ?? "null" }]));
@@ -314,21 +290,19 @@ export class MongoQueries {
   /** Last entries of rooms; none for an empty log. */
   private async lasts(rooms: readonly string[]): Promise<Map<string, End>> {
     const found = await inGroups(rooms, ROOMS_AT_ONCE, group => {
-      const [first = [], ...others] = group.map(room => [
+      const ends = group.map(room => [
         { $match: { _id: idsAfter(room, 0) } },
         { $sort: { _id: -1 } },
         { $limit: 1 },
         { $project: { _id: 0, room: 1, offset: 1, seq: 1 } },
       ]);
-      const more = others.map(pipeline => ({ $unionWith: { coll: "entries", pipeline } }));
-      return this.aggregate<End>([...first, ...more]);
+      return this.aggregate<End>(joined(ends));
     });
     return new Map(found.map(end => [end.room, end]));
   }
 
-  private aggregate<T extends Document>(pipeline: Document[], hint?: string): Promise<T[]> {
-    const options = hint === undefined ? {} : { hint };
-    return this.connection.read(db => entriesIn(db).aggregate<T>(pipeline, options).toArray());
+  private aggregate<T extends Document>(pipeline: Document[]): Promise<T[]> {
+    return this.connection.read(db => entriesIn(db).aggregate<T>(pipeline).toArray());
   }
 
   private find(filter: Filter<EntryDocument>, direction?: 1 | -1, limit?: number): Promise<EntryDocument[]> {
@@ -343,8 +317,18 @@ interface End {
   seq: number;
 }
 
+/** Many questions about entries as one, with the answers of all. */
+export const joined = ([first = [], ...others]: readonly Document[][]): Document[] => [
+  ...first,
+  ...others.map(pipeline => ({ $unionWith: { coll: ENTRIES, pipeline } })),
+];
+
 /** Groups one after the other: one question never fills the connections of all others. */
-async function inGroups<T, R>(items: readonly T[], size: number, ask: (group: T[]) => Promise<R[]>): Promise<R[]> {
+export async function inGroups<T, R>(
+  items: readonly T[],
+  size: number,
+  ask: (group: T[]) => Promise<R[]>,
+): Promise<R[]> {
   const results: R[] = [];
   for (let from = 0; from < items.length; from += size) results.push(...(await ask(items.slice(from, from + size))));
   return results;

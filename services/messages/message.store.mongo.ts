@@ -4,7 +4,7 @@ import { keptOnce } from "../../mixins/mongo/once";
 import { StorageError } from "../../mixins/storage-errors";
 import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import type { RoomEvent, RoomHead } from "../core/room-bus";
-import { marksOf, unreadAfter, type Mark } from "./marks";
+import { marksOf, type Mark } from "./marks";
 import { MongoChanges } from "./message.changes.mongo";
 import { documentOf, ENTRIES, ENTRY_INDEXES, entryOf } from "./message.entries.mongo";
 import { MongoFloors } from "./message.floors.mongo";
@@ -12,6 +12,7 @@ import { MongoInserts } from "./message.inserts.mongo";
 import { MongoMarks } from "./message.marks.mongo";
 import { MongoQueries } from "./message.queries.mongo";
 import { MongoThreads, prepareThreads } from "./message.threads.mongo";
+import { MongoUnread } from "./message.unread.mongo";
 import {
   MISSED,
   type AppendResult,
@@ -22,6 +23,7 @@ import {
   type OwnMarks,
   type OwnSlice,
   type Place,
+  type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -41,6 +43,7 @@ export class MongoMessageStore implements MessageStore {
   private readonly changes: MongoChanges;
   private readonly readers: MongoMarks;
   private readonly own: MongoThreads;
+  private readonly news: MongoUnread;
 
   private constructor(
     private readonly connection: MongoConnection,
@@ -53,7 +56,8 @@ export class MongoMessageStore implements MessageStore {
     this.changes = new MongoChanges(connection);
     this.readers = new MongoMarks(connection);
     this.own = new MongoThreads(connection, this.floors);
-    this.changes.sweepAlways();
+    this.news = new MongoUnread(connection, this.floors, this.queries, this.readers, this.own);
+    this.changes.sweepAlways((room, entries) => this.apply(room, entries));
   }
 
   /**
@@ -95,11 +99,11 @@ export class MongoMessageStore implements MessageStore {
 
   /** What follows from stored entries, the second half of `append`. Repeated, late or done by two at once it changes nothing. */
   async apply(room: string, entries: readonly Entry[]): Promise<void> {
-    await Promise.all([
-      this.readers.advance(allMarks(room, entries)),
-      this.own.advance(room, entries),
-      this.changes.apply(room, entries),
-    ]);
+    const given = Promise.all([this.readers.advance(allMarks(room, entries)), this.own.advance(room, entries)]);
+    // Once its change is applied a reply is not pending any more.
+    if (entries.some(({ thread }) => thread)) await given;
+    await Promise.all([given, this.changes.apply(room, entries), this.floors.forgetLate(room, entries)]);
+    this.changes.settled(room, entries);
   }
 
   /**
@@ -115,9 +119,10 @@ export class MongoMessageStore implements MessageStore {
     if (floor > 1) await this.floors.clear(room, floor);
     const all = known && missed && missed.length <= MISSED && follow(known, missed);
     const entries = all ? missed : await this.queries.lastBatch(room);
-    this.readers.advance(allMarks(room, entries)).catch(() => undefined);
-    this.own.advance(room, entries).catch(() => undefined);
-    await this.changes.apply(room, entries);
+    const finished = this.apply(room, entries);
+    // Who has lost a race waits for nothing that the other will do himself, but for messages: decisions rest on these.
+    if (!known || entries.some(({ change }) => change)) await finished;
+    else finished.catch(() => undefined);
     const { offset, seq } = entries.at(-1) ?? known ?? { offset: 0, seq: 0 };
     return { head: { offset, seq }, missed: all ? missed : null };
   }
@@ -150,12 +155,26 @@ export class MongoMessageStore implements MessageStore {
     return this.queries.versions(room, offset, limit);
   }
 
-  replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]> {
-    return this.own.replies(room, root, window);
+  nextKeeping(after: string): Promise<string | null> {
+    return this.changes.nextKeeping(after);
   }
 
-  threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage> {
-    return this.own.page(room, user, page);
+  dropKept(room: string, limit: number): Promise<boolean> {
+    return this.changes.dropKept(room, limit);
+  }
+
+  async replies(room: string, root: number, window: Window): Promise<{ seq: number; data: string }[]> {
+    const [hidden = 0] = await this.queries.hiddenIn([{ room, visibleFrom: window.visibleFrom }]);
+    return this.own.replies(room, root, window, hidden);
+  }
+
+  async threads(
+    room: string,
+    user: string,
+    page: { skip: number; limit: number; visibleFrom: number },
+  ): Promise<ThreadPage> {
+    const seen = await this.news.threadsSeen(user, { room, visibleFrom: page.visibleFrom });
+    return this.own.page(room, user, { ...page, seen });
   }
 
   async threadMark(room: string, user: string, root: number): Promise<number | null> {
@@ -164,12 +183,22 @@ export class MongoMessageStore implements MessageStore {
 
   async aside(user: string, what: Aside, after: Place | undefined, limit: number): Promise<AsideEntry[]> {
     const found = await this.own.aside(user, what, after, limit);
-    const ids = await this.queries.idsAt(found);
-    return found.map(({ room, seq, ...more }) => ({ room, seq, id: ids.get(`${room} ${seq}`) ?? null, ...more }));
+    if (found.length === 0) return [];
+    const rooms = [...new Set(found.map(({ room }) => room))];
+    const [ids, marks] = await Promise.all([this.queries.idsAt(found), this.readers.ofUser(user, rooms)]);
+    return found.map(({ room, seq, read }) => ({
+      ...{ room, seq, id: ids.get(`${room} ${seq}`) ?? null },
+      ...(read !== undefined && { read: Math.max(read, marks.get(room)?.threads ?? 0) }),
+    }));
   }
 
-  readThreads(room: string, users: readonly string[], upTo: number): Promise<void> {
-    return this.own.readAll(room, users, upTo);
+  async threadMarks(room: string, root: number): Promise<ReadMark[]> {
+    const marks = await this.own.marksOf(room, root);
+    const all = await this.readers.threadsOf(
+      room,
+      marks.map(({ user }) => user),
+    );
+    return marks.map(({ user, read }) => ({ user, read: Math.max(read, all.get(user) ?? 0) }));
   }
 
   hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]> {
@@ -206,6 +235,25 @@ export class MongoMessageStore implements MessageStore {
     return this.queries.messagesAt(places);
   }
 
+  async lastBefore(
+    user: string,
+    places: readonly { room: string; seq: number }[],
+    back: number,
+  ): Promise<Map<string, string>> {
+    const hidden = await this.own.hiddenOf(
+      user,
+      places.map(({ room, seq }) => ({ room, seq: Math.max(0, seq - back - 1) })),
+    );
+    return this.queries.lastIn(
+      places.map(({ room, seq }) => ({
+        room,
+        from: seq - back,
+        before: seq,
+        without: hidden.filter(place => place.room === room).map(place => place.seq),
+      })),
+    );
+  }
+
   advance(marks: readonly Mark[]): Promise<void> {
     return this.readers.advance(marks);
   }
@@ -222,33 +270,8 @@ export class MongoMessageStore implements MessageStore {
     return { ...own, read: Math.max(read, seq), delivered: Math.max(delivered, seq) };
   }
 
-  async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
-    const ids = rooms.map(({ room }) => room);
-    const [heads, marks, hidden, floors] = await Promise.all([
-      this.queries.heads(ids),
-      this.readers.ofUser(user, ids),
-      this.queries.hiddenIn(rooms),
-      Promise.all(ids.map(room => this.floors.of(room))),
-    ]);
-    const rows = rooms.map(({ room }, index) => {
-      const { read = 0, private: alone = 0, again = 0 } = marks.get(room) ?? {};
-      const [lastSeq, readSeq] = [heads.get(room)?.seq ?? 0, Math.max(read, alone, floors[index]?.seq ?? 0)];
-      return { room, lastSeq, readSeq, ...unreadAfter(readSeq, again, hidden[index] ?? 0) };
-    });
-    const unread = rows.filter(({ lastSeq, seen }) => lastSeq > seen);
-    const [counts, hiddenOnes] = await Promise.all([
-      this.queries.unread(user, unread),
-      this.own.hiddenAfter(user, unread).then(places => this.queries.unreadAt(user, places)),
-    ]);
-    return rows.map(({ seen, ...row }) => {
-      const { uncounted = 0, mentions = 0 } = counts.get(row.room) ?? {};
-      const out = hiddenOnes.get(row.room) ?? { unread: 0, mentions: 0 };
-      return {
-        ...row,
-        unread: Math.max(row.lastSeq - seen - uncounted - out.unread, 0),
-        mentions: mentions - out.mentions,
-      };
-    });
+  unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
+    return this.news.rows(user, rooms);
   }
 
   front(room: string, limit: number): Promise<FrontEntry[]> {
@@ -264,14 +287,18 @@ export class MongoMessageStore implements MessageStore {
     }
     const { floor, seq } = await this.floors.of(room);
     if (floor === 1) return floor;
-    // While entries are left below the floor a crash is made good by the next trim: marks go before them.
-    await Promise.all([this.readers.drop(room, seq), seq > 0 ? this.own.clear(room, seq) : undefined]);
+    // While entries are left below the floor a crash is made good by the next trim: marks and versions go before them.
+    await Promise.all([
+      this.readers.drop(room, seq),
+      this.floors.forget(room, floor),
+      seq > 0 ? this.own.clear(room, seq) : undefined,
+    ]);
     while (await this.floors.clear(room, floor));
     return floor;
   }
 
-  close(): Promise<void> {
-    return this.changes.close();
+  async close(): Promise<void> {
+    await this.changes.close();
   }
 }
 

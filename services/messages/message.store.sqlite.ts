@@ -4,7 +4,7 @@ import type { Statement, Unit } from "../../mixins/sqlite/sequence";
 import type { Aside, AsideEntry, LogHead } from "../core/contract";
 import { type EntryKind, type RoomEvent, type RoomHead } from "../core/room-bus";
 import { againFrom, marksOf, type Mark } from "./marks";
-import { FENCE, LEAVE, MARK_READERS, markStatement, RAISE, READ_THREADS, unitOf } from "./message.inserts.sqlite";
+import { DROP_KEPT, FENCE, LEAVE, MARK_READERS, markStatement, RAISE, unitOf } from "./message.inserts.sqlite";
 import { migrations } from "./message.migrations";
 import * as sql from "./message.queries.sqlite";
 import {
@@ -21,6 +21,7 @@ import {
   type OwnMarks,
   type OwnSlice,
   type Place,
+  type ReadMark,
   type Repeat,
   type StoredMessage,
   type Takeover,
@@ -98,10 +99,11 @@ export class SqliteMessageStore implements MessageStore {
 
   async byIds(ids: readonly string[]): Promise<StoredMessage[]> {
     if (ids.length === 0) return [];
-    const rows = await this.database.all<Omit<StoredMessage, "deleted"> & { deleted: number }>(sql.BY_IDS, [
-      JSON.stringify([...new Set(ids)]),
-    ]);
-    return rows.map(row => ({ ...row, deleted: row.deleted !== 0 }));
+    const rows = await this.database.all<MessageRow>(sql.BY_IDS, [JSON.stringify([...new Set(ids)])]);
+    return rows.map(({ thread, ...row }) => ({
+      ...{ ...row, deleted: row.deleted !== 0 },
+      ...(thread !== null && { thread }),
+    }));
   }
 
   reactions(room: string, offset: number): Promise<{ emoji: string; user: string }[]> {
@@ -117,13 +119,22 @@ export class SqliteMessageStore implements MessageStore {
     return rows.reverse().map(({ version }) => version);
   }
 
+  async nextKeeping(after: string): Promise<string | null> {
+    return (await this.database.get<{ room: string }>(sql.KEEPING, [after]))?.room ?? null;
+  }
+
+  async dropKept(room: string, limit: number): Promise<boolean> {
+    await this.database.write([DROP_KEPT.map((drop): Statement => ({ sql: drop, params: [room, limit] }))]);
+    return (await this.database.get(sql.KEPT, [room])) !== undefined;
+  }
+
   async replies(
     room: string,
     root: number,
-    { before, after, limit }: Omit<Window, "visibleFrom">,
+    { before, after, limit, visibleFrom }: Window,
   ): Promise<{ seq: number; data: string }[]> {
-    if (after !== undefined) return this.database.all(sql.REPLIES_AFTER, [room, root, after, limit]);
-    const params = [room, root, before ?? Number.MAX_SAFE_INTEGER, limit];
+    if (after !== undefined) return this.database.all(sql.REPLIES_AFTER, [room, root, after, visibleFrom, limit]);
+    const params = [room, root, before ?? Number.MAX_SAFE_INTEGER, visibleFrom, limit];
     return (await this.database.all<{ seq: number; data: string }>(sql.REPLIES_BEFORE, params)).reverse();
   }
 
@@ -134,7 +145,7 @@ export class SqliteMessageStore implements MessageStore {
   ): Promise<ThreadPage> {
     const [items, count] = await Promise.all([
       this.database.all<ThreadPage["items"][number]>(sql.THREADS, [room, user, visibleFrom, limit, skip]),
-      this.database.get<{ total: number }>(sql.THREAD_COUNT, [room, visibleFrom]),
+      this.database.get<{ total: number }>(sql.THREAD_COUNT, [room, user, visibleFrom]),
     ]);
     return { items, total: count?.total ?? 0 };
   }
@@ -148,9 +159,8 @@ export class SqliteMessageStore implements MessageStore {
     return this.database.all(sql.ASIDE[what], [user, after.room, after.seq, limit]);
   }
 
-  async readThreads(room: string, users: readonly string[], upTo: number): Promise<void> {
-    const unit = users.map((user): Statement => ({ sql: READ_THREADS, params: [user, room, upTo] }));
-    if (unit.length > 0) await this.database.write([unit]);
+  threadMarks(room: string, root: number): Promise<ReadMark[]> {
+    return this.database.all(sql.THREAD_MARKS, [room, root]);
   }
 
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
@@ -167,6 +177,16 @@ export class SqliteMessageStore implements MessageStore {
     const where = JSON.stringify(places.map(({ room, seq }) => [room, seq]));
     const rows = await this.database.all<{ room: string; data: string }>(sql.MESSAGES_AT, [where]);
     return new Map(rows.map(({ room, data }) => [room, data]));
+  }
+
+  async lastBefore(
+    user: string,
+    places: readonly { room: string; seq: number }[],
+    back: number,
+  ): Promise<Map<string, string>> {
+    const where = JSON.stringify(places.map(({ room, seq }) => [room, seq]));
+    const rows = await this.database.all<{ room: string; data: string | null }>(sql.LAST_BEFORE, [user, where, back]);
+    return new Map(rows.flatMap(({ room, data }) => (data === null ? [] : [[room, data] as const])));
   }
 
   async ownEntries(room: string, user: string, after: string, limit: number): Promise<OwnSlice> {
@@ -229,7 +249,11 @@ export class SqliteMessageStore implements MessageStore {
   async unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]> {
     const where = JSON.stringify(rooms.map(({ room, visibleFrom }) => [room, visibleFrom]));
     const rows = await this.database.all<Counted>(sql.UNREAD, [user, where]);
-    return rows.map(({ unreadFrom, ...row }) => ({ ...row, ...(unreadFrom !== null && { unreadFrom }) }));
+    return rows.map(({ unreadFrom, threads, ...row }) => ({
+      ...row,
+      ...(unreadFrom !== null && { unreadFrom }),
+      ...(threads > 0 && { threads }),
+    }));
   }
 
   async front(room: string, limit: number): Promise<FrontEntry[]> {
@@ -268,7 +292,9 @@ interface MarkRow {
   unread_at: number;
 }
 
-type Counted = Omit<UnreadRow, "unreadFrom"> & { unreadFrom: number | null };
+type Counted = Omit<UnreadRow, "unreadFrom" | "threads"> & { unreadFrom: number | null; threads: number };
+
+type MessageRow = Omit<StoredMessage, "deleted" | "thread"> & { deleted: number; thread: number | null };
 
 interface OwnRow {
   [column: string]: string | number | null;

@@ -28,6 +28,8 @@ export interface Entry {
   thread?: ThreadPart;
   /** Users it names; `EVERYBODY` for all of the room. */
   mentions?: readonly string[];
+  /** Of an edit of a reply: whom it names now, and the seq that the thread began with. */
+  calls?: { root: number; users: readonly string[] };
   /** Ids of its attachments. */
   files?: readonly string[];
 }
@@ -47,7 +49,10 @@ export interface MessageChange {
   deleted?: true;
   reaction?: { emoji: string; user: string; on: boolean };
   pinned?: boolean;
-  /** Of an edit: what stood before, a MessageVersion as JSON text; kept until the message is deleted. */
+  /**
+   * What stood before, a MessageVersion as JSON text: of an edit, kept until the message is deleted; of a deletion in a room on
+   * hold, which then leaves the earlier ones, too.
+   */
   version?: string;
   /** Of an edit: whom the message names from now on. */
   mentions?: readonly string[];
@@ -66,6 +71,8 @@ export interface StoredMessage {
   hash: string | null;
   deleted: boolean;
   data: string;
+  /** Of a reply: seq of the message its thread began with. */
+  thread?: number;
 }
 
 /** What an earlier send under the same clientId has become; for a change, the message it changed. */
@@ -172,22 +179,32 @@ export interface MessageStore {
   pins(room: string): Promise<string[]>;
   /** What a message said before, as JSON texts of MessageVersion, oldest first; of many the newest. */
   versions(room: string, offset: number, limit: number): Promise<string[]>;
-  /** Replies of the thread that began with the message at a seq. */
-  replies(room: string, root: number, window: Omit<Window, "visibleFrom">): Promise<{ seq: number; data: string }[]>;
-  /** Threads of a room, the last replied to first, and how many there are. */
+  /** The next room, by id from behind `after`, in which deletions have kept what was said; null if there is none. */
+  nextKeeping(after: string): Promise<string | null>;
+  /** Drops some of what deletions in a room have kept, about so many versions. Resolves to whether more is there. */
+  dropKept(room: string, limit: number): Promise<boolean>;
+  /** Replies of the thread that began with the message at a seq, also once that has left. */
+  replies(room: string, root: number, window: Window): Promise<{ seq: number; data: string }[]>;
+  /** Threads of a room, but for those whose beginning the user has hidden, the last replied to first; how many there are. */
   threads(room: string, user: string, page: { skip: number; limit: number; visibleFrom: number }): Promise<ThreadPage>;
   /** How far a user has read a thread; null if he has no part in it. */
   threadMark(room: string, user: string, root: number): Promise<number | null>;
   /** What a user has of single messages of all rooms, in order of room and seq, behind one of them. */
   aside(user: string, what: Aside, after: Place | undefined, limit: number): Promise<AsideEntry[]>;
-  /** Users have read up to a seq the threads of a room that they have part in. */
-  readThreads(room: string, users: readonly string[], upTo: number): Promise<void>;
+  /** How far those who have part in a thread have read it, as others see it. */
+  threadMarks(room: string, root: number): Promise<ReadMark[]>;
   /** Of the messages from one seq to another, those that a user has hidden. */
   hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]>;
   /** Of messages in different rooms, the rooms of those that a user has hidden. */
   hiddenAmong(user: string, places: readonly { room: string; seq: number }[]): Promise<string[]>;
   /** Messages by their numbers, as JSON texts by room; of each room one. Unknown ones are left out. */
   messagesAt(places: readonly { room: string; seq: number }[]): Promise<Map<string, string>>;
+  /** Of each room, of so many messages before a seq, the last that is no reply in a thread and not hidden by the user. */
+  lastBefore(
+    user: string,
+    places: readonly { room: string; seq: number }[],
+    back: number,
+  ): Promise<Map<string, string>>;
   /**
    * What a user caused in a room, in the order of the clientIds it is stored under and above `after`: a range of the index
    * that makes them unique. Looks at `limit` entries, whatever they are.
@@ -207,15 +224,16 @@ export interface MessageStore {
   markOf(room: string, user: string): Promise<OwnMarks>;
   /**
    * Of each room: last seq, how far the user has read, and messages after that, or from where he has marked them unread, that
-   * are neither his nor deleted, or name him.
+   * are neither his nor deleted nor hidden nor replies in a thread, or of these name him; threads he has part in with such
+   * replies. What the threads cost grows with their number, not with what is in them.
    */
   unread(user: string, rooms: readonly { room: string; visibleFrom: number }[]): Promise<UnreadRow[]>;
   /** The first entries of a log, those below its floor too that a crash kept from being removed. */
   front(room: string, limit: number): Promise<FrontEntry[]>;
   /**
    * Takes the entries below an offset out of the log, from its front; the last one always stays, so that no number is given
-   * twice: an entry below the floor is refused like one whose offset is taken. With the messages go their reactions, their
-   * files, what their clientIds stood for, and the marks of those who got no further: these stand at the floor from now on.
+   * twice: an entry below the floor is refused like one whose offset is taken. With the messages go their earlier versions,
+   * which stand at later entries, their reactions, their files, what their clientIds stood for, and the marks of those who got no further: these stand at the floor from now on.
    * Works in slices; where it rejects, calling it again goes on. Resolves to the floor, which never falls.
    */
   trim(room: string, before: number): Promise<number>;
@@ -231,7 +249,7 @@ export interface Place {
 
 export interface ThreadPage {
   /** `readSeq`: null for who has no part in it, and to whom it has no unread replies. */
-  items: { root: string; unread: number; readSeq: number | null }[];
+  items: { root: string; unread: number; mentions: number; readSeq: number | null }[];
   total: number;
 }
 
@@ -244,6 +262,8 @@ export interface UnreadRow {
   readSeq: number;
   /** Where what he marked as unread begins. */
   unreadFrom?: number;
+  /** Threads with unread replies, if there are any. */
+  threads?: number;
 }
 
 /** When an entry was made: a message says so itself, all else has an id of ours, which is made with it. */

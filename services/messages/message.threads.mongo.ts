@@ -1,10 +1,11 @@
-import type { AnyBulkWriteOperation, Collection } from "mongodb";
+import type { AnyBulkWriteOperation, Collection, Document } from "mongodb";
 import type { MongoConnection } from "../../mixins/mongo/connection";
 import { upserted } from "../../mixins/mongo/once";
 import type { Aside } from "../core/contract";
 import { entriesIn, entryId, idsAfter } from "./message.entries.mongo";
 import type { MongoFloors } from "./message.floors.mongo";
-import type { Entry, Place, ThreadPage, Window } from "./message.store";
+import { BRANCHES_AT_ONCE, inGroups, joined, ROOMS_AT_ONCE } from "./message.queries.mongo";
+import { EVERYBODY, type Entry, type Place, type ReadMark, type ThreadPage, type Window } from "./message.store";
 import { ownOf, type Own } from "./threads";
 
 /** What one user has of one message of a room: the part he has in its thread, or that it is out of his sight. */
@@ -15,6 +16,11 @@ interface OwnDocument {
   seq: number;
   /** How far he has read the thread. */
   read?: number;
+}
+
+/** Part in the thread that began with a message, read up to a seq. */
+export interface Part extends Place {
+  read: number;
 }
 
 /** Each a collection of its own. */
@@ -39,7 +45,7 @@ export class MongoThreads {
   async advance(room: string, entries: readonly Entry[]): Promise<void> {
     const all = entries.flatMap(entry => ownOf(room, entry));
     const parts = all.flatMap(one => (one.of === "thread" ? [partOf(one)] : []));
-    const hidden = all.flatMap(one => (one.of === "hidden" ? [hiddenOf(one)] : []));
+    const hidden = all.flatMap(one => (one.of === "hidden" ? [hiding(one)] : []));
     await Promise.all([this.write(THREADS, parts), this.write(HIDDEN, hidden)]);
   }
 
@@ -57,23 +63,36 @@ export class MongoThreads {
   async replies(
     room: string,
     root: number,
-    { before, after, limit }: Omit<Window, "visibleFrom">,
+    { before = Number.MAX_SAFE_INTEGER, after, limit }: Omit<Window, "visibleFrom">,
+    hidden: number,
   ): Promise<{ seq: number; data: string }[]> {
-    const bounds = after !== undefined ? { $gt: after } : { $lt: before ?? Number.MAX_SAFE_INTEGER };
+    const bounds = after !== undefined ? { $gt: Math.max(after, hidden) } : { $lt: before, $gt: hidden };
     const filter = { room, "thread.root": root, seq: bounds };
     const sort = { seq: after !== undefined ? 1 : -1 } as const;
     const found = await this.connection.read(db => entriesIn(db).find(filter, { sort, limit }).toArray());
     return found.sort((one, other) => one.seq - other.seq).map(({ seq, data }) => ({ seq, data: data ?? "null" }));
   }
 
-  /** Messages that threads began with, the last replied to first, and what the user has of these. */
+  /** Of everybody who has part in a thread, how far he has read it. */
+  async marksOf(room: string, root: number): Promise<ReadMark[]> {
+    const found = await this.connection.read(db => own(db, THREADS).find({ room, seq: root }).toArray());
+    const rest = ownId("", room, root).length;
+    return found.map(({ _id, read = 0 }) => ({ user: _id.slice(0, -rest), read }));
+  }
+
+  /**
+   * Messages that threads began with, the last replied to first, and what the user has of these. `seen`: up to there he has
+   * no unread replies in whatever thread.
+   */
   async page(
     room: string,
     user: string,
-    { skip, limit, visibleFrom }: { skip: number; limit: number; visibleFrom: number },
+    { skip, limit, visibleFrom, seen }: { skip: number; limit: number; visibleFrom: number; seen: number },
   ): Promise<ThreadPage> {
-    const { floor } = await this.floors.of(room);
-    const filter = { room, replied: { $exists: true }, offset: { $gt: Math.max(visibleFrom, floor - 1) } };
+    const [{ floor }, places] = await Promise.all([this.floors.of(room), this.hiddenOf(user, [{ room, seq: 0 }])]);
+    const hidden = places.map(({ seq }) => seq);
+    const offset = { $gt: Math.max(visibleFrom, floor - 1) };
+    const filter = { room, replied: { $exists: true }, offset, ...(hidden.length > 0 && { seq: { $nin: hidden } }) };
     const [roots, total] = await this.connection.read(db =>
       Promise.all([
         entriesIn(db)
@@ -87,10 +106,11 @@ export class MongoThreads {
       user,
       roots.map(({ seq }) => seq),
     );
-    const unread = await this.unread(room, user, marks);
+    for (const [root, read] of marks) marks.set(root, Math.max(read, seen));
+    const counts = await this.counts(room, user, marks, hidden);
     const items = roots.map(({ seq, data }) => ({
       root: data ?? "null",
-      unread: unread.get(seq) ?? 0,
+      ...(counts.get(seq) ?? { unread: 0, mentions: 0 }),
       readSeq: marks.get(seq) ?? null,
     }));
     return { items, total };
@@ -111,14 +131,6 @@ export class MongoThreads {
     return found.map(({ room, seq, read = 0 }) => ({ room, seq, ...(what === THREADS && { read }) }));
   }
 
-  async readAll(room: string, users: readonly string[], upTo: number): Promise<void> {
-    const operations = users.map((user): AnyBulkWriteOperation<OwnDocument> => {
-      const filter = { _id: idsAfter(`${user}:${room}`, 0) };
-      return { updateMany: { filter, update: { $max: { read: upTo } } } };
-    });
-    await this.write(THREADS, operations);
-  }
-
   async hiddenBy(user: string, room: string, from: number, to: number): Promise<number[]> {
     const range = { ...idsAfter(`${user}:${room}`, from - 1), $lte: ownId(user, room, to) };
     const found = await this.connection.read(db => own(db, HIDDEN).find({ _id: range }).toArray());
@@ -135,43 +147,94 @@ export class MongoThreads {
     return found.map(({ room }) => room);
   }
 
-  /** Of each room, the messages after a seq that a user has hidden. */
-  async hiddenAfter(
+  /** Messages that a user has hidden behind places: of these alone, since what somebody ever hid is without a bound. */
+  hiddenOf(user: string, places: readonly Place[]): Promise<Place[]> {
+    return inGroups(places, BRANCHES_AT_ONCE, group => {
+      const $or = group.map(({ room, seq }) => ({ _id: idsAfter(`${user}:${room}`, seq) }));
+      return this.connection.read(db =>
+        own(db, HIDDEN)
+          .find({ $or }, { projection: { _id: 0, room: 1, seq: 1 } })
+          .toArray(),
+      );
+    });
+  }
+
+  /** Threads that a user has part in, of these rooms at least: all of them by one look, but where one room is asked for. */
+  async partsOf(user: string, rooms: readonly string[]): Promise<Part[]> {
+    const [room] = rooms;
+    if (room === undefined) return [];
+    const _id = rooms.length === 1 ? idsAfter(`${user}:${room}`, 0) : { $gt: `${user}:`, $lt: `${user};` };
+    const found = await this.connection.read(db => own(db, THREADS).find({ _id }).toArray());
+    return found.map(({ room: id, seq, read = 0 }) => ({ room: id, seq, read }));
+  }
+
+  /**
+   * By room, how many of these threads have replies that are new to the user; `seen`: up to there none are, in whatever
+   * thread. What began them tells of most that nothing is new; of the others it is asked whether there is one such reply.
+   */
+  async unread(
     user: string,
-    rooms: readonly { room: string; seen: number }[],
-  ): Promise<{ room: string; seq: number }[]> {
-    const mine = { $gt: `${user}:`, $lt: `${user};` };
-    if (rooms.length === 0) return [];
-    const seen = new Map(rooms.map(one => [one.room, one.seen]));
-    // All of them by one look: hiding is rare, and rooms are many.
-    const found = await this.connection.read(db =>
-      own(db, HIDDEN)
-        .find({ _id: mine }, { projection: { room: 1, seq: 1 } })
-        .toArray(),
-    );
-    return found.filter(({ room, seq }) => seq > (seen.get(room) ?? Infinity));
+    parts: readonly Part[],
+    seen: ReadonlyMap<string, number>,
+    hidden: readonly Place[],
+  ): Promise<Map<string, number>> {
+    const out = new Map<string, number[]>();
+    for (const { room, seq } of hidden) out.set(room, [...(out.get(room) ?? []), seq]);
+    const threads = parts
+      .filter(({ room, seq }) => seen.has(room) && !out.get(room)?.includes(seq))
+      .map(({ room, seq, read }) => ({ room, root: seq, read: Math.max(read, seen.get(room) ?? 0) }));
+    const kind = "message" as const;
+    const began = await inGroups(threads, BRANCHES_AT_ONCE, group => {
+      const $or = group.map(({ room, root, read }) => ({ room, kind, seq: root, replied: { $gt: read } }));
+      const options = { hint: "seq", projection: { room: 1, seq: 1 } };
+      return this.connection.read(db => entriesIn(db).find({ kind, $or }, options).toArray());
+    });
+    const replied = new Set(began.map(({ room, seq }) => entryId(room, seq)));
+    const asked = threads.filter(({ room, root }) => replied.has(entryId(room, root)));
+    const found = await inGroups(asked, ROOMS_AT_ONCE, group => {
+      const questions = group.map(({ room, root, read }): Document[] => [
+        { $match: { ...newTo(user, out.get(room)), room, "thread.root": root, seq: { $gt: read } } },
+        { $limit: 1 },
+        { $project: { _id: 0, room: 1 } },
+      ]);
+      return this.connection.read(db => entriesIn(db).aggregate<{ room: string }>(joined(questions)).toArray());
+    });
+    const byRoom = new Map<string, number>();
+    for (const { room } of found) byRoom.set(room, (byRoom.get(room) ?? 0) + 1);
+    return byRoom;
   }
 
-  /** Of messages that have left the log. */
+  /** Of messages that have left the log. A thread may go on when its beginning has left: who has read of it stays read. */
   async clear(room: string, upTo: number): Promise<void> {
-    for (const collection of [THREADS, HIDDEN])
-      await this.connection.write(db => own(db, collection).deleteMany({ room, seq: { $lte: upTo } }));
+    const left = { room, seq: { $lte: upTo } };
+    await this.connection.write(db => own(db, THREADS).deleteMany({ ...left, read: { $not: { $gt: upTo } } }));
+    await this.connection.write(db => own(db, HIDDEN).deleteMany(left));
   }
 
-  /** Of each thread, replies of others after the mark that are neither deleted nor out of the user's sight. */
-  private async unread(room: string, user: string, marks: ReadonlyMap<number, number>): Promise<Map<number, number>> {
+  /** Of each thread the replies that are new to the user, and those of them that name him. */
+  private async counts(
+    room: string,
+    user: string,
+    marks: ReadonlyMap<number, number>,
+    hidden: readonly number[],
+  ): Promise<Map<number, { unread: number; mentions: number }>> {
     if (marks.size === 0) return new Map();
     const $or = [...marks].map(([root, read]) => ({ room, "thread.root": root, seq: { $gt: read } }));
-    const hidden = await this.hiddenAfter(user, [{ room, seen: Math.min(...marks.values()) }]);
-    const seq = { $nin: hidden.map(one => one.seq) };
+    const named = { $setIntersection: [{ $ifNull: ["$mentions", []] }, [user, EVERYBODY]] };
     const pipeline = [
-      { $match: { $or, deleted: false, sender: { $ne: user }, seq } },
-      { $group: { _id: "$thread.root", n: { $sum: 1 } } },
+      { $match: { $and: [{ $or }, newTo(user, hidden)] } },
+      {
+        $group: {
+          _id: "$thread.root",
+          unread: { $sum: 1 },
+          mentions: { $sum: { $cond: [{ $eq: [named, []] }, 0, 1] } },
+        },
+      },
     ];
     const found = await this.connection.read(db =>
-      entriesIn(db).aggregate<{ _id: number; n: number }>(pipeline).toArray(),
+      entriesIn(db).aggregate<{ _id: number; unread: number; mentions: number }>(pipeline).toArray(),
     );
-    return new Map(found.map(({ _id, n }) => [_id, n]));
+    return new Map(found.map(({ _id, unread, mentions }) => [_id, { unread, mentions }]));
   }
 
   private async write(collection: string, operations: AnyBulkWriteOperation<OwnDocument>[]): Promise<void> {
@@ -197,8 +260,15 @@ const partOf = ({
   },
 });
 
-const hiddenOf = ({ user, room, seq }: Extract<Own, { of: "hidden" }>): AnyBulkWriteOperation<OwnDocument> => ({
+const hiding = ({ user, room, seq }: Extract<Own, { of: "hidden" }>): AnyBulkWriteOperation<OwnDocument> => ({
   updateOne: { filter: { _id: ownId(user, room, seq) }, update: { $setOnInsert: { room, seq } }, upsert: true },
+});
+
+/** Replies that count as unread; `hidden`: those he has hidden. */
+const newTo = (user: string, hidden: readonly number[] = []) => ({
+  deleted: false,
+  sender: { $ne: user },
+  ...(hidden.length > 0 && { $nor: [{ seq: { $in: [...hidden] } }] }),
 });
 
 const ownId = (user: string, room: string, seq: number): string => entryId(`${user}:${room}`, seq);

@@ -346,6 +346,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id, seq },
     async handler(this: MessagesService, ctx) {
+      reachable(ctx);
       await this.messages.readThread(roomsOf(ctx), callerOf(ctx.meta).id, ctx.params.id, ctx.params.seq);
       return null;
     },
@@ -446,6 +447,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const rooms = roomsOf(this.broker);
     // What is not told now the files service finds by itself.
     const release = (ids: string[]) => call(this.broker, "files.release", { ids });
+    const retentionOf = async (room: string) => (await call(this.broker, "rooms.retentionOf", { rooms: [room] }))[0];
     this.store = await openStore(platform, metrics);
     this.trace = new WriteTrace(clock);
     this.order = new CallOrder();
@@ -457,6 +459,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       access: async (user, room) =>
         (await rooms.access(user, room)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
       rules: room => call(this.broker, "rooms.rules", { room }),
+      held: async room => (await retentionOf(room))?.hold ?? false,
       online: room => online(this.broker, room),
       attach: (owner, room, ids) => call(this.broker, "files.attach", { owner, room, ids }),
       named: usernames => call(this.broker, "users.byUsernames", { usernames }),
@@ -483,14 +486,14 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       this.logger.warn("a feed stays longer than it need be", { error: String(error) }),
     );
     this.transfer = new Transfer(this.store);
-    this.messages = new Messages(this.store, this.writers, limits);
+    this.messages = new Messages(this.store, this.writers, this.notes, limits);
     this.reading = new Reading(this.store, this.notes, bus, limits);
     this.retention = new Retention({
       store: this.store,
       clock,
       days: config.retentionDays,
       rooms: (after, limit) => call(this.broker, "rooms.retention", { after, limit }),
-      room: async room => (await call(this.broker, "rooms.retentionOf", { rooms: [room] }))[0],
+      room: retentionOf,
       expire: async (room, id) => {
         const entry = { op: "expire", changeId: newId(), id } as const;
         const [answer] = await this.writers.append([{ room, entry }]);
@@ -556,6 +559,7 @@ function roomsOf(via: Caller): Rooms {
   return {
     access: async (user, room) => (await call(via, "rooms.access", { user, rooms: [room] }))[0],
     memberIds: room => call(via, "rooms.memberIds", { room }),
+    memberPage: params => call(via, "rooms.memberPage", params),
     memberships: user => call(via, "rooms.memberships", { user }),
     view: (user, room, members) => call(via, "rooms.view", { user, room, members }),
     shown: (user, rooms) => call(via, "rooms.shown", { user, rooms }),

@@ -1,16 +1,15 @@
 import type { AppendAnswer, Paging, ReturnsOf, RoomAccess, UserOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import { newId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import type { HistoryWindow, Identity, Message, MessageVersion, Page, Thread, UserNote } from "../core/model";
 import { moderates } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { readable, type Rooms } from "./access";
-import { historyWindow, inSight, readHistory, type HistoryQuery, type ReplyQuery } from "./history";
+import { historyWindow, inSight, readHistory, sighted, type HistoryQuery, type ReplyQuery } from "./history";
 import type { MessageStore, StoredMessage } from "./message.store";
 import { countsOf, receiptsOf } from "./receipts";
 import type { RoomLog } from "./room-log";
-import { notNoted } from "./user-feed";
+import { notNoted, type MarkNotes } from "./user-feed";
 
 /** Earlier versions shown of a message. */
 const VERSIONS = 100;
@@ -20,6 +19,7 @@ export class Messages {
   constructor(
     private readonly store: MessageStore,
     private readonly log: Pick<RoomLog, "append">,
+    private readonly notes: Pick<MarkNotes, "write">,
     private readonly limits: Limits,
   ) {}
 
@@ -33,15 +33,12 @@ export class Messages {
 
   /** Changes a message known by its id alone. */
   async change(user: Identity, entry: Exclude<UserOperation, { op: "send" }>): Promise<Message> {
-    const [message] = await this.store.byIds([entry.id]);
-    if (!message) throw new RookeryError("NOT_FOUND");
-    return (await this.write(message.room, user, entry)).message;
+    return (await this.write((await this.known(entry.id)).room, user, entry)).message;
   }
 
   async history(rooms: Rooms, user: string, room: string, query: HistoryQuery): Promise<HistoryWindow | Page<Message>> {
     const { visibleFrom } = await readable(rooms, user, room);
-    const found = await readHistory(this.store, room, visibleFrom, query, this.limits);
-    return { ...found, items: await inSight(this.store, user, room, found.items) };
+    return readHistory(this.store, user, room, visibleFrom, query, this.limits);
   }
 
   async get(rooms: Rooms, user: string, id: string): Promise<Message> {
@@ -54,22 +51,27 @@ export class Messages {
     return { items: await inSight(this.store, user, room, all) };
   }
 
-  /** What a message said before is for who wrote it and for those who may delete it. */
+  /**
+   * What a message said before is for who wrote it, for those who may delete it, and of any room for who manages channels: he
+   * may export it as a whole. What a hold has kept of a deleted message is for him alone, and nobody else is told of it.
+   */
   async versions(rooms: Rooms, user: Identity, id: string): Promise<ReturnsOf<"messages.versions">> {
-    const { message, access } = await this.visible(rooms, user.id, id);
-    if (message.sender !== user.id && !moderates(user, access.role))
-      throw new RookeryError("FORBIDDEN", "Not your message.");
+    const manages = user.permissions.includes("channels.manage");
+    const message = manages ? await this.known(id) : await this.ownOrModerated(rooms, user, id);
+    if (message.deleted && !manages) return { items: [] };
     const versions = await this.store.versions(message.room, message.offset, VERSIONS);
     return { items: versions.map(version => JSON.parse(version) as MessageVersion) };
   }
 
+  /** By the message that the thread began with, or by any of its replies: what it began with may have left the log. */
   async replies(rooms: Rooms, user: string, id: string, query: ReplyQuery): Promise<HistoryWindow> {
     if (query.before !== undefined && query.after !== undefined)
       throw new RookeryError("INVALID", "Give one of before and after.");
-    const { message } = await this.visible(rooms, user, id);
-    const read = (window: ReplyQuery & { limit: number }) => this.store.replies(message.room, message.seq, window);
-    const found = await historyWindow(read, query, this.limits);
-    return { ...found, items: await inSight(this.store, user, message.room, found.items) };
+    const { message, access } = await this.visible(rooms, user, id);
+    const { room, seq, thread: root = seq } = message;
+    const { visibleFrom } = access;
+    const read = sighted(this.store, user, room, window => this.store.replies(room, root, { ...window, visibleFrom }));
+    return historyWindow(read, query, this.limits);
   }
 
   async threads(rooms: Rooms, user: string, room: string, paging: Paging): Promise<Page<Thread>> {
@@ -77,15 +79,14 @@ export class Messages {
     const { page, pageSize } = pageOf(paging, this.limits);
     const slice = { skip: (page - 1) * pageSize, limit: pageSize, visibleFrom };
     const { items, total } = await this.store.threads(room, user, slice);
-    const threads = items.map(({ root, unread, readSeq }) => ({
+    const shown = items.map(({ root, unread, mentions, readSeq }) => ({
       root: parse(root),
       following: readSeq !== null,
       unread,
+      mentions,
       readSeq: readSeq ?? 0,
     }));
-    const roots = threads.map(({ root }) => root);
-    const seen = new Set(await inSight(this.store, user, room, roots));
-    return { items: threads.filter(({ root }) => seen.has(root)), page, pageSize, total };
+    return { items: shown, page, pageSize, total };
   }
 
   /** Moves the user's read mark in a thread by the note of it in his feed; who has no part in it has none. */
@@ -96,7 +97,7 @@ export class Messages {
     const seq = Math.min(upTo, parse(message.data).thread?.lastSeq ?? 0);
     const known = await this.store.threadMark(room, user, root);
     if (known === null || known >= seq) return;
-    await this.note(user, newId(), { kind: "thread", data: { roomId: room, threadId: id, root, seq } });
+    await this.notes.write(user, { kind: "thread", data: { roomId: room, threadId: id, root, seq } });
   }
 
   /** Takes a message out of the user's sight. The note has an id made of the message's, so that a repeat writes no other. */
@@ -105,14 +106,36 @@ export class Messages {
     await this.note(user, `hide-${id}`, { kind: "hide", data: { roomId: room, messageId: id, seq } });
   }
 
+  /** Of a large room only the members of the page are looked at: nothing is counted there but members. */
   async receipts(rooms: Rooms, user: string, id: string, paging: Paging): Promise<ReturnsOf<"messages.receipts">> {
-    const { room, ...message } = (await this.visible(rooms, user, id)).message;
-    const [members, marks] = await Promise.all([rooms.memberIds(room), this.store.marks(room)]);
-    const all = receiptsOf(message, members, marks);
+    const { message, access } = await this.visible(rooms, user, id);
+    const { room, sender, thread } = message;
+    const inThread = thread === undefined ? null : await this.store.threadMarks(room, thread);
     // Most rooms have no more members than a page has lines: nothing said, all of them are shown.
     const { page, pageSize } = pageOf({ pageSize: this.limits.page, ...paging }, this.limits);
+    if (access.large) {
+      const slice = { room, except: sender, skip: (page - 1) * pageSize, limit: pageSize };
+      const { ids, total } = await rooms.memberPage(slice);
+      const items = receiptsOf(message, ids, await this.store.marks(room, ids), inThread);
+      return { items, page, pageSize, total };
+    }
+    const members = await rooms.memberIds(room);
+    const all = receiptsOf(message, members, await this.store.marks(room, members), inThread);
     const items = all.slice((page - 1) * pageSize, page * pageSize);
     return { items, page, pageSize, total: all.length, counts: countsOf(all) };
+  }
+
+  private async ownOrModerated(rooms: Rooms, user: Identity, id: string): Promise<StoredMessage> {
+    const { message, access } = await this.visible(rooms, user.id, id);
+    if (message.sender !== user.id && !moderates(user, access.role))
+      throw new RookeryError("FORBIDDEN", "Not your message.");
+    return message;
+  }
+
+  private async known(id: string): Promise<StoredMessage> {
+    const [message] = await this.store.byIds([id]);
+    if (!message) throw new RookeryError("NOT_FOUND");
+    return message;
   }
 
   /** A message the user may see. One in a room he may not read does not exist, whatever the reason. */

@@ -1,6 +1,6 @@
 import type { MessageFacts } from "../core/contract";
 import type { Message } from "../core/model";
-import type { Marks, MessageStore } from "./message.store";
+import type { MessageStore } from "./message.store";
 
 /** Users that are named; the rest are counted. */
 const NAMED = 20;
@@ -9,9 +9,12 @@ const NAMED = 20;
 export async function inspect(store: MessageStore, id: string): Promise<MessageFacts | null> {
   const [stored] = await store.byIds([id]);
   if (!stored) return null;
-  const { room, offset, seq, sender } = stored;
+  const { room, offset, seq, sender, thread } = stored;
   const { createdAt, clientId, editedAt, deletedAt, text, attachments } = JSON.parse(stored.data) as Message;
-  const others = (await store.marks(room)).filter(({ user }) => user !== sender);
+  const [marks, readers] = await Promise.all([
+    store.marks(room),
+    thread === undefined ? null : store.threadMarks(room, thread),
+  ]);
   return {
     id,
     room,
@@ -24,12 +27,18 @@ export async function inspect(store: MessageStore, id: string): Promise<MessageF
     ...(deletedAt !== undefined && { deletedAt }),
     length: text.length,
     attachments: attachments.length,
-    delivered: atOrPast(others, "delivered", seq),
-    read: atOrPast(others, "read", seq),
+    delivered: others(
+      sender,
+      marks.filter(({ delivered }) => delivered >= seq),
+    ),
+    read: others(
+      sender,
+      (readers ?? marks).filter(({ read }) => read >= seq),
+    ),
   };
 }
 
-function atOrPast(marks: readonly Marks[], which: "read" | "delivered", seq: number): MessageFacts["read"] {
-  const users = marks.filter(mark => mark[which] >= seq).map(({ user }) => user);
+function others(sender: string, marks: readonly { user: string }[]): MessageFacts["read"] {
+  const users = marks.map(({ user }) => user).filter(user => user !== sender);
   return { count: users.length, users: users.slice(0, NAMED) };
 }

@@ -7,6 +7,8 @@ import type { MessageStore, UnreadRow } from "./message.store";
 
 /** Rooms of a page of the list at most. */
 const ROOMS = 500;
+/** Messages before a room's last, where that is hidden or in a thread, that one to show is looked for among. */
+const LOOK_BACK = 1_000;
 /** Members that come with an opened room. */
 const MEMBERS = 100;
 
@@ -27,7 +29,7 @@ export async function openRoom(
   const { role, visibleFrom } = access;
   const people = members.items.map(({ userId }) => userId).filter(userId => userId !== user);
   const [found, pinned, others, mine] = await Promise.all([
-    historyWindow(roomReader(store, id, visibleFrom), query, limits),
+    historyWindow(roomReader(store, user, id, visibleFrom), query, limits),
     store.pins(id),
     store.marks(id, people),
     role === null ? null : ownPlace(store, user, id, visibleFrom),
@@ -38,8 +40,8 @@ export async function openRoom(
     return { userId, read, delivered };
   });
   const all = pinned.map(data => JSON.parse(data) as Message).filter(message => message.offset > visibleFrom);
-  const [items, pins] = await Promise.all([inSight(store, user, id, found.items), inSight(store, user, id, all)]);
-  const history = { items, hasBefore: found.hasBefore, hasAfter: found.hasAfter };
+  const pins = await inSight(store, user, id, all);
+  const { limit: _limit, ...history } = found;
   return { room, role, members, marks: { mine, others: shown }, history, pins, offset, seq, epoch: store.epoch };
 }
 
@@ -71,31 +73,41 @@ export async function roomList(
   const mine = await rooms.memberships(user);
   const rows = new Map((await store.unread(user, mine)).map(row => [row.room, row]));
   const last = await lastMessages(store, user, mine, rows);
-  const times = new Map(mine.map(({ room, joinedAt }) => [room, last.get(room)?.createdAt ?? joinedAt]));
+  const times = new Map(mine.map(({ room, joinedAt }) => [room, last.get(room)?.at ?? joinedAt]));
   const ids = mine.map(({ room }) => room).sort((one, other) => order(times, one, other));
   const shown = await rooms.shown(user, ids.slice((page - 1) * pageSize, page * pageSize));
   const items = shown.flatMap((room): RoomLine[] => {
     const row = rows.get(room.id);
     if (!row) return [];
     const { room: _id, ...counts } = row;
-    return [{ room, lastMessage: last.get(room.id) ?? null, ...counts }];
+    return [{ room, lastMessage: last.get(room.id)?.shown ?? null, ...counts }];
   });
   return { items, page, pageSize, total: mine.length };
 }
 
+/**
+ * Of each room when its last message came, whatever that is, and the last to show: not in a thread, and not hidden by the
+ * user. Mostly these are the same message.
+ */
 async function lastMessages(
   store: MessageStore,
   user: string,
   mine: readonly Membership[],
   rows: ReadonlyMap<string, UnreadRow>,
-): Promise<Map<string, Message>> {
+): Promise<Map<string, { at: string; shown: Message | null }>> {
   const places = mine.map(({ room }) => ({ room, seq: rows.get(room)?.lastSeq ?? 0 })).filter(({ seq }) => seq > 0);
-  const [found, hidden] = await Promise.all([store.messagesAt(places), store.hiddenAmong(user, places)]);
-  for (const room of hidden) found.delete(room);
-  const last = new Map<string, Message>();
+  const [found, out] = await Promise.all([store.messagesAt(places), store.hiddenAmong(user, places)]);
+  const newest = new Map([...found].map(([room, data]) => [room, JSON.parse(data) as Message]));
+  const hidden = new Set(out);
+  const aside = places.filter(({ room }) => hidden.has(room) || newest.get(room)?.threadId !== undefined);
+  const asideOf = new Set(aside.map(({ room }) => room));
+  const before = aside.length > 0 ? await store.lastBefore(user, aside, LOOK_BACK) : new Map<string, string>();
+  const last = new Map<string, { at: string; shown: Message | null }>();
   for (const { room, visibleFrom } of mine) {
-    const message = JSON.parse(found.get(room) ?? "null") as Message | null;
-    if (message && message.offset > visibleFrom) last.set(room, message);
+    const message = newest.get(room);
+    if (!message || message.offset <= visibleFrom) continue;
+    const shown = asideOf.has(room) ? (JSON.parse(before.get(room) ?? "null") as Message | null) : message;
+    last.set(room, { at: message.createdAt, shown: shown && shown.offset > visibleFrom ? shown : null });
   }
   return last;
 }

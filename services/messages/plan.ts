@@ -6,7 +6,7 @@ import type { Message } from "../core/model";
 import type { RoomHead } from "../core/room-bus";
 import { decide } from "./decision";
 import { decideImport, isImport } from "./decision.import";
-import { settle, targetOf, threadOf, type Job } from "./job";
+import { deletes, settle, targetOf, threadOf, type Job } from "./job";
 import type { Entry, StoredMessage } from "./message.store";
 import { applyChange, applyImport, known, mentionedBy, OPEN, type Loaded } from "./surroundings";
 
@@ -79,6 +79,7 @@ export function plan(
         pins: loaded.pins,
         maxEmoji: limits.emoji,
         maxPins: limits.pins,
+        hold: deletes(request) && known(loaded.hold),
       };
       const { room, user, entry: asked } = request;
       const decision = isImport(asked)

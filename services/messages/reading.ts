@@ -57,13 +57,13 @@ export class Reading {
     await this.notes.write(user, { kind: "unread", data: { roomId: room, seq, offset: head.offset } });
   }
 
-  /** Marks as read, up to its head, every room in which something is unread. */
+  /** Marks as read, up to its head, every room in which something is unread, and all threads of it with it. */
   async readAll(rooms: Rooms, user: string, alone = false): Promise<void> {
     const memberships = await rooms.memberships(user);
     const silent = new Set(memberships.filter(({ large }) => large).map(({ room }) => room));
     const rows = await this.store.unread(user, memberships);
     const marks = rows
-      .filter(({ unread, unreadFrom }) => unread > 0 || unreadFrom !== undefined)
+      .filter(({ unread, mentions, threads = 0, unreadFrom }) => unread + mentions + threads > 0 || unreadFrom)
       .map(({ room, lastSeq }) => ({ roomId: room, seq: lastSeq }));
     const groups: (typeof marks)[] = [];
     for (let from = 0; from < marks.length; from += TOLD_AT_ONCE) groups.push(marks.slice(from, from + TOLD_AT_ONCE));
@@ -84,7 +84,9 @@ export class Reading {
 
   /** Moves the marks of newcomers to the head. May be repeated: what comes meanwhile they have read then, too. */
   async start(room: string, users: readonly string[]): Promise<void> {
-    await this.toHead(room, users, { come: true });
+    const { offset, seq } = (await this.store.heads([room])).get(room) ?? { offset: 0, seq: 0 };
+    const come = { room, read: seq, delivered: seq, own: offset, joined: offset };
+    await this.store.advance(users.map(user => ({ ...come, user })));
   }
 
   /**
@@ -92,21 +94,8 @@ export class Reading {
    * Feeds are not told: a device finds the marks when it asks.
    */
   async imported(room: string, users: readonly string[], upTo: number): Promise<void> {
-    const seq = await this.toHead(room, users, { upTo });
-    if (seq > 0) await this.store.readThreads(room, users, seq);
-  }
-
-  /** `come`: they are here from now on. Resolves to where their marks are now, unless they were further. */
-  private async toHead(
-    room: string,
-    users: readonly string[],
-    { upTo = Infinity, come = false }: { upTo?: number; come?: boolean },
-  ): Promise<number> {
-    const head = (await this.store.heads([room])).get(room) ?? { offset: 0, seq: 0 };
-    const seq = Math.min(upTo, head.seq);
-    const mark = { room, read: seq, delivered: seq, ...(come && { own: head.offset, joined: head.offset }) };
-    await this.store.advance(users.map(user => ({ ...mark, user })));
-    return seq;
+    const seq = Math.min(upTo, (await this.store.heads([room])).get(room)?.seq ?? 0);
+    await this.store.advance(users.map(user => ({ room, user, read: seq, delivered: seq, threads: seq })));
   }
 
   /** Of a room of his: where it stands, and he in it. */

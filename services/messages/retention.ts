@@ -4,7 +4,7 @@ import { TRIMMED, type FrontEntry, type MessageStore } from "./message.store";
 
 /** What removing needs of the world; owners of other data are asked by typed calls. */
 export interface RetentionDependencies {
-  store: Pick<MessageStore, "front" | "trim">;
+  store: Pick<MessageStore, "front" | "trim" | "nextKeeping" | "dropKept">;
   clock: Clock;
   /** Days that hold where a room says nothing else; 0: for ever. */
   days: number;
@@ -110,6 +110,7 @@ export class Retention {
     this.overdue = 0;
     this.state.since = clock.now();
     try {
+      failed += await this.forget();
       for (let after = ""; this.with_.going();) {
         const page = await this.gently(() => this.with_.rooms(after, PAGE));
         for (const room of page) if (!(await this.visit(room))) failed++;
@@ -126,6 +127,30 @@ export class Retention {
     } finally {
       this.state.since = null;
     }
+  }
+
+  /** Drops what deletions have kept in rooms that are on hold no more. Resolves to how many rooms have to wait for the next round. */
+  private async forget(): Promise<number> {
+    const { store, going, failed } = this.with_;
+    let waiting = 0;
+    for (let room: string | null = ""; going();) {
+      const after: string = room;
+      room = await this.gently(() => store.nextKeeping(after));
+      if (room === null) break;
+      const kept = room;
+      try {
+        while (going() && (await this.gently(() => this.dropKept(kept))));
+      } catch (error) {
+        waiting++;
+        if (going()) failed(error, { room });
+      }
+    }
+    return waiting;
+  }
+
+  private async dropKept(room: string): Promise<boolean> {
+    const now = await this.with_.room(room);
+    return now !== undefined && !now.hold && this.with_.store.dropKept(room, this.size);
   }
 
   /** Resolves to false if the room has to wait for the next round. */

@@ -22,6 +22,8 @@ export interface WriterDependencies {
   access(user: string, room: string): Promise<RoomAccess>;
   /** What holds for all members; null: there is no such room. */
   rules(room: string): Promise<RoomRules | null>;
+  /** Whether nothing of the room may be lost, whoever deletes it. */
+  held(room: string): Promise<boolean>;
   /** Members who are online; `[EVERYBODY]` where they are too many to be named. */
   online(room: string): Promise<readonly string[]>;
   /** Takes files into a room. Throws INVALID for files that are not the owner's. */

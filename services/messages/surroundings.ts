@@ -4,7 +4,7 @@ import { RookeryError } from "../core/errors";
 import type { Attachment, Message } from "../core/model";
 import { moderates } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
-import { asRefusal, filesOf, messagesOf, pinning, reacts, targetOf, type Job } from "./job";
+import { asRefusal, deletes, filesOf, messagesOf, pinning, reacts, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
 import { ALL, HERE, namesMentioned } from "./mentions";
 import { EVERYBODY, type Entry, type StoredMessage } from "./message.store";
@@ -27,6 +27,8 @@ export interface Loaded {
   slow: SlowMode;
   /** Messages that are pinned. */
   pins: number;
+  /** Whether the room is on hold; asked where something is deleted. */
+  hold: boolean | RookeryError;
 }
 
 /** Milliseconds a membership is believed without being asked again; entries of the log change it at once. */
@@ -74,6 +76,7 @@ export class Surroundings {
       rules: OPEN,
       slow: this.slow,
       pins: 0,
+      hold: false,
     };
     const users = new Set(jobs.flatMap(job => job.request.user?.id ?? []));
     const targets = new Set(jobs.flatMap(({ request }) => messagesOf(request)));
@@ -93,6 +96,7 @@ export class Surroundings {
       ...access.values(),
       names.size > 0 ? this.findMembers([...names], loaded, until) : undefined,
       pins ? this.with_.store.pins(this.room).then(all => (loaded.pins = all.length)) : undefined,
+      jobs.some(({ request }) => deletes(request)) ? this.findHold(loaded, until) : undefined,
       // For those alone who may: others must not make a file this room's, nor its members be counted.
       ...withFiles.map(async job => {
         await accessTo(job);
@@ -162,6 +166,15 @@ export class Surroundings {
       before = page[0]?.seq;
       // What was brought from elsewhere is old wherever it stands.
       if (page.length < RECENT.page || messages.every(({ createdAt }) => Date.parse(createdAt) < since)) return;
+    }
+  }
+
+  /** Asked anew each time: what a hold begins with is that nothing is lost any more. */
+  private async findHold(loaded: Loaded, until: number): Promise<void> {
+    try {
+      loaded.hold = await within(until - this.with_.clock.monotonic(), this.with_.held(this.room));
+    } catch (error) {
+      loaded.hold = asRefusal(error);
     }
   }
 

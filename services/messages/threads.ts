@@ -9,19 +9,26 @@ export type Own =
   | { of: "hidden"; user: string; room: string; seq: number };
 
 /**
- * What an entry gives users: a reply gives part in its thread to who wrote it, who began it and who is named; a note of a
- * user's feed, of which `room` is the id, does what it tells of.
+ * What an entry gives users: a reply gives part in its thread to who wrote it, who began it and who is named, there or by an
+ * edit; a note of a user's feed, of which `room` is the id, does what it tells of.
  */
-export function ownOf(room: string, { kind, thread, sender, seq, data, mentions = [] }: Entry): Own[] {
-  if (thread) {
-    const { root, starter, named = [] } = thread;
-    const others = new Set([starter, ...mentions, ...named]);
-    others.delete(sender);
-    others.delete(EVERYBODY);
-    const part = (user: string, read: number): Own => ({ of: "thread", user, room, root, read, begins: true });
-    return [part(sender, seq), ...[...others].map(user => part(user, 0))];
-  }
+export function ownOf(room: string, entry: Entry): Own[] {
+  const { kind, thread, calls, sender, seq, data, mentions = [] } = entry;
+  if (thread)
+    return parts(room, thread.root, [thread.starter, ...mentions, ...(thread.named ?? [])], {
+      user: sender,
+      read: seq,
+    });
+  if (calls) return parts(room, calls.root, calls.users, { user: sender, read: 0 });
   return kind === "user" && data !== null ? noted(room, JSON.parse(data) as UserNote) : [];
+}
+
+function parts(room: string, root: number, users: readonly string[], by: { user: string; read: number }): Own[] {
+  const others = new Set(users);
+  others.delete(by.user);
+  others.delete(EVERYBODY);
+  const all = [by, ...[...others].map(user => ({ user, read: 0 }))];
+  return all.map(part => ({ of: "thread", ...part, room, root, begins: true }));
 }
 
 function noted(user: string, { kind, data }: UserNote): Own[] {

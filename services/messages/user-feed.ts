@@ -9,7 +9,7 @@ import type { MessageStore } from "./message.store";
 export type Append = (requests: AppendRequest[]) => Promise<AppendAnswer[]>;
 
 /** What of his own marks a user is told. */
-export type MarkNote = Exclude<UserNote, { kind: "member" }>;
+export type MarkNote = Exclude<UserNote, { kind: "member" | "hide" }>;
 
 /** What else is to be done with a note. */
 export interface Telling {
@@ -109,6 +109,7 @@ const requestOf = (room: string, note: MarkNote): AppendRequest => ({
 /** Notes that may stand for each other are about the same; null: about much. Reading ends what was marked as unread. */
 function aboutOf(note: MarkNote): string | null {
   if (note.kind === "readAll") return null;
+  if (note.kind === "thread") return `thread ${note.data.roomId} ${note.data.root}`;
   return `${note.kind === "delivered" ? "delivered" : "read"} ${note.data.roomId}`;
 }
 

@@ -2,7 +2,15 @@ import type { CollectionSpec, Documents } from "../../mixins/documents";
 import { emptyStage, type Stage } from "../../mixins/staged-changes";
 import type { RoomAccess, RoomRetention, RoomRules } from "../core/contract";
 import type { Limits } from "../core/limits";
-import type { Channel, Conversation, RoomKind, RoomMode, SharedChannel, ShownConversation } from "../core/model";
+import type {
+  Channel,
+  Conversation,
+  Identity,
+  RoomKind,
+  RoomMode,
+  SharedChannel,
+  ShownConversation,
+} from "../core/model";
 import type { RoomRole } from "../core/permissions";
 import type { MemberChange } from "../core/room-bus";
 
@@ -41,7 +49,7 @@ export interface StoredRoom extends Stage<RoomChange> {
   deletedAt: string | null;
   /** Days that messages are kept, 0: for ever; absent or null: as long as the installation says. */
   retentionDays?: number | null;
-  /** Nothing is removed, whatever its age. */
+  /** Nothing is removed, whatever its age and whoever deletes it. */
   legalHold?: boolean;
 }
 
@@ -170,6 +178,12 @@ export function toSharedChannel(room: StoredRoom): SharedChannel {
   };
 }
 
+/** What a room says of a hold, to who manages channels alone: all others it would warn. */
+export const heldFor = (
+  { permissions }: Pick<Identity, "permissions">,
+  { legalHold }: StoredRoom,
+): Pick<Channel, "legalHold"> => (legalHold && permissions.includes("channels.manage") ? { legalHold } : {});
+
 export function toConversation(room: StoredRoom, members: string[]): Conversation {
   const { id, kind, name, createdBy, createdAt } = room;
   return { id, type: kind === "direct" ? "direct" : "group", name, members, createdBy, createdAt, ...kept(room) };
@@ -182,9 +196,8 @@ export function toShownConversation(room: StoredRoom, members: string[] | undefi
 }
 
 /** What a room says of how long its messages are kept; nothing where it is as everywhere. */
-export function kept({ retentionDays, legalHold }: StoredRoom): Pick<Channel, "retentionDays" | "legalHold"> {
-  return { ...(typeof retentionDays === "number" && { retentionDays }), ...(legalHold && { legalHold }) };
-}
+export const kept = ({ retentionDays }: StoredRoom): Pick<Channel, "retentionDays"> =>
+  typeof retentionDays === "number" ? { retentionDays } : {};
 
 export const toRetention = (room: StoredRoom): RoomRetention => ({
   room: room.id,

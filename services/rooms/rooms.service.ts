@@ -49,7 +49,7 @@ const actions = {
     visibility: "published",
     params: rules.paging,
     handler(this: RoomsService, ctx) {
-      return this.rooms.listChannels(callerOf(ctx.meta).id, ctx.params);
+      return this.rooms.listChannels(callerOf(ctx.meta), ctx.params);
     },
   },
   create: {
@@ -66,7 +66,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id },
     handler(this: RoomsService, ctx) {
-      return this.rooms.get(callerOf(ctx.meta).id, ctx.params.id);
+      return this.rooms.get(callerOf(ctx.meta), ctx.params.id);
     },
   },
   update: {
@@ -156,7 +156,7 @@ const actions = {
     visibility: "published",
     params: rules.paging,
     handler(this: RoomsService, ctx) {
-      return this.rooms.listConversations(callerOf(ctx.meta).id, ctx.params);
+      return this.rooms.listConversations(callerOf(ctx.meta), ctx.params);
     },
   },
   converse: {
@@ -244,6 +244,15 @@ const actions = {
     params: { room: rules.id, limit: "number|integer|min:1|optional" },
     handler(this: RoomsService, ctx) {
       return this.rooms.memberIds(ctx.params.room, ctx.params.limit);
+    },
+  },
+  memberPage: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, except: rules.id, skip: rules.whole(0), limit: rules.whole(1, 500) },
+    handler(this: RoomsService, ctx) {
+      const { room, except, skip, limit } = ctx.params;
+      return this.rooms.memberPage(room, except, skip, limit);
     },
   },
   retention: {

@@ -15,6 +15,7 @@ import {
   accessOf,
   decidedBy,
   directKey,
+  heldFor,
   isLarge,
   memberId,
   membership,
@@ -113,16 +114,17 @@ export class Rooms {
     };
   }
 
-  async listChannels(user: string, paging: Paging): Promise<Page<Channel>> {
+  async listChannels(user: Identity, paging: Paging): Promise<Page<Channel>> {
     const { page, pageSize } = pageOf(paging, this.limits);
-    const mine = await this.members.find({ where: { user, state: "member", kind: "channel" } });
+    const mine = await this.members.find({ where: { user: user.id, state: "member", kind: "channel" } });
     const roles = new Map(mine.map(member => [member.room, member.role]));
     const where = { kind: "channel", audience: { $in: ["public", ...roles.keys()] }, deletedAt: null } as const;
     const [rooms, total] = await Promise.all([
       this.rooms.find({ where, sort: ["createdAt", "id"], limit: pageSize, offset: (page - 1) * pageSize }),
       this.rooms.count({ where }),
     ]);
-    return { items: rooms.map(room => toChannel(room, roles.get(room.id) ?? null)), page, pageSize, total };
+    const items = rooms.map(room => ({ ...toChannel(room, roles.get(room.id) ?? null), ...heldFor(user, room) }));
+    return { items, page, pageSize, total };
   }
 
   async createChannel(user: string, name: string, isPrivate: boolean, topic: string | null): Promise<Channel> {
@@ -131,9 +133,9 @@ export class Rooms {
     return toChannel(await this.names.run(nameKeyOf(name), () => this.insert(made, joins)), "owner");
   }
 
-  async get(user: string, id: string): Promise<Channel | Conversation> {
-    const { room, member } = await this.told(user, id);
-    return this.shown(room, member);
+  async get(user: Identity, id: string): Promise<Channel | Conversation> {
+    const { room, member } = await this.told(user.id, id);
+    return this.shown(user, room, member);
   }
 
   async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
@@ -155,18 +157,14 @@ export class Rooms {
       if (room.kind === "group" && (edit.mode !== undefined || edit.slowMode !== undefined))
         throw new RookeryError("INVALID", "In a group everybody posts.");
     };
-    const after = await this.decide(user.id, id, may, async ({ room }) =>
-      differs(room, edit) ? { edit: edited(room, edit), changes: [{ type: "room" }] } : null,
-    ).catch(nameTaken);
-    return this.shown(after, caller);
+    const after = await this.decide(user.id, id, may, async ({ room }) => settings(room, edit)).catch(nameTaken);
+    return this.shown(user, after, caller);
   }
 
   /** How long messages are kept, set by who runs the installation: of every room there is or was, whoever is in it. */
   private async keep(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
-    const after = await this.changes.decide(id, async room =>
-      differs(room, edit) ? { edit: edited(room, edit), changes: decidedBy(user.id, [{ type: "room" }]) } : null,
-    );
-    return this.shown(after, await this.member(id, user.id));
+    const after = await this.changes.decide(id, async room => settings(room, edit));
+    return this.shown(user, after, await this.member(id, user.id));
   }
 
   /** Every room there is or was, by id from behind `after`. */
@@ -212,8 +210,10 @@ export class Rooms {
     // Strangers learn nothing of users, and the room does not wait for the users service.
     may(await this.visible(user, id));
     if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
-    await this.decide(user, id, may, async ({ member }) => {
+    await this.decide(user, id, may, async ({ room, member }) => {
       const current = await this.member(id, userId);
+      if (!current && room.kind === "group" && room.memberCount >= this.limits.groupMembers)
+        throw new RookeryError("CONFLICT", `A group has at most ${this.limits.groupMembers} members.`);
       if (!current) return joining(userId, role ?? "member");
       if (!role || role === current.role || member?.role !== "owner") return null;
       if (current.role === "owner" && !(await this.otherOwner(id, userId)))
@@ -240,13 +240,16 @@ export class Rooms {
     });
   }
 
-  async listConversations(user: string, paging: Paging): Promise<Page<Conversation>> {
+  async listConversations(user: Identity, paging: Paging): Promise<Page<Conversation>> {
     const { page, pageSize } = pageOf(paging, this.limits);
-    const where = { user, state: "member", kind: { $in: ["direct", "group"] } } as const;
+    const where = { user: user.id, state: "member", kind: { $in: ["direct", "group"] } } as const;
     const mine = await this.living(await this.members.find({ where, sort: ["joinedAt", "id"] }));
     const rooms = mine.slice((page - 1) * pageSize, page * pageSize).map(({ room }) => room);
     const peopleIn = await this.peopleIn(rooms.map(({ id }) => id));
-    const items = rooms.map(room => toConversation(room, peopleIn.get(room.id) ?? []));
+    const items = rooms.map(room => ({
+      ...toConversation(room, peopleIn.get(room.id) ?? []),
+      ...heldFor(user, room),
+    }));
     return { items, page, pageSize, total: mine.length };
   }
 
@@ -260,7 +263,8 @@ export class Rooms {
   ): Promise<{ conversation: Conversation; created: boolean }> {
     const people = [...new Set([user, ...others])];
     if (type === "direct" && people.length !== 2) throw new RookeryError("INVALID", "members: Name one other person.");
-    if (people.length > this.limits.group) throw new RookeryError("INVALID", `members: At most ${this.limits.group}.`);
+    const most = Math.min(this.limits.group, this.limits.groupMembers);
+    if (people.length > most) throw new RookeryError("INVALID", `members: At most ${most}.`);
     if ((await names(people)).length !== people.length) throw new RookeryError("NOT_FOUND", "There is no such user.");
     const role = (person: string): RoomRole => (type === "group" && person === user ? "owner" : "member");
     const joins = people.map((person): RoomChange => ({
@@ -312,6 +316,17 @@ export class Rooms {
 
   async memberIds(room: string, limit?: number): Promise<string[]> {
     return peopleOf(this.members, room, limit);
+  }
+
+  /** By id, which begins with the room: a range of the key, however many there are. */
+  async memberPage(id: string, except: string, skip: number, limit: number): Promise<{ ids: string[]; total: number }> {
+    const others = { room: id, state: "member", id: { $ne: memberId(id, except) } } as const;
+    const [room, own, found] = await Promise.all([
+      this.rooms.get(id),
+      this.member(id, except),
+      this.members.find({ where: others, sort: "id", limit, offset: skip }),
+    ]);
+    return { ids: found.map(({ user }) => user), total: Math.max((room?.memberCount ?? 0) - (own ? 1 : 0), 0) };
   }
 
   /** Takes a user out of every room he can be taken out of; direct rooms stay, as the other's memory. */
@@ -398,9 +413,10 @@ export class Rooms {
     return this.visible(user, id);
   }
 
-  private async shown(room: StoredRoom, member: StoredMember | null): Promise<Channel | Conversation> {
-    if (room.kind === "channel") return toChannel(room, member?.role ?? null);
-    return toConversation(room, await this.memberIds(room.id));
+  private async shown(user: Identity, room: StoredRoom, member: StoredMember | null): Promise<Channel | Conversation> {
+    const held = heldFor(user, room);
+    if (room.kind === "channel") return { ...toChannel(room, member?.role ?? null), ...held };
+    return { ...toConversation(room, await this.memberIds(room.id)), ...held };
   }
 
   /** Memberships with their rooms, less those of deleted ones, in the order given. */
@@ -417,12 +433,17 @@ export class Rooms {
   }
 }
 
-const differs = (room: StoredRoom, edit: RoomEdit): boolean =>
-  (["name", "isPrivate", "topic", "mode", "slowMode"] as const).some(
-    field => edit[field] !== undefined && edit[field] !== room[field],
-  ) ||
-  (edit.retentionDays !== undefined && edit.retentionDays !== (room.retentionDays ?? null)) ||
-  (edit.legalHold !== undefined && edit.legalHold !== (room.legalHold ?? false));
+const SHOWN = ["name", "isPrivate", "topic", "mode", "slowMode"] as const;
+
+/** What a change of settings comes to. Of a hold nothing is told: an event without a change in it would say enough. */
+function settings(room: StoredRoom, edit: RoomEdit): RoomVerdict | null {
+  const told =
+    SHOWN.some(field => edit[field] !== undefined && edit[field] !== room[field]) ||
+    (edit.retentionDays !== undefined && edit.retentionDays !== (room.retentionDays ?? null));
+  const held = edit.legalHold !== undefined && edit.legalHold !== (room.legalHold ?? false);
+  if (!told && !held) return null;
+  return { edit: edited(room, edit), changes: told ? [{ type: "room" }] : [] };
+}
 
 function edited(
   room: StoredRoom,

@@ -8,6 +8,7 @@ import type { RoomChanges } from "./changes";
 import {
   accessOf,
   directKey,
+  heldFor,
   kept,
   memberId,
   membership,
@@ -27,15 +28,17 @@ export class RoomTransfer {
   ) {}
 
   /**
-   * An owner, both of a direct room, which has none, and `channels.manage`, also where he is no member. Who may not even
-   * know of the room is told NOT_FOUND.
+   * An owner, both of a direct room, which has none, and `channels.manage`, also where he is no member; while it is on hold
+   * he also of a deleted room. Who may not even know of the room is told NOT_FOUND.
    */
   async exported(caller: Identity, id: string): Promise<ExportedRoom> {
     if (!isId(id)) throw new RookeryError("NOT_FOUND");
     const [room, record] = await Promise.all([this.rooms.get(id), this.records.get(memberId(id, caller.id))]);
     const manages = caller.permissions.includes("channels.manage");
     const { denied } = accessOf(id, room ?? undefined, record ?? undefined);
-    if (!room || room.deletedAt !== null || (denied && !manages)) throw new RookeryError(denied ?? "NOT_FOUND");
+    const held = room?.legalHold === true;
+    if (!room || (denied && !manages) || (room.deletedAt !== null && !held))
+      throw new RookeryError(denied ?? "NOT_FOUND");
     const member = membership(record);
     const owns = member?.role === "owner" || (room.kind === "direct" && member !== null);
     if (!owns && !manages) throw new RookeryError("FORBIDDEN", "Only an owner exports a room.");
@@ -47,9 +50,11 @@ export class RoomTransfer {
         ...(topic !== null && { topic }),
         ...(kind === "channel" && { mode, slowMode }),
         ...kept(room),
+        ...heldFor(caller, room),
         ...{ createdBy, createdAt, memberCount },
       },
       versions: moderates(caller, member?.role),
+      kept: manages && held,
       visibleFrom: manages ? 0 : (member?.visibleFrom ?? 0),
       emails: caller.permissions.includes("users.email"),
     };

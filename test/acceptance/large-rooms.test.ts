@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { connect } from "../../mixins/sqlite/driver";
 import { expectStatus, say, Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
+import type { Body } from "../support/rest";
 import { describeEmbedded, describeOwn, startServer, type Server } from "../support/server";
 import type { Frame, SocketClient } from "../support/socket";
 
@@ -15,7 +16,7 @@ describeOwn("a large room", () => {
   let room: string;
 
   beforeAll(async () => {
-    server = await startServer({ env: { LIMIT_LARGE_ROOM: "3" } });
+    server = await startServer({ env: { LIMIT_LARGE_ROOM: "3", LIMIT_GROUP_MEMBERS: "3" } });
     stage = await Stage.on(server);
     [ann, bob, carl] = (await stage.users("ann", "bob", "carl")) as [Client, Client, Client];
     room = await stage.channel([ann, bob, carl]);
@@ -45,6 +46,40 @@ describeOwn("a large room", () => {
       expect(socket.events(room)).toEqual([]);
     }
     expect(bumps(active)).toEqual([]);
+  });
+
+  test("shows receipts page by page in order of user id, and counts none; private marks stay private", async () => {
+    const large = await stage.channel([ann, bob, carl]);
+    const { id, seq } = await say(ann, large, "who read it?");
+    const late = await stage.user("late");
+    expectStatus(await late.post(`/api/channels/${large}/join`), 204);
+    expectStatus(await bob.post(`/api/channels/${large}/read`, { seq }), 204);
+    expectStatus(await carl.post(`/api/channels/${large}/read`, { seq, private: true }), 204);
+    const states: [string, string][] = [];
+    for (let page = 1; page <= 4; page++) {
+      const { body } = await ann.get(`/api/messages/${id}/receipts?page=${page}&pageSize=1`);
+      // Late came after it: he is a member, and has no receipt.
+      expect(body).toMatchObject({ page, pageSize: 1, total: 4 });
+      expect(body).not.toHaveProperty("counts");
+      states.push(...body.items.map(({ userId, state: how }: Body) => [userId, how]));
+    }
+    const expected: [string, string][] = [
+      [stage.admin.id, "sent"],
+      [bob.id, "read"],
+      [carl.id, "delivered"],
+    ];
+    expect(states).toEqual(expected.toSorted(([one], [other]) => (one < other ? -1 : 1)));
+    const { body: all } = await ann.get(`/api/messages/${id}/receipts`);
+    expect(all.items).toHaveLength(3);
+  });
+
+  test("a group takes no more members than it may have, and says so", async () => {
+    const made = await ann.post("/api/conversations", { type: "group", members: [bob.id, carl.id], name: "three" });
+    const { body, status } = await ann.post(`/api/conversations/${made.body.id}/members`, { userId: stage.admin.id });
+    expect([status, body.code, body.detail]).toEqual([409, "CONFLICT", "A group has at most 3 members."]);
+    const more = { type: "group", members: [bob.id, carl.id, stage.admin.id], name: "four" };
+    expect((await ann.post("/api/conversations", more)).status).toBe(422);
+    expect((await ann.get("/api/config")).body.limits.groupMembers).toBe(3);
   });
 
   test("is read actively from where one was without a hole, passively again, and then not at all", async () => {

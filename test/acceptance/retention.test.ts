@@ -43,7 +43,8 @@ describeOwn("retention", () => {
     // The administrator is no member, and sees nothing else of it.
     expect(await set(stage.admin, room, { legalHold: true })).toMatchObject({ legalHold: true, role: null });
     expect(await set(stage.admin, room, { legalHold: true, name: "seen" })).toBe(404);
-    expect((await bob.get(`/api/channels/${room}`)).body.legalHold).toBe(true);
+    for (const client of [bob, eve])
+      expect((await client.get(`/api/channels/${room}`)).body).not.toHaveProperty("legalHold");
     expect(await set(stage.admin, room, { legalHold: false })).not.toHaveProperty("legalHold");
     const direct = await stage.direct(ann, bob);
     expect(await set(ann, direct, { retentionDays: 1 }, "conversations")).toBe(403);
@@ -52,6 +53,61 @@ describeOwn("retention", () => {
       legalHold: true,
     });
     expect(await set(bob, direct, { legalHold: false }, "conversations")).toBe(403);
+  });
+
+  test("a hold keeps what is edited and deleted, for administrators alone, until it ends; nobody else notices", async () => {
+    const room = await stage.channel([ann, bob]);
+    await set(stage.admin, room, { retentionDays: 0 });
+    const watcher = await bob.socket([room]);
+    expect(await set(stage.admin, room, { legalHold: true })).toMatchObject({ legalHold: true });
+    const { body: file } = await ann.raw("POST", "/api/files?name=proof.txt", "proof", {
+      "content-type": "text/plain",
+    });
+    const { id } = await say(ann, room, "the first words", { attachments: [{ id: file.id }] });
+    const message = `/api/messages/${id}`;
+    expect((await ann.patch(message, { text: "other words" })).status).toBe(200);
+    const gone = await ann.delete(message);
+    expect(gone.body).toMatchObject({ text: "", attachments: [] });
+    expect(gone.body).not.toHaveProperty("version");
+    const after = await say(ann, room, "after");
+    await watcher.event(room, after.offset);
+    expect(JSON.stringify(watcher.frames)).not.toMatch(/legalHold|"version/);
+    expect(watcher.events(room).map(({ kind }) => kind)).toEqual(["message", "edit", "delete", "message"]);
+    expect((await stage.admin.get(message)).body).toMatchObject({ text: "" });
+    expect((await stage.admin.get(`/api/channels/${room}`)).body.legalHold).toBe(true);
+    const kept = [
+      { text: "the first words", at: expect.any(String) },
+      { text: "other words", at: expect.any(String), attachments: [expect.objectContaining({ id: file.id })] },
+    ];
+    const moderator = await stage.withRoles("moderator", ["Moderator"]);
+    expect((await stage.admin.get(`${message}/versions`)).body).toEqual({ items: kept });
+    for (const client of [ann, moderator])
+      expect((await client.get(`${message}/versions`)).body).toEqual({ items: [] });
+    expect((await bob.get(`${message}/versions`)).status).toBe(403);
+
+    const exported = async () => {
+      const { status, body } = await stage.admin.get(`/api/channels/${room}/export`);
+      return status === 200
+        ? (body as string)
+            .trimEnd()
+            .split("\n")
+            .map(line => JSON.parse(line) as Body)
+        : status;
+    };
+    const versions = async () => ((await exported()) as Body[]).find(line => line.id === id)?.versions;
+    expect(await versions()).toEqual(kept);
+    // Its deletion would be a way around the hold.
+    expect((await stage.admin.delete(`/api/channels/${room}`)).status).toBe(204);
+    expect(await versions()).toEqual(kept);
+    expect((await stage.admin.get(`${message}/versions`)).body).toEqual({ items: kept });
+    await set(stage.admin, room, { legalHold: false });
+    expect(await exported()).toBe(404);
+    await eventually(
+      "what the hold kept is gone",
+      async () => (await stage.admin.get(`${message}/versions`)).body.items?.length ?? 0,
+      left => left === 0,
+      30_000,
+    );
   });
 
   test("what is too old leaves its room, with all that belongs to it; what is kept or held stays", async () => {
@@ -111,5 +167,21 @@ describeOwn("retention", () => {
       Number(/^rookery_retention_entries_removed_total(?:\{.*\})? (\d+)$/m.exec(text)?.[1]),
     );
     expect(Math.max(...removed.filter(Number.isFinite))).toBeGreaterThan(2);
+  });
+
+  test("a thread goes on when what it began with has left: any reply leads to the others", async () => {
+    const room = await stage.channel([ann, bob]);
+    const root = await say(bob, room, "root");
+    await eventually("half of its time is over", () => Date.now() - Date.parse(root.createdAt) > 6_000);
+    const replies = [];
+    for (const client of [ann, bob]) replies.push(await say(client, room, "reply", { threadId: root.id }));
+    const path = `/api/messages/${replies[0]?.id}/replies`;
+    expect((await ann.get(path)).body.items).toEqual(replies);
+    const left = async () => (await bob.get(`/api/messages/${root.id}`)).status === 404;
+    await eventually("what it began with has left", left, Boolean, 30_000);
+    expect((await bob.get(path)).body).toMatchObject({ items: replies, hasBefore: false, hasAfter: false });
+    expect((await bob.get(`/api/channels/${room}/threads`)).body).toMatchObject({ items: [], total: 0 });
+    const { items } = (await bob.get("/api/unread")).body;
+    expect(items.find((item: Body) => item.roomId === room)).not.toHaveProperty("threads");
   });
 });

@@ -1,12 +1,12 @@
 import { section } from "./mutant";
-import { marks, messages, mongo, queries, roomLog, sqliteInserts, sqliteQueries, stores, unit } from "./places";
+import { marks, messages, roomLog, sqliteInserts, sqliteQueries, stores, threads, unit, unread } from "./places";
 
 export const ofMarks = section("Marks", [
   [
     "only grow, SQLite",
     sqliteInserts,
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read)",
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = excluded.read",
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = max(read, excluded.read)",
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)\n  ON CONFLICT (room, user) DO UPDATE SET read = excluded.read",
     stores,
     "only grow",
   ],
@@ -45,7 +45,7 @@ export const ofMarks = section("Marks", [
   ],
   [
     "unread again: none of one's own, MongoDB",
-    queries,
+    unread,
     "for (const { _id, n } of [...aside, ...own])",
     "for (const { _id, n } of aside)",
     stores,
@@ -61,15 +61,15 @@ export const ofMarks = section("Marks", [
   ],
   [
     "unread is derived, without the deleted, MongoDB",
-    mongo,
-    "row.lastSeq - seen - uncounted",
-    "row.lastSeq - seen",
+    unread,
+    "row.lastSeq - upTo - uncounted",
+    "row.lastSeq - upTo",
     stores,
     "unread is derived",
   ],
   [
     "unread is derived from what is visible, MongoDB",
-    mongo,
+    unread,
     "unreadAfter(readSeq, again, hidden[index] ?? 0)",
     "unreadAfter(readSeq, again, 0)",
     stores,
@@ -82,6 +82,46 @@ export const ofMarks = section("Marks", [
     "come",
     stores,
     "unread is derived",
+  ],
+  [
+    "a mention in a thread counts there alone, SQLite",
+    sqliteQueries,
+    'AND e.thread IS NULL AND NOT ${hiddenBy("?1", "x")}) AS mentions',
+    'AND NOT ${hiddenBy("?1", "x")}) AS mentions',
+    threads,
+    "in its thread alone",
+  ],
+  [
+    "a mention in a thread counts there alone, MongoDB",
+    unread,
+    'count({ ...named, thread: { $exists: false } }, "mentions")',
+    'count(named, "mentions")',
+    threads,
+    "in its thread alone",
+  ],
+  [
+    "replies count from the joining on, SQLite",
+    sqliteQueries,
+    "max(${visibleFrom}, COALESCE(m.joined, 0))",
+    "${visibleFrom}",
+    threads,
+    "from the last joining",
+  ],
+  [
+    "replies count from the joining on, MongoDB",
+    unread,
+    "Math.max(visibleFrom, marks.get(room)?.joined ?? 0)",
+    "visibleFrom",
+    threads,
+    "from the last joining",
+  ],
+  [
+    "who reads all for himself alone tells nobody of threads",
+    messages("marks"),
+    "data.private ? { threadsPrivate: seq } : { threads: seq }",
+    "{ threads: seq }",
+    threads,
+    "whatever comes first",
   ],
   [
     "a mark is answered when its note is stored",

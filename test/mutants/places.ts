@@ -19,6 +19,7 @@ export const changes = messages("message.changes.mongo");
 export const marks = messages("message.marks.mongo");
 export const floors = messages("message.floors.mongo");
 export const queries = messages("message.queries.mongo");
+export const unread = messages("message.unread.mongo");
 export const store = messages("message.store");
 export const group = messages("group-commit");
 export const order = messages("call-order");
@@ -30,6 +31,7 @@ export const unit = (name: string): string => `test/unit/messages/${name}.test.t
 export const writing = unit("writing");
 export const roomLog = unit("room-log");
 export const stores = unit("message.store");
+export const threads = unit("threads");
 export const mongoStore = unit("message.store.mongo");
 export const connections = "test/unit/mixins/mongo/connection.test.ts";
 export const ways = "test/unit/mixins/writers.test.ts";

@@ -3,7 +3,7 @@ import type { Body } from "../support/rest";
 import { Marks } from "./marks";
 import type { Telling } from "./operation";
 import { Rules } from "./rules";
-import { Threads } from "./threads";
+import { names, Threads } from "./threads";
 import { Versions } from "./versions";
 
 /** What a client is told of a room over any wire. */
@@ -156,16 +156,19 @@ export class Model {
   get unread(): Omit<Unread, "roomId"> | null {
     if (!this.members.has(this.me)) return null;
     const { readSeq, seen } = this.marks;
-    const waiting = this.inOrder.filter(
+    const all = this.inOrder;
+    const threads = all.filter(({ thread }) => thread).filter(root => this.threads.of(root, all, this.me).unread > 0);
+    const waiting = all.filter(
       ({ seq, senderId, deletedAt, threadId }) =>
         seq > seen && senderId !== this.me && deletedAt === undefined && threadId === undefined,
     );
     return {
       unread: waiting.length,
-      mentions: waiting.filter(one => one.mentionsAll === true || one.mentions?.includes(this.me)).length,
+      mentions: waiting.filter(one => names(one, this.me)).length,
       lastSeq: this.lastSeq,
       readSeq,
       ...(seen < readSeq && { unreadFrom: seen + 1 }),
+      ...(threads.length > 0 && { threads: threads.length }),
     };
   }
 }

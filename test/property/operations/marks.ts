@@ -30,7 +30,9 @@ export const read: Operation = {
       if (senderId === model.me && threadId === undefined) model.marks.came(seq, offset);
     },
     member(model, { userId, change }, offset) {
-      if (userId === model.me && change === "join" && offset !== null) model.marks.came(model.seqAt(offset), offset);
+      if (userId !== model.me || change !== "join" || offset === null) return;
+      model.marks.came(model.seqAt(offset), offset);
+      model.threads.readAll(model.seqAt(offset));
     },
   },
   notes: { read: (model, { seq }) => model.marks.read(seq) },

@@ -31,6 +31,10 @@ export const reply: Operation = {
     message(model, data) {
       if (data.threadId !== undefined) replied(model, data);
     },
+    edit(model, { threadId, mentions }) {
+      if (threadId === undefined || model.threads.follows(threadId)) return;
+      if (mentions?.includes(model.me)) model.threads.unsure = true;
+    },
   },
   async compare(model, { threads, messages }, _, { wire, client }) {
     if (!wire.knows.everything) return [];
@@ -62,6 +66,7 @@ export const reply: Operation = {
 function replied(model: Model, reply: Message): void {
   const { threadId, senderId, seq, createdAt, mentions, editedAt, deletedAt } = reply as Message & { threadId: string };
   const root = model.messages.get(threadId);
+  const first = root?.thread === undefined;
   if (root && (root.thread?.lastSeq ?? 0) < seq) {
     const replies = (root.thread?.replies ?? 0) + 1;
     model.messages.set(threadId, { ...root, thread: { replies, lastSeq: seq, lastAt: createdAt } });
@@ -71,7 +76,13 @@ function replied(model: Model, reply: Message): void {
   if (model.threads.follows(threadId)) return;
   // Whom it named at first gives part in the thread, and that is told while it is new alone.
   if (editedAt !== undefined || deletedAt !== undefined) model.threads.unsure = true;
-  else if (mentions?.includes(model.me)) model.threads.follow(threadId);
+  else if (mentions?.includes(model.me)) named(model, threadId, first);
+}
+
+/** In a thread that went on without one, what was said before may be read: the marks that one begins with do not tell. */
+function named(model: Model, thread: string, first: boolean): void {
+  if (first) model.threads.follow(thread);
+  else model.threads.unsure = true;
 }
 
 export const readThread: Operation = {

@@ -42,5 +42,10 @@ export const readAll: Operation = {
       frame: { t: "call", method: "messages.readAll", params: args },
     });
   },
-  notes: { readAll: (model, { seq }) => model.marks.read(seq) },
+  notes: {
+    readAll(model, { seq }) {
+      model.marks.read(seq);
+      model.threads.readAll(seq);
+    },
+  },
 };

@@ -42,6 +42,7 @@ export function ground(store: MessageStore, room: string = newId(), more: Partia
     limits: LIMITS,
     access: async (user, id) => ({ room: id, role: "member", visibleFrom: 0, ...access.get(user) }),
     rules: async () => ({ kind: "channel", mode: "open", slowMode: 0 }),
+    held: async () => false,
     online: async () => [],
     attach: async () => [],
     named: async () => [],

@@ -2,17 +2,19 @@ import { spawn } from "node:child_process";
 import { once as nextOf } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { MongoClient, type Collection } from "mongodb";
+import { isDeepStrictEqual } from "node:util";
+import { MongoClient, type Collection, type CommandStartedEvent, type CommandSucceededEvent } from "mongodb";
 import { MongoConnection } from "../../../mixins/mongo/connection";
 import { DuplicateKeyError, StorageError } from "../../../mixins/storage-errors";
 import { newId } from "../../../services/core/ids";
+import type { UserNote } from "../../../services/core/model";
 import type { EntryDocument } from "../../../services/messages/message.entries.mongo";
 import { MongoFloors } from "../../../services/messages/message.floors.mongo";
 import { MongoMessageStore } from "../../../services/messages/message.store.mongo";
 import { afterFile } from "../../support/cleanup";
 import { eventually } from "../../support/eventually";
 import { describeMongo, mongoUrl } from "../../support/servers";
-import { changeEntry, messageEntries, messageEntry } from "./entries";
+import { changeEntry, messageEntries, messageEntry, noted, noteEntry, readAloneNote, readNote } from "./entries";
 import { ground, message, person } from "./ground";
 import { once, openMongo } from "./stores";
 
@@ -139,6 +141,118 @@ describeMongo("the room log in MongoDB", () => {
       () => shown(room),
       now => now === "new",
     );
+  });
+
+  it("finishes by itself what a writer that died left of marks, threads and what is hidden", async () => {
+    const store = await opened();
+    const [room, user, third] = [newId(), newId(), newId()];
+    await store.append(room, messageEntries(5, { sender: "eve" }));
+    const notes: UserNote[] = [
+      readNote(room, 3),
+      readAloneNote(room, 4),
+      { kind: "readAll", data: { marks: [{ roomId: third, seq: 2 }] } },
+      { kind: "hide", data: { roomId: room, messageId: newId(), seq: 5 } },
+    ];
+    await store.insert(
+      user,
+      notes.map((note, at) => noteEntry(at + 1, note)),
+    );
+    const joined = { kind: "member", id: null, data: JSON.stringify({ userId: "cid", change: "join" }) } as const;
+    const reply = { thread: { root: 1, starter: "eve" }, change: { offset: 1, data: '{"text":"root"}' } };
+    await store.insert(room, [
+      { ...messageEntry({ offset: 6, seq: 5, sender: "rooms" }), ...joined },
+      messageEntry({ offset: 7, seq: 6, sender: user, mentions: ["dan"], ...reply }),
+    ]);
+    expect((await store.unread(user, [{ room, visibleFrom: 0 }]))[0]).toMatchObject({ readSeq: 0 });
+    const state = async () => ({
+      row: (await store.unread(user, [{ room, visibleFrom: 0 }]))[0],
+      third: (await store.markOf(third, user)).read,
+      cid: (await store.markOf(room, "cid")).read,
+      parts: await Promise.all([user, "eve", "dan"].map(one => store.threadMark(room, one, 1))),
+      hidden: await store.hiddenBy(user, room, 1, 9),
+      pending: await (await stored()).countDocuments({ room: { $in: [room, user] }, pending: { $exists: true } }),
+    });
+    const whole = {
+      row: { room, unread: 0, mentions: 0, lastSeq: 6, readSeq: 4 },
+      ...{ third: 2, cid: 5, parts: [6, 0, 0], hidden: [5], pending: 0 },
+    };
+    await eventually("all of it is done", state, now => isDeepStrictEqual(now, whole));
+  });
+
+  it("takes an entry for unfinished until what it gives users is theirs: a note, and a reply in a thread", async () => {
+    const store: MongoMessageStore = Object.create(await opened());
+    const own = store as unknown as { own: { advance(): Promise<void> }; readers: { advance(): Promise<void> } };
+    const dies = { advance: () => Promise.reject(new StorageError("failed", "away")) };
+    Object.assign(own, { own: dies, readers: dies });
+    const [room, user] = [newId(), newId()];
+    await (await opened()).append(room, [messageEntry({ offset: 1, seq: 1 })]);
+    const reply = { thread: { root: 1, starter: "ann" }, change: { offset: 1, data: "{}" } };
+    await expect(store.append(user, [noteEntry(1, readNote(room, 1))])).rejects.toMatchObject({ outcome: "unknown" });
+    await expect(
+      store.append(room, [messageEntry({ offset: 2, seq: 2, sender: user, ...reply })]),
+    ).rejects.toMatchObject({ outcome: "unknown" });
+    await eventually("others finish both", async () =>
+      Promise.all([(await opened()).markOf(room, user), (await opened()).threadMark(room, user, 1)]).then(
+        ([{ read }, part]) => read === 1 && part === 2,
+      ),
+    );
+  });
+
+  /** What is asked of the server meanwhile, as `command collection`, and how many documents it gave. */
+  async function asked(work: (store: MongoMessageStore) => Promise<unknown>): Promise<[string, number][]> {
+    const watched = new URL(await url());
+    watched.searchParams.set("monitorCommands", "true");
+    const connection = await MongoConnection.open(watched.href);
+    afterFile(() => connection.close());
+    const store = await MongoMessageStore.open(connection);
+    const commands = new Map<number, string>();
+    const found: [string, number][] = [];
+    const began = ({ requestId, command, commandName }: CommandStartedEvent) =>
+      commands.set(requestId, `${commandName} ${String((command as Record<string, unknown>)[commandName])}`);
+    const ended = ({ requestId, reply }: CommandSucceededEvent) => {
+      const documents = (reply as { cursor?: { firstBatch?: unknown[] } }).cursor?.firstBatch?.length ?? 0;
+      found.push([commands.get(requestId) ?? "", documents]);
+    };
+    // Ends what it does every second by itself, and nothing else.
+    await store.close();
+    connection.db.client.on("commandStarted", began).on("commandSucceeded", ended);
+    await work(store);
+    connection.db.client.off("commandStarted", began).off("commandSucceeded", ended);
+    return found;
+  }
+
+  it("a batch of plain messages takes three commands: insert, marks, floor", async () => {
+    const room = newId();
+    const batches = 5;
+    const commands = await asked(async store => {
+      for (let n = 0; n < batches; n++)
+        await store.append(
+          room,
+          [1, 2].map(at => messageEntry({ offset: 2 * n + at, seq: 2 * n + at, batch: 2 * n + 1 })),
+        );
+    });
+    const each = ["insert entries", "find floors", "update marks"];
+    expect(commands.map(([what]) => what).toSorted()).toEqual(
+      each.flatMap(what => Array(batches).fill(what)).toSorted(),
+    );
+  });
+
+  it("reads what a user has hidden only of rooms with something unread, and only there", async () => {
+    const store = await opened();
+    const [user, read, open] = [newId(), newId(), newId()];
+    const hide = (roomId: string, seq: number): UserNote => ({
+      kind: "hide",
+      data: { roomId, messageId: newId(), seq },
+    });
+    for (const room of [read, open]) await store.append(room, messageEntries(40, { sender: "eve" }));
+    const seqs = Array.from({ length: 40 }, (_, n) => n + 1);
+    await noted(store, user, ...seqs.map(seq => hide(read, seq)), ...seqs.slice(0, 38).map(seq => hide(open, seq)));
+    await noted(store, user, readNote(read, 40), readNote(open, 37));
+    const rooms = [read, open].map(room => ({ room, visibleFrom: 0 }));
+    let rows: unknown;
+    const commands = await asked(async through => (rows = await through.unread(user, rooms)));
+    expect(rows).toMatchObject([{ unread: 0 }, { unread: 2 }]);
+    expect(commands.filter(([what]) => what === "find hidden")).toEqual([["find hidden", 1]]);
   });
 
   it("keeps nothing of what was edited away or deleted", async () => {

@@ -202,8 +202,7 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     const hidden = [at(rooms[0], 3), at(rooms[1], 1), at(rooms[1], 3)];
     expect(await all(user, "hidden")).toEqual(hidden);
     expect(await all(other, "threads")).toEqual(rooms.map(room => ({ ...at(room, 2), read: 0 })));
-    await store.readThreads(rooms[1], [user, newId()], 4);
-    await store.readThreads(rooms[1], [user], 3);
+    for (const threads of [4, 3]) await store.advance([{ room: rooms[1], user, threads }]);
     expect(await all(user, "threads")).toEqual([
       { ...at(rooms[0], 2), read: 0 },
       { ...at(rooms[1], 2), read: 4 },
@@ -211,6 +210,43 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     await store.trim(rooms[1], 3);
     expect(await all(user, "hidden")).toEqual([hidden[0], hidden[2]]);
     expect(await all(user, "threads")).toHaveLength(1);
+  });
+
+  it("keeps what was deleted in a room on hold, and what it said before, until that is dropped, in steps", async () => {
+    const { store, beside } = await opened();
+    const [room, other, plain] = [newId(), newId(), newId()].toSorted() as [string, string, string];
+    const said = (text: string) => JSON.stringify({ text, at: "then" });
+    for (const id of [room, other, plain]) {
+      const held = id !== plain;
+      await store.append(id, messageEntries(2));
+      for (const [n, text] of ["one", "two", "three"].entries()) {
+        const edit = { offset: 1, data: "{}", version: said(text) };
+        await store.append(id, [changeEntry("edit", { offset: 3 + n, seq: 2 }, edit)]);
+      }
+      const gone = { offset: 1, data: '{"text":""}', deleted: true, ...(held && { version: said("four") }) } as const;
+      await store.append(id, [changeEntry("delete", { offset: 6, seq: 2 }, gone)]);
+      const edit = { offset: 2, data: "{}", version: said("of another") };
+      await store.append(id, [changeEntry("edit", { offset: 7, seq: 2 }, edit)]);
+    }
+    const versions = async (id: string, offset = 1) =>
+      texts((await store.versions(id, offset, 9)).map(data => ({ data })));
+    expect(await versions(room)).toEqual(["one", "two", "three", "four"]);
+    expect(await versions(plain)).toEqual([]);
+    // Readers of the log are told of none of it.
+    expect(JSON.stringify(await store.events(room, 0, 9, 1e6))).not.toMatch(/one|four/);
+    const before = (id: string): string => id.slice(0, -1);
+    expect(await store.nextKeeping(before(room))).toBe(room);
+    let steps = 1;
+    for (; await (await beside()).dropKept(room, 1); steps++) expect(steps).toBeLessThan(9);
+    expect(steps).toBeGreaterThan(2);
+    expect(await versions(room)).toEqual([]);
+    expect(await versions(room, 2)).toEqual(["of another"]);
+    expect(await versions(other)).toEqual(["one", "two", "three", "four"]);
+    expect(await store.dropKept(room, 9)).toBe(false);
+    expect(await store.nextKeeping(before(room))).not.toBe(room);
+    await store.dropKept(other, 9);
+    await store.dropKept(other, 9);
+    expect(await versions(other)).toEqual([]);
   });
 
   it("keeps reactions in the order they came, each once", async () => {
@@ -779,6 +815,23 @@ describe.each(stores)("the message store in %s", (_name, open) => {
       ]);
       const again = messageEntry({ offset: 4, seq: 2, clientId: first.clientId });
       expect(await store.append(room, [again])).toEqual({ stored: 1 });
+    });
+
+    it("with a message leave its earlier versions, which stand at later entries; also of an edit that comes too late", async () => {
+      const { store } = await opened();
+      const room = newId();
+      await store.append(room, messageEntries(3));
+      const edit = (offset: number, target: number) => {
+        const change = { offset: target, data: "{}", version: JSON.stringify({ text: `text ${target}`, at: "then" }) };
+        return store.append(room, [changeEntry("edit", { offset, seq: 3 }, change)]);
+      };
+      await edit(4, 1);
+      await edit(5, 3);
+      await store.trim(room, 3);
+      const versions = async (offset: number) => (await store.versions(room, offset, 9)).length;
+      expect([await versions(1), await versions(3)]).toEqual([0, 1]);
+      expect(await edit(6, 2)).toEqual({ stored: 1 });
+      expect([await versions(2), await versions(3)]).toEqual([0, 1]);
     });
 
     it("a long log leaves in slices, while others write to it", async () => {

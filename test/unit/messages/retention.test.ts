@@ -80,6 +80,7 @@ describe.each(stores)("retention over %s", (_name, open) => {
       attach: async (_owner, _room, ids) =>
         ids.map(id => ({ id, url: `/api/files/${id}`, mimeType: "text/plain", size: 1 })),
       freed: files => freed.push([...files]),
+      held: async () => says.hold,
     });
     const says = kept({ room, ...more });
     const released: string[] = [];
@@ -189,6 +190,40 @@ describe.each(stores)("retention over %s", (_name, open) => {
     Object.assign(says, { hold: false, deletedAt: null });
     const removed = await worker({ room: async () => ({ ...says, hold: asked++ > 0 }) }).round();
     expect([removed > 0, removed < 300, (await all()).length]).toEqual([true, true, 300 - removed]);
+  });
+
+  it("what is deleted in a room on hold is kept until the hold ends, in steps", async () => {
+    const { store, room, says, op, send, worker, failed } = await scene({ hold: true, days: 0 });
+    const { id, offset } = JSON.parse(((await send(ann, "first")) as { data: string }).data) as Message;
+    await op(ann, { op: "edit", id, text: "second" });
+    await op(ann, { op: "delete", id });
+    expect((await store.byIds([id]))[0]).toMatchObject({ deleted: true });
+    const texts = async () =>
+      (await store.versions(room, offset, 9)).map(text => (JSON.parse(text) as { text: string }).text);
+    await worker().round();
+    expect(await texts()).toEqual(["first", "second"]);
+    says.hold = false;
+    let fails = 1;
+    const failing: MessageStore = Object.create(store);
+    failing.dropKept = async (id, limit) => {
+      if (fails-- > 0) throw new Error("the store fails");
+      return store.dropKept(id, limit);
+    };
+    const ended = worker({ store: failing });
+    await ended.round();
+    expect(failed).toHaveLength(1);
+    await ended.round();
+    expect(await texts()).toEqual([]);
+  });
+
+  it("a last message is not emptied for its age once the room is on hold, whatever the worker believes", async () => {
+    const { store, clock, room, says, send, worker } = await scene({ hold: true });
+    const last = JSON.parse(((await send(ann, "last")) as { data: string }).data) as Message;
+    clock.advance(3 * DAY);
+    const believed = { ...says, hold: false };
+    const rooms = async (after: string) => (after < room ? [believed] : []);
+    await worker({ room: async () => believed, rooms }).round();
+    expect((await store.byIds([last.id]))[0]).toMatchObject({ deleted: false });
   });
 
   it("takes a deleted room's log away but for its last entry, and all marks", async () => {

@@ -4,6 +4,7 @@ import { newId } from "../../../services/core/ids";
 import { LIMITS } from "../../../services/core/limits";
 import { MemoryRoomBus, type RoomSignal } from "../../../services/core/room-bus";
 import type { Rooms } from "../../../services/messages/access";
+import type { MessageStore } from "../../../services/messages/message.store";
 import { Reading } from "../../../services/messages/reading";
 import { FeedTrimmer, MarkNotes, type MarkNote } from "../../../services/messages/user-feed";
 import { eventually } from "../../support/eventually";
@@ -58,6 +59,41 @@ describe("notes of a user's marks", () => {
     two.answer(OK);
     await Promise.all([...later, ...others]);
     expect(batches).toHaveLength(2);
+  });
+
+  it("of a thread only the newest mark goes on, whatever moves in others and in its room", async () => {
+    const { notes, batches, batch } = marks();
+    const note = (root: number, seq: number): MarkNote => ({
+      kind: "thread",
+      data: { roomId: "r", threadId: `t-${root}`, root, seq },
+    });
+    const first = notes.write("ann", note(1, 2));
+    const one = await batch(0);
+    const later = Array.from({ length: 49 }, (_, n) => [note(1, n + 3), note(2, n + 3), readNote("r", n + 3)]).flat();
+    const written = later.map(each => notes.write("ann", each));
+    one.answer(OK);
+    await first;
+    const two = await batch(1);
+    expect(two.written).toMatchObject([note(1, 51), note(2, 51), readNote("r", 51)]);
+    two.answer(OK);
+    await Promise.all(written);
+    expect(batches).toHaveLength(2);
+  });
+
+  it("reading all clears whatever a room shows: mentions or threads alone, too", async () => {
+    const rows = [{ unread: 1 }, { mentions: 1 }, { threads: 1 }, { unreadFrom: 1 }, {}].map((more, at) => ({
+      ...{ room: `r-${at}`, unread: 0, mentions: 0, lastSeq: 3, readSeq: 3 },
+      ...more,
+    }));
+    const store = { unread: async () => rows } as unknown as MessageStore;
+    const { notes, batch } = marks();
+    const rooms = { memberships: async () => [] } as unknown as Rooms;
+    const read = new Reading(store, notes, new MemoryRoomBus(), LIMITS).readAll(rooms, "ann");
+    const { written, answer } = await batch(0);
+    const all = [0, 1, 2, 3].map(at => ({ roomId: `r-${at}`, seq: 3 }));
+    expect(written).toMatchObject([{ kind: "readAll", data: { marks: all } }]);
+    answer(OK);
+    await read;
   });
 
   it("is answered only when the note, or a later one, is stored", async () => {

@@ -191,7 +191,7 @@ describe("two nodes with rooms", () => {
     expect([...(await replayed(id)).keys()]).toContain(ann.id);
     const { items } = await other.rooms.listMembers(owner.id, id, {}, { names, startingWith: async () => [] });
     expect(items.map(({ userId }) => userId)).toEqual([owner.id, ann.id]);
-    expect(await other.rooms.get(owner.id, id)).toMatchObject({ memberCount: 2 });
+    expect(await other.rooms.get(owner, id)).toMatchObject({ memberCount: 2 });
     barrier.letGo();
     await joining;
     await expectSound(other, id);

@@ -442,6 +442,37 @@ describe("a user's own feed", () => {
     expect((await feed(ann))[1].data).not.toHaveProperty("room");
   });
 
+  test("a group takes no more members than it may have, however many are added at once", async () => {
+    const limited = new Rooms(store, members, changes, clock, { ...LIMITS, groupMembers: 4 });
+    await expect(limited.converse(owner.id, "group", Array.from({ length: 4 }, newId), "five", names)).rejects.toThrow(
+      "At most 4.",
+    );
+    const { conversation } = await limited.converse(owner.id, "group", [ann.id], "two", names);
+    const added = await Promise.all(
+      Array.from({ length: 5 }, () => codeOf(limited.addMember(owner.id, conversation.id, newId(), undefined, names))),
+    );
+    expect(added.filter(code => code === "CONFLICT")).toHaveLength(3);
+    expect(await members.count({ where: { room: conversation.id, state: "member" } })).toBe(4);
+    // Who is in it already is no newcomer.
+    expect(await limited.addMember(owner.id, conversation.id, ann.id, "moderator", names)).toMatchObject({
+      role: "moderator",
+    });
+    const room = await channel();
+    for (let n = 0; n < 5; n++) await limited.addMember(owner.id, room, newId(), undefined, names);
+  });
+
+  test("gives the ids of members but one page by page, in their order, and how many they are", async () => {
+    const room = await channel();
+    const people = Array.from({ length: 6 }, newId).toSorted();
+    for (const user of people) await rooms.join(user, room);
+    await rooms.leave(people[5] as string, room);
+    const others = [owner.id, ...people.slice(0, 5)].filter(id => id !== people[2]).toSorted();
+    const pages = await Promise.all([0, 2, 4].map(skip => rooms.memberPage(room, people[2] as string, skip, 2)));
+    expect(pages.flatMap(({ ids }) => ids)).toEqual(others);
+    expect(pages.map(({ total }) => total)).toEqual([5, 5, 5]);
+    expect(await rooms.memberPage(room, newId(), 5, 2)).toMatchObject({ total: 6 });
+  });
+
   test("tells of a change only when the record shows it", async () => {
     const room = await channel();
     let roleThen: string | null = null;
@@ -501,6 +532,36 @@ describe("settings", () => {
     expect(more).toEqual([]);
     expect(told).toMatchObject({ id: room, name: "same", topic: "new" });
     expect(told).not.toHaveProperty("role");
+  });
+
+  test("of a legal hold nobody is told but who manages channels: no event, no note, no field", async () => {
+    const manager = identity(newId(), ["Admin"]);
+    const room = await channel();
+    await rooms.join(ann.id, room);
+    const { conversation } = await rooms.converse(owner.id, "group", [ann.id], "two", names);
+    const log = async (id: string) => (await messages.events(id, 0, 100, 1e6)).length;
+    const before = await Promise.all([room, conversation.id].map(log));
+    for (const id of [room, conversation.id])
+      expect(await rooms.update(manager, id, { legalHold: true })).toMatchObject({ legalHold: true });
+    expect(await Promise.all([room, conversation.id].map(log))).toEqual(before);
+    expect(await rooms.retentionOf([room])).toMatchObject([{ hold: true }]);
+    await rooms.update(owner, room, { topic: "told" });
+    await rooms.addMember(owner.id, conversation.id, bob.id, undefined, names);
+    const shown = async (user: typeof ann) =>
+      JSON.stringify([
+        await rooms.get(user, room),
+        await rooms.listChannels(user, {}),
+        await rooms.listConversations(user, {}),
+        await rooms.view(user.id, room, 10, names),
+        await rooms.shownTo(user.id, [room, conversation.id]),
+      ]);
+    for (const user of [owner, ann]) expect(await shown(user)).not.toContain("legalHold");
+    expect(await rooms.get(manager, room)).toMatchObject({ legalHold: true, topic: "told" });
+    expect((await rooms.listChannels(manager, {})).items).toMatchObject([{ legalHold: true }]);
+    for (const id of [room, conversation.id, bob.id])
+      expect(JSON.stringify(await messages.events(id, 0, 100, 1e6))).not.toContain("legalHold");
+    expect(await rooms.update(manager, room, { legalHold: false })).not.toHaveProperty("legalHold");
+    expect(await rooms.retentionOf([room])).toMatchObject([{ hold: false }]);
   });
 
   test("the event of a group names its members", async () => {
@@ -570,7 +631,7 @@ describe("a large public channel", () => {
     expect(told).toEqual([`start ${bob.id} null`, "user"]);
     expect(await entries(room, "member")).toEqual(before);
     expect(await rooms.access(bob.id, [room])).toMatchObject([{ role: "member", large: true, visibleFrom: 0 }]);
-    expect(await rooms.get(bob.id, room)).toMatchObject({ memberCount: 3, role: "member" });
+    expect(await rooms.get(bob, room)).toMatchObject({ memberCount: 3, role: "member" });
     expect(await messages.events(bob.id, 0, 10, 1e6)).toMatchObject([{ kind: "user" }]);
   });
 

@@ -15,6 +15,7 @@ async function main(url: string, room: string, id: string, user: string, from: n
     limits: LIMITS,
     access: async () => ({ room, role: "member", visibleFrom: 0 }),
     rules: async () => ({ kind: "channel", mode: "open", slowMode: 0 }),
+    held: async () => false,
     online: async () => [],
     attach: async () => [],
     named: async () => [],
