@@ -1,4 +1,4 @@
-import type { Message } from "../../../services/core/model";
+import type { Message, Thread } from "../../../services/core/model";
 import { pick, whole } from "../../chaos/random";
 import { restOf } from "../fetched";
 import { unlike } from "../compare";
@@ -40,11 +40,17 @@ export const reply: Operation = {
     if (!wire.knows.everything) return [];
     const roots = model.inOrder.filter(({ thread }) => thread !== undefined);
     roots.sort((one, other) => (other.thread?.lastSeq ?? 0) - (one.thread?.lastSeq ?? 0));
-    const known = roots.map(root => ({ root: root.id, ...model.threads.of(root, model.inOrder, model.me) }));
+    const first = new Map<string, number>();
+    for (const { threadId = "", seq } of messages) if (!first.has(threadId)) first.set(threadId, seq);
+    // Where one came in, or read all, before the first reply is nothing that a device need know.
+    const shown = ({ id }: Message, { readSeq, ...mine }: Omit<Thread, "root">) => ({
+      ...{ root: id, ...mine },
+      readSeq: readSeq < (first.get(id) ?? 0) ? 0 : readSeq,
+    });
     const found = unlike(
       "threads",
-      known,
-      threads.map(({ root, ...mine }) => ({ root: root.id, ...mine })),
+      roots.map(root => shown(root, model.threads.of(root, model.inOrder, model.me))),
+      threads.map(({ root, ...mine }) => shown(root, mine)),
     );
     for (const { root } of threads)
       found.push(
