@@ -109,11 +109,12 @@ export const CHAT: readonly Defect[] = [
   },
   {
     name: "call-uncounted",
-    what: "now and then a message to everybody is nobody's mention",
+    what: "a message to everybody is nobody's mention",
     plant: () =>
       otherwise(
         ({ mentions }) => mentions?.includes(EVERYBODY) === true,
         entry => ({ ...entry, mentions: entry.mentions?.filter(user => user !== EVERYBODY) ?? [] }),
+        1,
       ),
   },
   {
