@@ -234,8 +234,8 @@ export class Surroundings {
 }
 
 /**
- * Whom a text names, each once: members of the room, and `EVERYBODY` where the author may call all of them. An edit names
- * again nobody who has been there once by `@here`, and takes a mention from nobody whose name cannot be asked for.
+ * Whom a text names, each once: members of the room, and `EVERYBODY` where the author may call all of them. An edit that keeps
+ * `@here` keeps whom it named, and one takes a mention from nobody while names cannot be asked for.
  */
 export function mentionedBy(job: Job, loaded: Loaded): string[] {
   const { request } = job;

@@ -46,8 +46,13 @@ async function comeBack(stage: Stage, client: Client, { epoch, room, kept, lost 
   // Whatever offset somebody comes back with: below the restored head, at it, beyond it.
   const offsets = [0, kept[0]?.offset - 1, last.offset, (lost.at(-1) as Body).offset, 1_000_000];
   for (const offset of offsets) {
-    const socket = await again.connect();
-    const welcome = await socket.hello(again.token as string, { [room]: offset }, { epoch });
+    // A gateway that has come up a moment later than the others asks to be tried again.
+    const welcome = await eventually(
+      "a gateway lets him in",
+      async () => (await again.connect()).hello(again.token as string, { [room]: offset }, { epoch }),
+      answer => answer.code !== "UNAVAILABLE",
+      20_000,
+    );
     expect(welcome).toMatchObject({ t: "welcome", rooms: { [room]: { state: "reset", seq: last.seq } } });
     expect(welcome.epoch).not.toBe(epoch);
   }

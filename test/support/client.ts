@@ -48,6 +48,9 @@ export class Client extends Rest {
   }
 }
 
+/** Users who register at once. */
+const AT_ONCE = 4;
+
 /** What a test file shares: the server, the admin, and everybody it made. Works against a server that others use too. */
 export class Stage<S extends Origin = Server> {
   private readonly people: Client[] = [];
@@ -79,8 +82,14 @@ export class Stage<S extends Origin = Server> {
     return client;
   }
 
+  /** A few at a time: a server refuses more sign-ins at once than it gets through in time. */
   async users(...names: string[]): Promise<Client[]> {
-    return Promise.all(names.map(name => this.user(name)));
+    const users: Client[] = [];
+    while (users.length < names.length) {
+      const next = names.slice(users.length, users.length + AT_ONCE);
+      users.push(...(await Promise.all(next.map(name => this.user(name)))));
+    }
+    return users;
   }
 
   /** Signs in anew: a second session. */
