@@ -1,7 +1,17 @@
 import type { AppendRequest, ImportedMessage, ImportOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Message, MessageVersion } from "../core/model";
-import { blank, changed, continued, deleted, reacted, ROOMS, type Decision, type Situation } from "./decision";
+import {
+  blank,
+  changed,
+  continued,
+  deleted,
+  pinnedBy,
+  reacted,
+  ROOMS,
+  type Decision,
+  type Situation,
+} from "./decision";
 import type { StoredMessage } from "./message.store";
 
 const IMPORTS: ReadonlySet<string> = new Set<ImportOperation["op"]>([
@@ -19,9 +29,8 @@ export function decideImport(room: string, operation: ImportOperation, at: Situa
   if (operation.op === "import") return imported(at, room, operation.message);
   const target = there(at);
   switch (operation.op) {
-    case "importDelete": {
+    case "importDelete":
       return target.deleted ? { unchanged: target } : deleted(at, target, operation.by, operation.at);
-    }
     case "importReaction":
       return reacted(at, target, operation.by, operation.emoji, true);
     case "importVersion": {
@@ -29,15 +38,8 @@ export function decideImport(room: string, operation: ImportOperation, at: Situa
       const version = JSON.stringify({ text: operation.text, at: operation.at } satisfies MessageVersion);
       return changed(at, "edit", { id: ROOMS }, JSON.parse(target.data) as Message, { version });
     }
-    case "importPin": {
-      const { by, at: since } = operation;
-      const message = JSON.parse(target.data) as Message;
-      if (target.deleted || message.pinned) return { unchanged: target };
-      if (at.pins >= at.maxPins) throw new RookeryError("CONFLICT", `At most ${at.maxPins} messages are pinned.`);
-      const pinned = { ...message, pinned: { by, at: since } };
-      const data = JSON.stringify({ messageId: target.id, userId: by, on: true });
-      return { entry: { ...changed(at, "pin", { id: by }, pinned, { pinned: true }).entry, data } };
-    }
+    case "importPin":
+      return target.deleted ? { unchanged: target } : pinnedBy(at, target, operation.by, true, operation.at);
   }
 }
 

@@ -107,13 +107,7 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
       const pinner = member(at, user);
       if (at.rules.kind === "channel" && !runs(at, pinner)) throw new RookeryError("FORBIDDEN");
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
-      const { on } = operation;
-      const { pinned, ...message } = JSON.parse(target.data) as Message;
-      if ((pinned !== undefined) === on) return { unchanged: target };
-      if (on && at.pins >= at.maxPins) throw new RookeryError("CONFLICT", `At most ${at.maxPins} messages are pinned.`);
-      const now = { ...message, ...(on && { pinned: { by: pinner.id, at: at.now } }) };
-      const data = JSON.stringify({ messageId: target.id, userId: pinner.id, on });
-      return { entry: { ...changed(at, "pin", pinner, now, { pinned: on }).entry, data } };
+      return pinnedBy(at, target, pinner.id, operation.on, at.now);
     }
   }
 }
@@ -203,6 +197,16 @@ export function changed(
 ): { entry: Entry } {
   const change = { offset: message.offset, data: JSON.stringify(message), ...more };
   return { entry: { ...blank(at, kind), sender: user.id, data: null, change } };
+}
+
+/** @param since RFC 3339 */
+export function pinnedBy(at: Situation, target: StoredMessage, by: string, on: boolean, since: string): Decision {
+  const { pinned, ...message } = JSON.parse(target.data) as Message;
+  if ((pinned !== undefined) === on) return { unchanged: target };
+  if (on && at.pins >= at.maxPins) throw new RookeryError("CONFLICT", `At most ${at.maxPins} messages are pinned.`);
+  const now = { ...message, ...(on && { pinned: { by, at: since } }) };
+  const data = JSON.stringify({ messageId: target.id, userId: by, on });
+  return { entry: { ...changed(at, "pin", { id: by }, now, { pinned: on }).entry, data } };
 }
 
 /** In a room on hold the deletion keeps what the message was, and so what it was before. */

@@ -244,13 +244,10 @@ export class MongoMessageStore implements MessageStore {
       user,
       places.map(({ room, seq }) => ({ room, seq: Math.max(0, seq - back - 1) })),
     );
+    const without = new Map<string, number[]>();
+    for (const { room, seq } of hidden) without.set(room, [...(without.get(room) ?? []), seq]);
     return this.queries.lastIn(
-      places.map(({ room, seq }) => ({
-        room,
-        from: seq - back,
-        before: seq,
-        without: hidden.filter(place => place.room === room).map(place => place.seq),
-      })),
+      places.map(({ room, seq }) => ({ room, from: seq - back, before: seq, without: without.get(room) ?? [] })),
     );
   }
 
@@ -297,8 +294,8 @@ export class MongoMessageStore implements MessageStore {
     return floor;
   }
 
-  async close(): Promise<void> {
-    await this.changes.close();
+  close(): Promise<void> {
+    return this.changes.close();
   }
 }
 
