@@ -2,7 +2,7 @@ import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
 import type { AccessTokens } from "../core/tokens";
 import type { RevocationFeed } from "../core/revocation-feed";
-import type { Route } from "./routes";
+import type { Route } from "./routes/route";
 
 /** What a request's Authorization header amounts to. Neither: there is none. */
 export interface Credentials {

@@ -6,7 +6,7 @@ import type { Caller, Meta } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
 import { callerOf } from "../core/policy";
 import { personLines, roomLines } from "./export-lines";
-import type { Export } from "./routes";
+import type { Export } from "./routes/route";
 
 /** Exports that one gateway sends at a time; each holds a page. */
 const AT_ONCE = 8;

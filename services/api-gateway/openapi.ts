@@ -1,7 +1,9 @@
 import { version } from "../../config/root";
 import type { Limits } from "../core/limits";
-import { pathParameters, ROUTES, TAGS, type Route } from "./routes";
-import { QUERY, schemasOf, type Schema } from "./schemas";
+import { pathParameters, ROUTES } from "./routes";
+import { TAGS, type Route } from "./routes/route";
+import { QUERY, schemasOf } from "./schemas";
+import type { Schema } from "./schemas/parts";
 
 /** The OpenAPI 3.1 document, made from the table of routes. */
 export function openApiDocument(limits: Limits): Schema {

@@ -10,7 +10,7 @@ import { asyncApiPage } from "./asyncapi/page";
 import { docsAsset, docsPage } from "./docs";
 import { openApiDocument } from "./openapi";
 import { RookeryError } from "../core/errors";
-import type { OwnPage } from "./routes";
+import type { OwnPage } from "./routes/route";
 
 type Page = (params: Readonly<Record<string, unknown>>, res: ServerResponse) => Promise<void> | void;
 

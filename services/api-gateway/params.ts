@@ -1,5 +1,5 @@
 import { RookeryError, type FieldError } from "../core/errors";
-import type { Route } from "./routes";
+import type { Route } from "./routes/route";
 
 /** A query as it came: a name that is given more than once has all its values. */
 export type Query = ReadonlyMap<string, readonly string[]>;

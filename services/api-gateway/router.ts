@@ -11,7 +11,8 @@ import { exchangeOf } from "./exchange";
 import type { Exports } from "./exports";
 import { mergeParams, queryOf, type Query } from "./params";
 import { addressKey, type RateLimit } from "./rate-limit";
-import { isExport, isOwnPage, REST_ACTIONS, ROUTES, type OwnPage, type Route } from "./routes";
+import { isExport, isOwnPage, REST_ACTIONS, ROUTES } from "./routes";
+import type { OwnPage, Route } from "./routes/route";
 import { openUpload } from "./upload";
 
 /** Milliseconds an action may take: longer than the writer of a room, shorter than the promise to answer within 10 s. */

@@ -1,5 +1,5 @@
 import type { Rule, Rules } from "../core/shapes";
-import type { Schema } from "./schemas";
+import type { Schema } from "./schemas/parts";
 
 type Parsed = Record<string, unknown> & { type: string; optional?: boolean; nullable?: boolean; description?: string };
 

@@ -145,7 +145,8 @@ export class Device {
     const { url, wsUrl, room, isDirect } = this.around;
     const { offset, lastSeq } = this.model;
     const had = this.needsAll ? null : { offset, lastSeq, n: this.n, epoch: this.epoch };
-    const { line, entered } = await this.wire.open({ client: this.client, url, wsUrl, room, isDirect, had });
+    const isHidden = (seq: number): boolean => [...this.model.outOfSight.values()].includes(seq);
+    const { line, entered } = await this.wire.open({ client: this.client, url, wsUrl, room, isDirect, had, isHidden });
     this.outside = entered.state === "denied";
     if (this.outside) return line.end(false);
     this.line = line;

@@ -149,6 +149,9 @@ describe("what was told against what is fetched", () => {
     const order = new InOrder(null);
     for (const seq of [4, 5, 7, 7]) order.took(seq);
     expect(order.broken).toHaveLength(2);
+    const hiding = new InOrder(4, seq => seq === 5 || seq === 6);
+    for (const seq of [7, 9, 8]) hiding.took(seq);
+    expect(hiding.broken).toEqual(["message 9 came after 7", "message 8 came after 9"]);
   });
 });
 

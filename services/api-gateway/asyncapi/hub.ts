@@ -3,7 +3,8 @@ import { ERRORS } from "../../core/errors";
 import { PATHS } from "../../core/paths";
 import type { Rules } from "../../core/shapes";
 import { objectSchema, schemaOf } from "../rule-schema";
-import type { Schema, SchemaName } from "../schemas";
+import type { SchemaName } from "../schemas";
+import type { Schema } from "../schemas/parts";
 import { callOperations, message, sendBody, titled, webSocket, type Door } from "./parts";
 
 /** SignalR, as its clients see it: a payload is the list of arguments, or what a call completes with. */

@@ -1,6 +1,7 @@
 import { METHODS, type MethodName } from "../../core/methods";
 import { pathParameters, ROUTES } from "../routes";
-import { QUERY, type SchemaName, type Schema } from "../schemas";
+import { QUERY, type SchemaName } from "../schemas";
+import type { Schema } from "../schemas/parts";
 
 /** A method of the frame `call`, as the REST route that leads to the same action takes and answers it. */
 export interface Method {

@@ -3,7 +3,8 @@ import { PATHS } from "../../core/paths";
 import { OPENING, SUBPROTOCOL, type FrameType } from "../../core/protocol";
 import { ERROR, ID, WHOLE, type Rules } from "../../core/shapes";
 import { objectSchema, schemaOf } from "../rule-schema";
-import type { Schema, SchemaName } from "../schemas";
+import type { SchemaName } from "../schemas";
+import type { Schema } from "../schemas/parts";
 import { methods, type Method } from "./methods";
 import { fieldsSchema, message, sendBody, webSocket, type Door, type Operation } from "./parts";
 

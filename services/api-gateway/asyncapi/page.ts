@@ -1,4 +1,4 @@
-import type { Schema } from "../schemas";
+import type { Schema } from "../schemas/parts";
 import { each, html, prose, table, type Html } from "./markup";
 import { TAGS, type Tag } from "./parts";
 import { fields } from "./shape-list";

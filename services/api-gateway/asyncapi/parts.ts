@@ -2,7 +2,7 @@ import type { Call } from "../../core/calls";
 import { SEND_BODY } from "../../core/frames";
 import type { Rules } from "../../core/shapes";
 import { ruleSchema } from "../rule-schema";
-import type { Schema } from "../schemas";
+import type { Schema } from "../schemas/parts";
 
 /** A way into the rooms: what it says of itself, and what is said there. */
 export interface Door {

@@ -1,4 +1,4 @@
-import type { Schema } from "../schemas";
+import type { Schema } from "../schemas/parts";
 import type { Html } from "./markup";
 import { each, html, NOTHING, prose } from "./markup";
 

@@ -2,7 +2,8 @@ import { ANSWERS, CALLS, KINDS, REFUSAL, SOCKETIO_EVENTS, type Argument } from "
 import { PATHS } from "../../core/paths";
 import type { Rules } from "../../core/shapes";
 import { objectSchema, schemaOf } from "../rule-schema";
-import type { Schema, SchemaName } from "../schemas";
+import type { SchemaName } from "../schemas";
+import type { Schema } from "../schemas/parts";
 import { callOperations, fieldsSchema, message, sendBody, webSocket, type Door } from "./parts";
 
 /** Socket.IO, as its clients see it: a payload is the one object of an event, or that of an acknowledgement. */

@@ -31,14 +31,17 @@ export const chatWire = (name: string, connect: (entry: Entry) => Promise<ChatCl
   name,
   knows: { everything: false, offsets: false },
   async open(entry) {
-    const { room, isDirect, had } = entry;
+    const { room, isDirect, had, isHidden } = entry;
     const client = await connect(entry);
     try {
-      if (isDirect) return entering(new ChatLine(client, room, null), "live");
+      if (isDirect) return entering(new ChatLine(client, room, null, isHidden), "live");
       const joined = await client.join(room, had?.lastSeq);
-      if ("lastSeq" in joined) return entering(new ChatLine(client, room, had?.lastSeq ?? joined.lastSeq), "replayed");
+      if ("lastSeq" in joined) {
+        const line = new ChatLine(client, room, had?.lastSeq ?? joined.lastSeq, isHidden);
+        return entering(line, "replayed");
+      }
       if (refused(joined.code).state !== "refused") throw new Error(`not joined: ${joined.code}`);
-      return entering(new ChatLine(client, room, null), "denied");
+      return entering(new ChatLine(client, room, null, isHidden), "denied");
     } catch (error) {
       await client.close();
       throw error;
@@ -61,8 +64,9 @@ class ChatLine implements Line {
     private readonly client: ChatClient,
     private readonly room: string,
     last: number | null,
+    isHidden: (seq: number) => boolean,
   ) {
-    this.order = new InOrder(last);
+    this.order = new InOrder(last, isHidden);
   }
 
   get isOpen(): boolean {

@@ -26,6 +26,8 @@ export interface Entry {
   isDirect: boolean;
   /** Null: nothing. */
   had: { offset: number | null; lastSeq: number; n: number | null; epoch: string | null } | null;
+  /** Whether its user has taken a message out of his sight, or is about to: it need not be told. */
+  isHidden: (seq: number) => boolean;
 }
 
 /** What a wire lets its clients know. */
@@ -71,15 +73,27 @@ export interface Wire {
 /** The codes of a room's state that say no more than "not now". */
 export const isNotNow = (code: unknown): boolean => code === "UNAVAILABLE" || code === "UNKNOWN_OUTCOME";
 
-/** Messages of a room by their numbers: each once and in order, once the first has come. */
+/** Messages of a room by their numbers: each once and in order, once the first has come; hidden ones may be missing. */
 export class InOrder {
-  readonly broken: string[] = [];
+  private readonly jumps: { from: number; to: number }[] = [];
 
   /** @param last the last one known of; null: whichever comes first is the first */
-  constructor(private last: number | null) {}
+  constructor(
+    private last: number | null,
+    private readonly isHidden: (seq: number) => boolean = () => false,
+  ) {}
 
   took(seq: number): void {
-    if (this.last !== null && seq !== this.last + 1) this.broken.push(`message ${seq} came after ${this.last}`);
+    if (this.last !== null && seq !== this.last + 1) this.jumps.push({ from: this.last, to: seq });
     this.last = seq;
+  }
+
+  /** Looked at when it is asked for: what is hidden may be known later than what is told. */
+  get broken(): string[] {
+    const excused = ({ from, to }: { from: number; to: number }): boolean => {
+      for (let seq = from + 1; seq < to; seq += 1) if (!this.isHidden(seq)) return false;
+      return to > from;
+    };
+    return this.jumps.filter(jump => !excused(jump)).map(({ from, to }) => `message ${to} came after ${from}`);
   }
 }

@@ -1,5 +1,6 @@
 import { mergeParams, parseQuery, queryOf } from "../../../services/api-gateway/params";
-import { ROUTES, type Route } from "../../../services/api-gateway/routes";
+import { ROUTES } from "../../../services/api-gateway/routes";
+import type { Route } from "../../../services/api-gateway/routes/route";
 import { codeOfThrown } from "./code";
 
 const history = ROUTES.find(({ to }) => to === "messages.history") as Route;

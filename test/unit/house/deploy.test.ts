@@ -27,7 +27,9 @@ interface Compose {
 
 /** Every action of the contract. */
 const ACTIONS = new Set(
-  [...read("services/core/contract.ts").matchAll(/^ {2}"([a-z-]+\.[A-Za-z]+)": \{/gm)].map(match => match[1] as string),
+  filesIn("services/core/contract").flatMap(page =>
+    [...read(page).matchAll(/^ {2}"([a-z-]+\.[A-Za-z]+)": \{/gm)].map(match => match[1] as string),
+  ),
 );
 const { services: containers } = yaml<Compose>("docker-compose.yml");
 const { services: observers } = yaml<Compose>("docker-compose.observability.yml");

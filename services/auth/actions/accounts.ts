@@ -1,0 +1,45 @@
+import type { ActionsOf } from "../../core/contract";
+import * as rules from "../../core/rules";
+import { usersOf, type AuthService } from "../parts";
+
+/** Longer than any token or password that could fit; not worth the work. */
+const secret = "string|min:1|max:1000";
+
+/** How somebody comes in, and goes. */
+export const accounts = {
+  register: {
+    auth: "anyone",
+    visibility: "published",
+    params: { username: rules.username, email: rules.email, password: rules.password },
+    handler(this: AuthService, ctx) {
+      const { username, email, password } = ctx.params;
+      return this.accounts.register(usersOf(ctx), { username, email, password });
+    },
+  },
+  login: {
+    auth: "anyone",
+    visibility: "published",
+    params: { username: "string|min:1|max:320", password: "string|max:1000" },
+    handler(this: AuthService, ctx) {
+      return this.accounts.login(usersOf(ctx), ctx.params.username, ctx.params.password);
+    },
+  },
+  refresh: {
+    auth: "anyone",
+    visibility: "published",
+    params: { refreshToken: secret },
+    handler(this: AuthService, ctx) {
+      return this.accounts.refresh(usersOf(ctx), ctx.params.refreshToken);
+    },
+  },
+  logout: {
+    // One of the two tokens will do; the rule asks for it.
+    auth: "anyone",
+    visibility: "published",
+    params: { refreshToken: `${secret}|optional` },
+    async handler(this: AuthService, ctx) {
+      await this.accounts.logout(ctx.meta.user, ctx.params.refreshToken);
+      return null;
+    },
+  },
+} satisfies Partial<ActionsOf<"auth">>;

@@ -1,0 +1,43 @@
+import type { Context, Service } from "moleculer";
+import type { Rounds } from "../../mixins/rounds";
+import { call, type Caller, type Meta } from "../core/contract";
+import type { Identity } from "../core/model";
+import type { Accounts, Users } from "./accounts";
+import type { AuditLog } from "./audit-log";
+import type { FirstAdmin } from "./first-admin";
+import type { Passwords } from "./passwords";
+import type { RevocationLog } from "./revocation-log";
+import type { Sessions } from "./sessions";
+
+/** What the service of this process holds; its actions find it in `this`. */
+export interface AuthService extends Service {
+  accounts: Accounts;
+  sessions: Sessions;
+  revocations: RevocationLog;
+  passwords: Passwords;
+  admin: FirstAdmin;
+  audit: AuditLog;
+  ending: AbortController;
+  sweeper: Rounds;
+}
+
+/** The owner of users, asked within the given request. */
+export function usersOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] }): Users {
+  return {
+    create: user => call(via, "users.create", user),
+    byLogin: login => call(via, "users.byLogin", { login }),
+    record: id => call(via, "users.record", { id }),
+    profile: identity => asUser(via, identity),
+  };
+}
+
+/** Calls as the user who is just signing in. The metadata of a call flows back, so the caller's own user is put back. */
+async function asUser(via: Caller & { meta?: Meta }, user: Identity): ReturnType<Users["profile"]> {
+  const caller = via.meta?.user;
+  try {
+    return await call(via, "users.me", {}, { meta: { user } });
+  } finally {
+    if (via.meta && caller) via.meta.user = caller;
+    else if (via.meta) delete via.meta.user;
+  }
+}
