@@ -1,5 +1,5 @@
 /** Roles of the whole installation and what they allow. Rooms have roles of their own (`RoomRole`). */
-export const ROLES = ["User", "Moderator", "Admin"] as const;
+export const ROLES = ["Guest", "User", "Moderator", "Admin"] as const;
 export type Role = (typeof ROLES)[number];
 
 export const PERMISSIONS = [
@@ -8,12 +8,35 @@ export const PERMISSIONS = [
   "messages.moderate",
   "users.manage",
   "users.email",
+  /** See, read and join public channels. */
+  "channels.join",
+  /** Begin direct conversations and groups. */
+  "conversations.create",
+  /** List, find and see users with whom one shares no room. */
+  "users.find",
+  "files.upload",
+  /** Personal access tokens of one's own. */
+  "tokens.create",
+  "bots.manage",
+  "roles.manage",
+  "invitations.create",
+  "audit.read",
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
+const USER: readonly Permission[] = [
+  "channels.join",
+  "conversations.create",
+  "users.find",
+  "files.upload",
+  "tokens.create",
+];
+
+/** Guests are in the rooms they were let into and nowhere else. Every other role has all that a user has. */
 const GRANTS: Record<Role, readonly Permission[]> = {
-  User: [],
-  Moderator: ["channels.create", "messages.moderate"],
+  Guest: ["files.upload"],
+  User: USER,
+  Moderator: [...USER, "channels.create", "messages.moderate", "invitations.create"],
   Admin: PERMISSIONS,
 };
 

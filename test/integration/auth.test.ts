@@ -7,6 +7,7 @@ import { newId } from "../../services/core/ids";
 import { RevocationList } from "../../services/core/revocations";
 import Presence from "../../services/presence/presence.service";
 import Users from "../../services/users/users.service";
+import { permissionsOf } from "../../services/core/permissions";
 import { codeOf, identity, SECRET, startNode, stopNode, TestClock, until } from "../support/broker";
 import { temporaryFolder } from "../support/temp";
 
@@ -56,7 +57,7 @@ describe.each(["one node", "two nodes"])("auth on %s", shape => {
       status: "offline",
       createdAt: new Date(clock.now()).toISOString(),
     });
-    expect(verify(signedIn).identity).toMatchObject({ id: signedIn.user.id, username: who.username, permissions: [] });
+    expect(verify(signedIn).identity).toMatchObject({ id: signedIn.user.id, username: who.username, permissions: permissionsOf(["User"]) });
     expect(JSON.stringify(signedIn)).not.toContain(who.password);
   });
 
