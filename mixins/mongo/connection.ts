@@ -10,6 +10,7 @@ import {
 } from "mongodb";
 import { within } from "../../services/core/deadline";
 import { StorageError, type StorageReason } from "../storage-errors";
+import { DriverConnection } from "./driver-connection";
 import { storageError, type Kind } from "./errors";
 
 /** What a node tells its operator of the store. */
@@ -52,6 +53,7 @@ const OPTIONS: MongoClientOptions = {
   retryWrites: false,
   retryReads: false,
   ignoreUndefined: true,
+  ...{ connectionType: DriverConnection },
 };
 const PROMISES: DbOptions = {
   writeConcern: { w: "majority", journal: true, wtimeoutMS: 4_000 },

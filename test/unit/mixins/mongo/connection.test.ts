@@ -147,6 +147,24 @@ describeMongo("the connection to MongoDB", () => {
     await warm();
   });
 
+  test("as many of them as there are connections give their places back once they have failed", async () => {
+    await warm();
+    const ask = () => Promise.all(Array.from({ length: 64 }, () => outcome(connection.ping())));
+    const everyPlaceIsTaken = () =>
+      eventually(
+        "a connection in each place of the pool",
+        async () => (await ask(), proxy.connections),
+        connections => connections >= 16,
+      );
+    await everyPlaceIsTaken();
+    proxy.requests("hold");
+    const large = Array.from({ length: 32 }, (_, n) => outcome(insert(`large ${n}`, "x".repeat(5_000_000))));
+    const found = await Promise.all(large);
+    expect(found.filter(one => one.startsWith("unknown")).length).toBeGreaterThanOrEqual(8);
+    proxy.requests("pass");
+    await everyPlaceIsTaken();
+  });
+
   // The driver passes on the socket's own error where a connection breaks while a command is being sent.
   test.each(["write", "read"] as const)("a connection that breaks in the middle of a large %s", async kind => {
     await warm();
