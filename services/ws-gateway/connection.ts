@@ -85,6 +85,8 @@ export class Connection {
   private underWay = 0;
   /** It is to be closed when that is answered; null: it goes on. */
   private leaving: Close | null = null;
+  /** Monotonic milliseconds at which it is closed though something was not answered. */
+  endBy = Infinity;
   /** Its bucket of frames, see `untilToken`. */
   framesFullAt = 0;
   /** The same of all it says. */
@@ -144,13 +146,15 @@ export class Connection {
   }
 
   /** Takes nothing more, and ends when what is under way is answered. */
-  leave(close: Close): void {
+  leave(close: Close, endBy = Infinity): void {
     this.leaving = close;
+    this.endBy = endBy;
     if (this.underWay === 0) this.end(close);
   }
 
-  get left(): boolean {
-    return this.leaving !== null;
+  /** What it leaves with; null: it goes on. */
+  get left(): Close | null {
+    return this.leaving;
   }
 
   /** Something begins that is to be answered before a leave. */

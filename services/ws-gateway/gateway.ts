@@ -61,6 +61,8 @@ const RETRY = 1_000;
 const WARN = 60_000;
 /** Milliseconds a socket that is to go waits for its last answer. */
 const LAST_ANSWER = 5_000;
+/** The same where its session was ended: closed in two seconds, whatever is looked at once a second. */
+const LAST_WORD = 500;
 /** Milliseconds a socket outlives its token, for the new one to arrive. */
 const GRACE = 5_000;
 
@@ -197,8 +199,11 @@ export class Gateway implements EngineHandlers {
       for (const connection of affected) {
         const { token } = connection;
         if (!token) continue;
-        if (session !== undefined && token.identity.sid === session) connection.end(CLOSES.SESSION_REVOKED);
-        else if ((everybody || token.identity.id === user) && token.revision < n) connection.end(CLOSES.TOKEN_EXPIRED);
+        if (session !== undefined && token.identity.sid === session) {
+          // Who logs out over this very socket is told that it is done.
+          connection.leave(CLOSES.SESSION_REVOKED, this.with_.clock.monotonic() + LAST_WORD);
+        } else if ((everybody || token.identity.id === user) && token.revision < n)
+          connection.end(CLOSES.TOKEN_EXPIRED);
       }
     }
   }
@@ -212,7 +217,10 @@ export class Gateway implements EngineHandlers {
     const warn = Math.min(WARN, (this.with_.tokens.ttl * 1000) / 2);
     for (const connection of this.connections) {
       const { token } = connection;
-      if (connection.leaveAt !== null && connection.leaveAt <= monotonic) this.leave(connection, monotonic);
+      if (connection.left) {
+        if (connection.endBy <= monotonic) connection.end(connection.left);
+      } else if (connection.leaveAt !== null && connection.leaveAt <= monotonic)
+        connection.leave(CLOSES.GOING_AWAY, monotonic + LAST_ANSWER);
       else if (!token) {
         if (stoodStill) continue;
         const silent = monotonic - connection.openedAt;
@@ -289,11 +297,6 @@ export class Gateway implements EngineHandlers {
   }
 
   /** It is his turn; who is not answered in time goes without. */
-  private leave(connection: Connection, now: number): void {
-    if (!connection.left) connection.leave(CLOSES.GOING_AWAY);
-    else if (now - (connection.leaveAt ?? now) > LAST_ANSWER) connection.end(CLOSES.GOING_AWAY);
-  }
-
   private drop(connection: Connection, user: string): void {
     const own = this.with_.hub.users.get(user);
     own?.delete(connection);
