@@ -1,0 +1,184 @@
+import { pathParameters, ROUTES } from "../../services/api-gateway/routes";
+import type { MethodName } from "../../services/core/methods";
+import type { Client } from "../support/client";
+import type { Body } from "../support/rest";
+import { Rest } from "../support/rest";
+import { SignalrClient } from "../support/signalr";
+import { SocketioClient } from "../support/socketio";
+import type { Place } from "./scene";
+
+/** `ok`, or the code of the refusal. */
+export type Verdict = string;
+
+export interface Request {
+  method: MethodName;
+  params: Record<string, unknown>;
+  place: Place;
+}
+
+/** A way in for one caller. Null where the door has no word for what is asked. */
+export interface Door {
+  readonly name: string;
+  ask(request: Request): Promise<Verdict> | null;
+  close(): Promise<void> | void;
+}
+
+export type Opener = (url: string, client: Client | null) => Promise<Door>;
+
+const verdictOf = ({ status, body }: { status: number; body: Body }): Verdict =>
+  status < 300 ? "ok" : (body.code as string);
+
+const rest: Opener = async (url, client) => {
+  const door = client ?? new Rest(url);
+  return {
+    name: "REST",
+    ask({ method, params }) {
+      const route = ROUTES.find(({ to, path }) => to === method && !path.startsWith("/conversations/"));
+      if (!route) return null;
+      const inPath = new Set(pathParameters(route));
+      const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
+      const others = Object.entries(params).filter(([name]) => !inPath.has(name));
+      const query = new URLSearchParams(
+        others.map(([name, value]): [string, string] => [name, String(value)]),
+      ).toString();
+      if (!route.body) return door.request(route.method, `/api${path}${query && `?${query}`}`).then(verdictOf);
+      return door.request(route.method, `/api${path}`, Object.fromEntries(others)).then(verdictOf);
+    },
+    close: () => undefined,
+  };
+};
+
+const said = (frame: Body): Verdict => (frame.t === "err" ? (frame.code as string) : "ok");
+
+/**
+ * What a native socket answers. Whoever says no hello is asked anew each time, since his socket is closed soon; whoever is
+ * refused there hears nothing else.
+ */
+async function native(
+  client: Client | null,
+  stranger: Client,
+): Promise<{ ask(frame: Record<string, unknown>): Promise<Verdict>; close(): void }> {
+  const open = () => (client ?? stranger).connect();
+  if (!client)
+    return {
+      async ask(frame) {
+        const socket = await open();
+        const answer = await socket.request(frame);
+        socket.cut();
+        return said(answer);
+      },
+      close: () => undefined,
+    };
+  const socket = await open();
+  const hello = await socket.hello(client.token as string, {});
+  if (hello.t === "err") return { ask: () => Promise.resolve(said(hello)), close: () => socket.cut() };
+  return { ask: frame => socket.request(frame).then(said), close: () => socket.cut() };
+}
+
+const calls =
+  (stranger: Client): Opener =>
+  async (_, client) => {
+    const { ask, close } = await native(client, stranger);
+    return { name: "native call", ask: ({ method, params }) => ask({ t: "call", method, params }), close };
+  };
+
+/** The frames that say what a method says. */
+const FRAMES: Partial<Record<MethodName, (params: Body, room: string) => Record<string, unknown>>> = {
+  "messages.send": ({ id, ...rest }) => ({ t: "send", room: id, ...rest }),
+  "messages.history": ({ id, ...rest }) => ({ t: "history", room: id, ...rest }),
+  "messages.edit": ({ id, text }, room) => ({ t: "edit", room, id, text }),
+  "messages.remove": ({ id }, room) => ({ t: "delete", room, id }),
+  "messages.react": ({ id, emoji }, room) => ({ t: "react", room, id, emoji, on: true }),
+  "messages.unreact": ({ id, emoji }, room) => ({ t: "react", room, id, emoji, on: false }),
+  "messages.read": ({ id, seq }) => ({ t: "read", room: id, seq }),
+  "messages.delivered": ({ id, seq }) => ({ t: "delivered", room: id, seq }),
+};
+
+const frames =
+  (stranger: Client): Opener =>
+  async (_, client) => {
+    const { ask, close } = await native(client, stranger);
+    return {
+      name: "native frame",
+      ask({ method, params, place }) {
+        const frame = FRAMES[method]?.(params, place.room);
+        return frame ? ask(frame) : null;
+      },
+      close,
+    };
+  };
+
+/** Name and arguments of a call: at the hub, and for Socket.IO. */
+const CALLS: Partial<Record<MethodName, (params: Body) => { hub: [string, ...unknown[]]; event: [string, object] }>> = {
+  "messages.send": ({ id, text }) => ({ hub: ["SendMessage", id, text], event: ["message", { channelId: id, text }] }),
+  "messages.edit": ({ id, text }) => ({ hub: ["EditMessage", id, text], event: ["edit", { id, text }] }),
+  "messages.remove": ({ id }) => ({ hub: ["DeleteMessage", id], event: ["delete", { id }] }),
+  "messages.react": ({ id, emoji }) => ({ hub: ["React", id, emoji, true], event: ["react", { id, emoji, on: true }] }),
+  "messages.unreact": ({ id, emoji }) => ({
+    hub: ["React", id, emoji, false],
+    event: ["react", { id, emoji, on: false }],
+  }),
+  "messages.read": ({ id, seq }) => ({ hub: ["MarkRead", id, seq], event: ["read", { channelId: id, seq }] }),
+  "messages.delivered": ({ id, seq }) => ({
+    hub: ["MarkDelivered", id, seq],
+    event: ["delivered", { channelId: id, seq }],
+  }),
+};
+
+/** Everything such a door says to whoever it does not let in. */
+const shut = (name: string): Door => ({
+  name,
+  ask: ({ method }) => (CALLS[method] ? Promise.resolve("UNAUTHENTICATED") : null),
+  close: () => undefined,
+});
+
+const signalr: Opener = async (url, client) => {
+  const name = "SignalR";
+  const opened = await SignalrClient.open(url, client?.token ?? "", { transport: "WebSockets" }).catch(refusedAtDoor);
+  if (!opened) return shut(name);
+  return {
+    name,
+    ask({ method, params }) {
+      const call = CALLS[method]?.(params);
+      if (!call) return null;
+      const [target, ...args] = call.hub;
+      return opened.invoke(target, ...args).then(
+        () => "ok",
+        ({ message }: Error) =>
+          /HubException: ([A-Z_]+)|error: ([A-Z_]+)|^([A-Z_]+):/.exec(message)?.slice(1).find(Boolean) ?? message,
+      );
+    },
+    close: () => opened.close(),
+  };
+};
+
+const socketio: Opener = async (url, client) => {
+  const name = "Socket.IO";
+  const opened = await SocketioClient.open(url, client?.token ?? "", {
+    transports: ["websocket"],
+    reconnection: false,
+  }).catch(refusedAtDoor);
+  if (!opened) return shut(name);
+  return {
+    name,
+    ask({ method, params }) {
+      const call = CALLS[method]?.(params);
+      return call ? opened.ask(...call.event).then(({ ok, code }) => (ok ? "ok" : (code as string))) : null;
+    },
+    close: () => opened.close(),
+  };
+};
+
+/** A door that lets nobody in for want of a token; for any other reason it is broken. */
+function refusedAtDoor(error: Error & { data?: { code?: string } }): null {
+  if (error.data?.code === "UNAUTHENTICATED" || /401|Unauthorized/.test(error.message)) return null;
+  throw error;
+}
+
+export const doorsFor = (stranger: Client): readonly Opener[] => [
+  rest,
+  calls(stranger),
+  frames(stranger),
+  signalr,
+  socketio,
+];

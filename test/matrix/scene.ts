@@ -1,0 +1,86 @@
+import { expectStatus, say, unique, type Client, type Stage } from "../support/client";
+
+/** Who asks, by what he is to the room or to the installation; the least first. */
+export const CALLERS = [
+  "nobody",
+  "signed out",
+  "removed",
+  "stranger",
+  "member",
+  "author",
+  "room moderator",
+  "owner",
+  "Moderator",
+  "Admin",
+] as const;
+export type Caller = (typeof CALLERS)[number];
+export type Cast = Record<Exclude<Caller, "nobody">, Client> & { extra: Client };
+
+export const KINDS = ["public", "private", "direct"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** What is asked for, as it is before anybody has changed it. */
+export interface Place {
+  room: string;
+  /** The author's: it begins a thread with one reply, is pinned where one may, and shows a file. */
+  message: string;
+  /** Shown by the message. */
+  file: string;
+  /** Somebody whom nobody else has to do with. */
+  bystander: () => Promise<string>;
+}
+
+/** Everybody there is, each with a session of his own. */
+export async function gather(stage: Stage): Promise<Cast> {
+  const users = await stage.users("removed", "stranger", "member", "author", "moderator", "extra", "gone");
+  const [removed, stranger, member, author, moderator, extra, gone] = users as [Client, ...Client[]] as Client[];
+  const owner = await stage.withRoles("owner", ["User", "Moderator"]);
+  const global = await stage.withRoles("global", ["User", "Moderator"]);
+  const admin = await stage.withRoles("chief", ["User", "Admin"]);
+  expectStatus(await gone!.post("/api/auth/logout", {}), 204);
+  return {
+    "signed out": gone!,
+    removed: removed!,
+    stranger: stranger!,
+    member: member!,
+    author: author!,
+    "room moderator": moderator!,
+    owner,
+    Moderator: global,
+    Admin: admin,
+    extra: extra!,
+  };
+}
+
+/** A room of this kind with everybody in his place. A direct room is that of its author and the member alone. */
+export async function build(stage: Stage, cast: Cast, kind: Kind): Promise<Place> {
+  const room = kind === "direct" ? await directRoom(stage, cast) : await channel(cast, kind === "private");
+  const { author } = cast;
+  const file = expectStatus(await author.raw("POST", "/api/files?name=a.txt", "text", {}), 201).body.id as string;
+  const message = (await say(author, room, "hello", { attachments: [file] })).id as string;
+  await say(author, room, "a reply", { threadId: message });
+  return { room, message, file, bystander: async () => (await stage.user("bystander")).id };
+}
+
+async function channel(cast: Cast, isPrivate: boolean): Promise<string> {
+  const { owner } = cast;
+  const made = await owner.post("/api/channels", { name: unique("room"), isPrivate });
+  const room = expectStatus(made, 201).body.id as string;
+  const let_ = async (client: Client, role?: string): Promise<void> =>
+    void expectStatus(await owner.post(`/api/channels/${room}/members`, { userId: client.id, role }), 201);
+  await let_(cast.removed);
+  await let_(cast.member);
+  await let_(cast.author);
+  await let_(cast["room moderator"], "moderator");
+  expectStatus(await owner.delete(`/api/channels/${room}/members/${cast.removed.id}`), 204);
+  return room;
+}
+
+/** A new one each time: of two people there is one for good. */
+async function directRoom(stage: Stage, cast: Cast): Promise<string> {
+  return stage.direct(cast.author, cast.member);
+}
+
+/** What a caller is in a direct room: whoever is nothing to it is a stranger. */
+export const isIn = (kind: Kind, caller: Caller): boolean =>
+  kind !== "direct" || !["removed", "room moderator", "owner"].includes(caller);
