@@ -51,7 +51,7 @@ export function streamDoor({ messages }: Door): Door {
   const names = Object.keys(messages).filter(name => name !== `client.${OPENING}`);
   const of = (...sides: string[]) => names.filter(name => sides.some(side => name.startsWith(side)));
   const query = (name: string, schema: Schema): Schema => ({ type: "object", properties: { [name]: schema } });
-  const security = ["bearer", "query"] as const;
+  const security = ["bearer"] as const;
   return {
     address: PATHS.stream,
     title: "HTTP stream",

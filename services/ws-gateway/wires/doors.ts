@@ -84,7 +84,7 @@ export class Doors implements EngineHandlers {
     const query = new URLSearchParams(request.query);
     const fault = door.fault?.(query);
     if (fault) return fault;
-    const token = tokenOf(query, request.header("authorization"));
+    const token = tokenOf(door.tokenInQuery ? query : null, request.header("authorization"));
     if (door.webSockets === "open") return { data: new Entering(door, query, token, "") };
     try {
       const { identity } = this.gateway.verify(token);

@@ -43,6 +43,8 @@ export interface HttpDoor {
   /** Bytes of a body and of a WebSocket's message, where clients join what they say and it may be more than a frame. */
   longest?: number;
   wire: Wire;
+  /** Its clients may give their token as `access_token` in the address. */
+  tokenInQuery?: true;
   http: HttpWire;
 }
 
@@ -78,7 +80,7 @@ async function answer(
   const door = doors.find(one => path === one.path || path.startsWith(`${one.path}/`));
   if (!door) return write(res, problem("NOT_FOUND"));
   const parameters = new URLSearchParams(query);
-  const token = tokenOf(parameters, req.headers.authorization);
+  const token = tokenOf(door.tokenInQuery ? parameters : null, req.headers.authorization);
   const address = clientAddress(req);
   const reply = await door.http({
     method: req.method ?? "GET",

@@ -7,5 +7,12 @@ import { signalrWire, type SignalrSettings } from "./signalr.wire";
 /** @param longest characters of one message */
 export function signalrDoor(settings: SignalrSettings, longest: number): Door {
   const wire = signalrWire(settings, longest);
-  return { path: PATHS.signalr, wire, longest: JOINED, webSockets: "token", http: signalrHttp(wire) };
+  return {
+    path: PATHS.signalr,
+    wire,
+    longest: JOINED,
+    webSockets: "token",
+    tokenInQuery: true,
+    http: signalrHttp(wire),
+  };
 }
