@@ -5,6 +5,7 @@ import type { HistoryWindow, Identity, Message, MessageVersion, Page, Thread, Us
 import { moderates } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { readable, type Rooms } from "./access";
+import { checkOperation } from "./content";
 import { historyWindow, inSight, readHistory, sighted, type HistoryQuery, type ReplyQuery } from "./history";
 import type { MessageStore, StoredMessage } from "./message.store";
 import { countsOf, receiptsOf } from "./receipts";
@@ -31,8 +32,9 @@ export class Messages {
     throw new RookeryError(code, detail, { ...(errors && { errors }), ...(retryAfterMs && { retryAfterMs }) });
   }
 
-  /** Changes a message known by its id alone. */
+  /** Changes a message known by its id alone. What no message would take is refused first: it tells nothing of this one. */
   async change(user: Identity, entry: Exclude<UserOperation, { op: "send" }>): Promise<Message> {
+    checkOperation(entry, this.limits);
     return (await this.write((await this.known(entry.id)).room, user, entry)).message;
   }
 
