@@ -108,7 +108,7 @@ describe("access", () => {
     expect(socket.texts.join()).not.toContain("hidden words");
   });
 
-  test("what is no action at all cannot be called", async () => {
+  test("what is no action at all cannot be called (S22: REST, native)", async () => {
     const socket = await people.Admin.socket();
     for (const method of ["$node.list", "$node.services", "constructor", "__proto__"])
       expect(await socket.request({ t: "call", method, params: {} })).toMatchObject({ t: "err", code: "NOT_FOUND" });

@@ -104,7 +104,7 @@ describe("auth", () => {
     expect(login.status).toBe(401);
   });
 
-  test("a password of 8 characters and one of 72 bytes are taken, and the last byte counts", async () => {
+  test("a password of 8 characters and one of 72 bytes are taken, and the last byte counts (S11: REST)", async () => {
     await stage.user("short", { password: "12345678" });
     const long = await stage.user("long", { password: "x".repeat(72) });
     const wrong = { username: long.username, password: `${"x".repeat(71)}y` };
@@ -124,7 +124,7 @@ describe("auth", () => {
     }
   });
 
-  test("a wrong password and an unknown name are the same UNAUTHENTICATED", async () => {
+  test("a wrong password and an unknown name are the same UNAUTHENTICATED (S10: REST)", async () => {
     const user = await stage.user();
     const wrong = await stage.nobody.post("/api/auth/login", { username: user.username, password: "not-this-one" });
     const unknown = await stage.nobody.post("/api/auth/login", { username: unique("no"), password: "not-this-one" });
@@ -168,7 +168,7 @@ describe("auth", () => {
     expect((await stage.nobody.as(answer.body.accessToken).get("/api/users/me")).status).toBe(200);
   });
 
-  test("using a refresh token again within 10 s is 401 only: the session goes on", async () => {
+  test("using a refresh token again within 10 s is 401 only: the session goes on (S05: REST)", async () => {
     const user = await stage.user();
     const first = await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken });
     const again = await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken });
@@ -177,7 +177,7 @@ describe("auth", () => {
     expect((await stage.nobody.post("/api/auth/refresh", { refreshToken: first.body.refreshToken })).status).toBe(200);
   });
 
-  test("of ten refreshes with one token at once exactly one succeeds", async () => {
+  test("of ten refreshes with one token at once exactly one succeeds (S06: REST)", async () => {
     const user = await stage.user();
     const answers = await Promise.all(
       Array.from({ length: 10 }, () => stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken })),
@@ -238,7 +238,7 @@ describe("auth", () => {
 
   together(
     {
-      "using a refresh token again after 10 s is 401 and ends the session": async () => {
+      "using a refresh token again after 10 s is 401 and ends the session (S05: REST)": async () => {
         const user = await stage.user();
         const socket = await user.socket();
         const first = await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken });

@@ -81,7 +81,7 @@ describe("bad input", () => {
   const url = (path: string): string => (path.startsWith("/api") ? filled(path) : `/api${filled(path)}`);
 
   test.each(WRONG)(
-    "%s in any field of any body is refused and changes nothing",
+    "%s in any field of any body is refused and changes nothing (S28: REST)",
     async (_, value) => {
       expect(routes.filter(route => route.fields.length > 0).length).toBeGreaterThan(10);
       await unchanged(async () => {
@@ -196,7 +196,7 @@ describe("bad input", () => {
       });
     });
 
-    test("a prototype cannot be polluted", async () => {
+    test("a prototype cannot be polluted (S31: REST)", async () => {
       const proto = '{"__proto__":{"polluted":"yes"},"constructor":{"prototype":{"polluted":"yes"}}}';
       for (const path of [
         "/api/auth/login",
@@ -211,7 +211,7 @@ describe("bad input", () => {
     });
   });
 
-  test("NUL, surrogates and controls in a text are either kept to the letter or refused", async () => {
+  test("NUL, surrogates and controls in a text are either kept to the letter or refused (S34: REST)", async () => {
     for (const text of ["a\u0000b", "\u0000", "\ufffe", "\u202e", "\u0007", "e\u0301"]) {
       const answer = await ann.post(`/api/channels/${room}/messages`, { text });
       if (answer.status === 201) expect((await ann.get(`/api/messages/${answer.body.id}`)).body.text).toBe(text);
@@ -219,7 +219,7 @@ describe("bad input", () => {
     }
   });
 
-  test("an unknown path is NOT_FOUND, a wrong method NOT_FOUND or 405, all as problem+json", async () => {
+  test("an unknown path is NOT_FOUND, a wrong method NOT_FOUND or 405, all as problem+json (S36: REST)", async () => {
     for (const path of ["/api", "/api/", "/api/nothing", "/api/../api/nothing", "/api/channels/x/y/z"])
       expect(await ann.get(path)).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
     for (const [method, path] of [
@@ -230,7 +230,7 @@ describe("bad input", () => {
       expect([404, 405]).toContain((await ann.request(method, path)).status);
   });
 
-  test("repeated and nested query parameters are INVALID", async () => {
+  test("repeated and nested query parameters are INVALID (S32: REST)", async () => {
     for (const query of [
       "page=1&page=2",
       "page[]=1",
@@ -243,7 +243,7 @@ describe("bad input", () => {
   });
 
   describe("frames", () => {
-    test.each(WRONG)("%s in any field of any frame is an err, the socket lives, nothing changes", async (_, value) => {
+    test.each(WRONG)("%s in any field of any frame is an err, the socket lives, nothing changes (S28: native)", async (_, value) => {
       const socket = await ann.socket();
       const { id } = message;
       const frames: Record<string, unknown>[] = [
@@ -270,7 +270,7 @@ describe("bad input", () => {
       });
     });
 
-    test("deep JSON, prototype keys and strange numbers harm nobody", async () => {
+    test("deep JSON, prototype keys and strange numbers harm nobody (S31, S34: native)", async () => {
       const deep = `{"t":"send","i":1000,"room":"${room}","text":"x","metadata":{"a":${"[".repeat(DEEP)}${"]".repeat(DEEP)}}}`;
       const proto = `{"t":"send","i":1001,"room":"${room}","text":"x","metadata":{"__proto__":{"polluted":"yes"}}}`;
       await unchanged(async () => {
@@ -292,7 +292,7 @@ describe("bad input", () => {
       });
     });
 
-    test("call refuses operators and unknown parameters like REST", async () => {
+    test("call refuses operators and unknown parameters like REST (S28, S31: native)", async () => {
       const socket = await ann.socket();
       for (const [method, params] of [
         ["users.get", { id: { $ne: null } }],

@@ -32,7 +32,7 @@ describeEmbedded("who may do what", () => {
     expect(missing()).toEqual([]);
   });
 
-  test("every door gives everybody the same answer", () => {
+  test("every door gives everybody the same answer (S19: REST, native, SignalR, Socket.IO)", () => {
     expect(rows.flatMap(({ disagreements }) => disagreements)).toEqual([]);
     const doors = new Set(rows.flatMap(row => row.doors));
     expect([...doors].sort()).toEqual(["REST", "SignalR", "Socket.IO", "native call", "native frame"]);
@@ -50,7 +50,7 @@ describeEmbedded("who may do what", () => {
     }
   });
 
-  test("an action that is no method is at no door, whoever asks", async () => {
+  test("an action that is no method is at no door, whoever asks (S22: REST, native)", async () => {
     const inside = actions().filter(name => !(METHODS as readonly string[]).includes(name));
     expect(inside.length).toBeGreaterThan(30);
     const socket = await stage.admin.socket();

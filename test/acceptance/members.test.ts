@@ -56,7 +56,7 @@ describe("members", () => {
     expect((await helper.post(path(), { userId: helper.id, role: "owner" })).status).toBe(403);
   });
 
-  test("one who is removed gets the event of it and no more, and is told so", async () => {
+  test("one who is removed gets the event of it and no more, and is told so (S24: native)", async () => {
     const user = await stage.user();
     await owner.post(path(), { userId: user.id });
     const [his, ours] = await Promise.all([user.socket([room]), owner.socket([room])]);

@@ -17,7 +17,7 @@ describeOwn("secrets", () => {
     stage = await Stage.on(server);
   });
 
-  test("passwords, tokens and texts of messages are never in stdout, stderr or LOG_FILE, at any level", async () => {
+  test("passwords, tokens and texts of messages are never in stdout, stderr or LOG_FILE, at any level (S61: inside)", async () => {
     const password = "canary-password-91c";
     const canaries = {
       password,

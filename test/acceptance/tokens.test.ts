@@ -43,7 +43,7 @@ describeOwn("tokens that end", () => {
         expect(refused).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });
       },
 
-      "a socket is told that its token ends, and is closed with 4101 if no new one comes": async () => {
+      "a socket is told that its token ends, and is closed with 4101 if no new one comes (S16: native)": async () => {
         const socket = await (await stage.login(ann)).socket();
         const { inMs } = await socket.frame("expiring", frame => frame.t === "expiring");
         expect(inMs).toBeLessThanOrEqual(TTL * 1_000);

@@ -22,7 +22,7 @@ describe("users", () => {
     }
   });
 
-  test("the e-mail is shown to oneself and to Admin only", async () => {
+  test("the e-mail is shown to oneself and to Admin only (S23: REST)", async () => {
     expect((await ann.get("/api/users/me")).body.email).toBe(ann.user.email);
     expect((await ann.get(`/api/users/${ann.id}`)).body.email).toBe(ann.user.email);
     expect((await stage.admin.get(`/api/users/${ann.id}`)).body.email).toBe(ann.user.email);
@@ -39,7 +39,7 @@ describe("users", () => {
     expect((await ann.patch("/api/users/me", { displayName: null })).body.displayName ?? null).toBeNull();
   });
 
-  test("nobody changes his own roles, id or name, and only Admin changes others", async () => {
+  test("nobody changes his own roles, id or name, and only Admin changes others (S23: REST)", async () => {
     for (const field of ["roles", "id", "username", "email", "passwordHash", "createdAt", "status"])
       expect((await ann.patch("/api/users/me", { [field]: ["Admin"] })).status).toBe(422);
     const refused = await ann.patch(`/api/users/${bob.id}`, { roles: ["Admin"] });
@@ -69,7 +69,7 @@ describe("users", () => {
     expect(new Set(ids)).toEqual(new Set(all.body.items.map((user: { id: string }) => user.id)));
   });
 
-  test("a search for characters of a pattern matches only themselves", async () => {
+  test("a search for characters of a pattern matches only themselves (S29: REST)", async () => {
     for (const search of ["%", "_%_", ".*", "[a-z]"])
       for (const { username } of (await ann.get(`/api/users?search=${encodeURIComponent(search)}`)).body.items)
         expect(username).toContain(search);

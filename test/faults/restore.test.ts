@@ -80,7 +80,7 @@ async function comeBack(stage: Stage, client: Client, { epoch, room, kept, lost 
 }
 
 describeEmbedded("a store put back from a backup", () => {
-  test("was copied while people went on talking; they sign in anew, are told to begin anew, and end up with the log", async () => {
+  test("was copied while people went on talking; they sign in anew, are told to begin anew, and end up with the log (S66: inside)", async () => {
     const server = new ServerProcess(temporaryFolder(), await freePorts(), {});
     await server.start();
     const stage = await Stage.on(Object.assign(server, { process: server }) as Server);

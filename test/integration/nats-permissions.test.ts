@@ -62,7 +62,7 @@ describeNats("the permissions of the NATS users", () => {
     return new Client(connection);
   }
 
-  it("let nobody in without a password of his own", async () => {
+  it("let nobody in without a password of his own (S58: NATS)", async () => {
     const servers = `127.0.0.1:${server.port}`;
     await expect(connect({ servers, reconnect: false })).rejects.toThrow(/Authorization/i);
     await expect(connect({ servers, user: "auth", pass: password("users"), reconnect: false })).rejects.toThrow(
@@ -86,7 +86,7 @@ describeNats("the permissions of the NATS users", () => {
     ["auth", "rookery.room.somewhere"],
     ["repl", "MOL-rookery.EVENT.ws-gateway.somewhere"],
     ["api-gateway", "something.else"],
-  ])("keep %s from telling %s", async (user, subject) => {
+  ])("keep %s from telling %s (S59: NATS)", async (user, subject) => {
     const speaker = await client(user);
     expect(await speaker.mayTell(subject)).toBe(false);
   });
@@ -98,12 +98,12 @@ describeNats("the permissions of the NATS users", () => {
     ["files", "rookery.room.*"],
     ["repl", "MOL-rookery.REQ.>"],
     ["ws-gateway", ">"],
-  ])("keep %s from hearing %s", async (user, subject) => {
+  ])("keep %s from hearing %s (S59: NATS)", async (user, subject) => {
     const listener = await client(user);
     expect(await listener.mayHear(subject)).toBe(false);
   });
 
-  it("carry rooms from messages and the gateways to the gateways alone", async () => {
+  it("carry rooms from messages and the gateways to the gateways alone (S59: NATS)", async () => {
     const gateway = await client("ws-gateway");
     expect(await gateway.mayHear("rookery.room.one")).toBe(true);
     for (const user of ["messages", "ws-gateway"]) {

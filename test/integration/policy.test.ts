@@ -38,13 +38,13 @@ describe.each(["one node", "two nodes"])("over %s", where => {
     ["manage", "user", "FORBIDDEN"],
     ["manage", "admin", "ok"],
     ["inner", "nobody", "ok"],
-  ])("guarded.%s called by %s gives %s", async (action, who, expected) => {
+  ])("guarded.%s called by %s gives %s (S21: inside)", async (action, who, expected) => {
     const caller = { user, admin }[who];
     const call = broker.call(`guarded.${action}`, { n: 1 }, as(caller));
     expect(expected === "ok" ? await call : await codeOf(call)).toBe(expected);
   });
 
-  it("who may not call learns nothing of the parameters", async () => {
+  it("who may not call learns nothing of the parameters (S21: inside)", async () => {
     expect(await codeOf(broker.call("guarded.mine", { n: "x" }, as()))).toBe("UNAUTHENTICATED");
     expect(await codeOf(broker.call("guarded.mine", { n: "x" }, as(user)))).toBe("VALIDATION_ERROR");
   });

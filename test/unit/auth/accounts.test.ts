@@ -215,7 +215,7 @@ describe("accounts", () => {
     expect(told).toHaveLength(5);
   });
 
-  it("sign everybody out of a restored store, whatever number its tokens carry", async () => {
+  it("sign everybody out of a restored store, whatever number its tokens carry (S66: inside)", async () => {
     const before = await accounts.register(village, who);
     // What a token carries that was made after the backup: the restored log is shorter.
     const lost = tokens.sign(tokens.verify(before.accessToken).identity, 50);

@@ -165,7 +165,7 @@ describe("two nodes with auth", () => {
     expect(await sessions.count()).toBe(0);
   });
 
-  it("give one successor to fifty refreshes of one token through both", async () => {
+  it("give one successor to fifty refreshes of one token through both (S06: REST)", async () => {
     const { refreshToken } = await one.accounts.register(village, who);
     const answers = await Promise.allSettled(
       Array.from({ length: 50 }, (_, at) => (at % 2 ? one : two).accounts.refresh(village, refreshToken)),

@@ -14,7 +14,7 @@ describe("passwords", () => {
     expect(await passwords.verify("A password", one)).toBe(false);
   });
 
-  it("does not fit a longer password to a hash of its first 72 bytes, though bcrypt would", async () => {
+  it("does not fit a longer password to a hash of its first 72 bytes, though bcrypt would (S11: REST)", async () => {
     const hash = hashSync("x".repeat(72), 4);
     expect(await passwords.verify("x".repeat(72), hash)).toBe(true);
     expect(await passwords.verify("x".repeat(73), hash)).toBe(false);
@@ -23,13 +23,13 @@ describe("passwords", () => {
     expect(await codeOf(passwords.hash("a\0b"))).toBe("INVALID");
   });
 
-  it("compares for unknown users too, and never finds that it fits", async () => {
+  it("compares for unknown users too, and never finds that it fits (S10: REST)", async () => {
     const before = passwords.comparisons;
     expect(await passwords.verify("anything", null)).toBe(false);
     expect(passwords.comparisons).toBe(before + 1);
   });
 
-  it("leaves the loop free while it hashes", async () => {
+  it("leaves the loop free while it hashes (S14: inside)", async () => {
     let turns = 0;
     let done = false;
     const spin = (): void => {
@@ -42,7 +42,7 @@ describe("passwords", () => {
     expect(turns).toBeGreaterThan(10);
   });
 
-  it("refuses as unavailable what would wait too long, and serves the rest", async () => {
+  it("refuses as unavailable what would wait too long, and serves the rest (S14: inside)", async () => {
     const small = new Passwords({ waiting: 2, patience: 10_000, timeout: 10_000 });
     try {
       const answers = await Promise.all(Array.from({ length: 20 }, () => codeOf(small.hash("a password"))));

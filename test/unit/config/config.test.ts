@@ -155,7 +155,7 @@ describe("secrets", () => {
     ["a short one", { ...production, JWT_SECRET: "Zk3!" }, "JWT_SECRET: give at least 32"],
     ["a default password", { ...production, JWT_SECRET: SECRET, ADMIN_PASSWORD: "password1" }, "ADMIN_PASSWORD: looks"],
     ["a cluster without one", CLUSTER, "JWT_SECRET: required in a cluster"],
-  ])("are refused: %s", (_what, env, problem) => {
+  ])("are refused: %s (S04: inside)", (_what, env, problem) => {
     expect(problemsOf(env)).toEqual([expect.stringContaining(problem)]);
   });
 

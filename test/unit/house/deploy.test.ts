@@ -50,7 +50,7 @@ describe("the containers", () => {
     expect(unknown).toEqual([]);
   });
 
-  it("have ports outside on the proxy alone, and on the loopback only for the dashboards", () => {
+  it("have ports outside on the proxy alone, and on the loopback only for the dashboards (S60: inside)", () => {
     const open = Object.entries({ ...observers, ...containers }).filter(([, { ports }]) => ports);
     expect(open.map(([name]) => name).sort()).toEqual(["grafana", "proxy"]);
     expect(observers.grafana?.ports?.every(port => port.startsWith("127.0.0.1:"))).toBe(true);
@@ -155,7 +155,7 @@ describe("the users of NATS", () => {
     }
   });
 
-  it("may ask those that the code of their service calls, and no others", () => {
+  it("may ask those that the code of their service calls, and no others (S59: NATS)", () => {
     for (const name of SERVICE_NAMES) {
       const allowed = (users[name]?.tell ?? []).flatMap(
         subject => /^MOL-rookery\.REQ\.([a-z-]+)\.>$/.exec(subject)?.[1] ?? [],
