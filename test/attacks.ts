@@ -46,6 +46,7 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   S30: attack("JavaScript in the database", "inside"),
   S31: attack("Prototypes changed by names of fields", "REST", "native"),
   S32: attack("One parameter given twice, or in two places", "REST"),
+  S33: attack("Texts that make a parser try again and again", "inside"),
   S34: attack("JSON that is deep or odd, and characters that are none", "REST", "native"),
   S36: attack("Errors that tell how we are built", "REST"),
   S58: attack("Packets forged by whoever reaches NATS", "NATS"),

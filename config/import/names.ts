@@ -27,7 +27,9 @@ export function usernameOf(name: string): string {
     .normalize("NFKD")
     .replace(/\p{M}+/gu, "")
     .replace(/[^A-Za-z0-9_.-]+/g, "-")
-    .replace(/^-+|-+$/g, "")
+    .split("-")
+    .filter(Boolean)
+    .join("-")
     .slice(0, LONGEST);
   return plain.length >= SHORTEST ? plain : `user-${plain || "unknown"}`;
 }

@@ -22,8 +22,15 @@ export function namesMentioned(text: string): string[] {
   if (!text.includes("@")) return [];
   const names = new Set<string>();
   for (const [, name = ""] of text.toLowerCase().matchAll(MENTION)) {
-    const bare = name.replace(/[.-]+$/, "");
+    const bare = name.slice(0, endOf(name));
     for (const reading of [name, bare]) if (NAME.test(reading) && names.size < MENTIONED) names.add(reading);
   }
   return [...names];
+}
+
+/** Where a name ends without the dots and hyphens behind it. Not by a pattern: it would try anew at each of them. */
+function endOf(name: string): number {
+  let end = name.length;
+  while (end > 0 && (name[end - 1] === "." || name[end - 1] === "-")) end -= 1;
+  return end;
 }
