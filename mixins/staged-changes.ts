@@ -15,7 +15,7 @@ export type Staged<Change> = Change & {
 /** What a document needs so that changes of it can reach beyond it. */
 export interface Stage<Change> {
   id: string;
-  /** Number of the last change, 0 before the first. */
+  /** Number of the last change. Every decision raises it, also one without changes. */
   version: number;
   /** Changes decided together and not yet carried out. Nothing new is decided while there are any. */
   pending: Staged<Change>[];
@@ -137,7 +137,7 @@ export class StagedChanges<Change extends object, Doc extends Stage<Change>> {
   private staged(version: number, changes: readonly Change[]): Omit<Stage<Change>, "id"> {
     const since = this.clock.now();
     return {
-      version: version + changes.length,
+      version: version + Math.max(changes.length, 1),
       pending: changes.map((change, at) => ({ ...change, id: newId(), n: version + at + 1, since })),
       pendingSince: changes.length > 0 ? since : null,
     };

@@ -1,5 +1,6 @@
 import { Session } from "./session.js";
 import { Chat } from "./chat.js";
+import { followInvite } from "./invite.js";
 import { $ } from "./dom.js";
 import { connectionBanner, say } from "./views/banner.js";
 import { signInView } from "./views/sign-in.js";
@@ -28,6 +29,7 @@ function enter() {
   };
   $("#chat").hidden = false;
   chat.start();
+  void followInvite(chat);
 }
 
 /** Goes on with the session of last time, if there is one. */

@@ -12,7 +12,7 @@ async function change(chat, room, what) {
 export const join = (chat, room) => change(chat, room, "join");
 export const leave = (chat, room) => change(chat, room, "leave");
 
-/** Makes a channel or conversation and shows it. */
+/** Makes a channel or conversation, or comes into one, and shows it. */
 export async function create(chat, path, body) {
   const { id } = await chat.session.request("POST", path, { body });
   await chat.loadRooms();

@@ -117,6 +117,7 @@ export class Room {
 
   #memberChanged({ userId, change, role }) {
     const ends = ["leave", "remove", "ban"].includes(change);
+    if (!ends && !["join", "role"].includes(change)) return;
     const difference = ends ? -1 : change === "join" ? 1 : 0;
     const { memberCount, members } = this.info;
     if (memberCount !== undefined) this.update({ memberCount: memberCount + difference });

@@ -107,7 +107,7 @@ export class Importer {
   ): Promise<string | null> {
     const { as } = this.options;
     const id = idOf(`room ${this.source.origin} ${room.key}${as === undefined ? "" : ` as ${as}`}`, room.createdAt);
-    const { kind, isPrivate, topic, mode, slowMode, retentionDays, legalHold, createdAt } = room;
+    const { kind, isPrivate, topic, mode, slowMode, history, archivedAt, retentionDays, legalHold, createdAt } = room;
     const there = as === undefined || kind !== "channel" ? null : await this.here?.ask("rooms.inspect", { room: as });
     if (as !== undefined && kind !== "direct") report.to = kind === "channel" ? `#${as}` : as;
     if (there && there.deletedAt === null) return there.id;
@@ -117,6 +117,8 @@ export class Importer {
       ...(topic !== undefined && { topic }),
       ...(mode !== undefined && { mode }),
       ...(slowMode !== undefined && { slowMode }),
+      ...(history && { history }),
+      ...(archivedAt !== undefined && { archivedAt }),
       ...(retentionDays !== undefined && { retentionDays }),
       ...(legalHold && { legalHold }),
     };
@@ -256,10 +258,12 @@ function whyNot(answer: Extract<AppendAnswer, { ok: false }>): string {
 function withOwner(members: readonly ImportedMember[]): ImportedMember[] {
   const inside = members.filter(({ state }) => state === "member");
   const first = inside.some(({ role }) => role === "owner") ? undefined : inside[0];
-  return members.map(({ user, role, state, joinedAt }) => ({
+  return members.map(({ user, role, state, joinedAt, bannedUntil, mutedUntil }) => ({
     user,
     role: first?.user === user ? "owner" : role,
     state,
     ...(joinedAt !== undefined && { joinedAt }),
+    ...(bannedUntil !== undefined && { bannedUntil }),
+    ...(mutedUntil !== undefined && { mutedUntil }),
   }));
 }

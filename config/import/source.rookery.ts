@@ -19,6 +19,8 @@ interface MemberLine {
   role: RoomRole;
   state: "member" | "left" | "banned";
   joinedAt: string;
+  bannedUntil?: string;
+  mutedUntil?: string | null;
 }
 
 /** Exports made before there were versions in them have none. */
@@ -56,15 +58,19 @@ export class RookerySource implements Source {
 
   async *rooms(): AsyncIterable<SourceRoom> {
     const { room } = this;
-    const { topic, mode, slowMode, retentionDays, legalHold } = room;
+    const { topic, mode, slowMode, history, archivedAt, retentionDays, legalHold } = room;
     const members: SourceMember[] = [];
     let first: Line | undefined;
     for (;;) {
       const { value, done } = await this.lines.next();
       first = done ? undefined : value;
       if (first?.type !== "member") break;
-      const { userId, username, email, role, state, joinedAt } = first as Line & MemberLine;
-      members.push({ person: userId, role, state, joinedAt });
+      const { userId, username, email, role, state, joinedAt, bannedUntil, mutedUntil } = first as Line & MemberLine;
+      members.push({
+        ...{ person: userId, role, state, joinedAt },
+        ...(bannedUntil !== undefined && { bannedUntil }),
+        ...(mutedUntil !== undefined && { mutedUntil }),
+      });
       const name = usernameOf(username ?? `user-${userId.slice(-8)}`);
       this.people.set(userId, { key: userId, username: name, id: userId, ...(email !== undefined && { email }) });
     }
@@ -76,6 +82,8 @@ export class RookerySource implements Source {
       ...(topic !== undefined && { topic }),
       ...(mode !== undefined && { mode }),
       ...(slowMode !== undefined && { slowMode }),
+      ...(history && { history }),
+      ...(archivedAt !== undefined && { archivedAt }),
       ...(retentionDays !== undefined && { retentionDays }),
       ...(legalHold && { legalHold }),
       createdAt: room.createdAt,

@@ -1,4 +1,4 @@
-import type { MessageVersion, Metadata, RoomKind, RoomMode } from "../../services/core/model";
+import type { History, MessageVersion, Metadata, RoomKind, RoomMode } from "../../services/core/model";
 import type { RoomRole } from "../../services/core/permissions";
 
 /** What an import reads, wherever it comes from. Keys are ids there, and the same whenever it is read again. */
@@ -26,6 +26,9 @@ export interface SourceMember {
   role: RoomRole;
   state: "member" | "left" | "banned";
   joinedAt?: string;
+  /** When a ban ends by itself, and when a mute does; null: when somebody ends it. */
+  bannedUntil?: string;
+  mutedUntil?: string | null;
 }
 
 export interface SourceRoom {
@@ -37,6 +40,8 @@ export interface SourceRoom {
   /** Settings that are not those of any room. */
   mode?: RoomMode;
   slowMode?: number;
+  history?: History;
+  archivedAt?: string;
   retentionDays?: number;
   legalHold?: boolean;
   createdAt: string;

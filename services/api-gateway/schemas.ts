@@ -1,14 +1,16 @@
 import type { Limits } from "../core/limits";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
-import { integer, string, type Schema } from "./schemas/parts";
+import { boolean, integer, string, type Schema } from "./schemas/parts";
 import { roomSchemas } from "./schemas/rooms";
+import { runningSchemas } from "./schemas/running";
 import { serviceSchemas } from "./schemas/service";
 
 /** The components of the OpenAPI document by name: everything REST takes and gives. */
 export const schemasOf = (limits: Limits) => ({
   ...accountSchemas(),
   ...roomSchemas(limits),
+  ...runningSchemas(),
   ...messageSchemas(limits),
   ...serviceSchemas(),
 });
@@ -20,6 +22,7 @@ export const QUERY = {
   page: { schema: integer(1), description: "From 1." },
   pageSize: { schema: integer(1), description: "Cut to the maximum." },
   search: { schema: string(), description: "Part of a name." },
+  archived: { schema: boolean, description: "Those that are archived, too." },
   before: { schema: integer(0), description: "Messages with a smaller seq." },
   after: { schema: integer(0), description: "Messages with a larger seq." },
   around: { schema: integer(0), description: "Messages on both sides of this seq." },

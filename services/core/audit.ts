@@ -35,6 +35,8 @@ export const AUDIT_TYPES = [
   "room.invite",
   "access.denied",
   "limit.hit",
+  "room.unmute",
+  "room.unarchive",
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 

@@ -61,6 +61,13 @@ export class RookeryError extends Error {
 export const invalidField = (field: string, message: string): RookeryError =>
   new RookeryError("INVALID", `${field}: ${message}`, { errors: [{ field, message }] });
 
+/** Refuses what somebody would say who only reads. @param until RFC 3339; null: until somebody ends it */
+export const muted = (until: string | null): RookeryError =>
+  new RookeryError("FORBIDDEN", `You are muted here until ${until ?? "somebody ends it"}.`);
+
+/** Refuses what would change a room that is only read. */
+export const archivedRoom = (): RookeryError => new RookeryError("FORBIDDEN", "This room is archived.");
+
 /** The public face of an error: what REST and every wire show. */
 export interface PublicError extends ErrorDetails {
   code: ErrorCode;

@@ -33,6 +33,7 @@ const OFFSETS = { type: "record", key: ID, value: { ...WHOLE, nullable: true } }
 const ROOMS = listOf(ID);
 const ROOM_STATES = { type: "record", key: ID, value: shape("RoomState") };
 const PRIVATELY = "For oneself alone: others are told that it has arrived, not that it was read.";
+const UNTIL = "When a ban or a mute ends by itself; absent: when somebody ends it.";
 const TOKEN = { ...TEXT, description: "An access token, from REST." };
 
 /** What is sent, over every door; the hub and Socket.IO take it as it stands here. */
@@ -167,8 +168,15 @@ export const EVENTS: { readonly [Kind in Exclude<EntryKind, "user">]: { summary:
   delete: { summary: "A message is a tombstone now.", data: MESSAGE },
   reaction: { summary: "Somebody reacted, or took it back.", data: { type: "object", props: REACTION } },
   member: {
-    summary: "Somebody came, left, was removed or banned, or has another role.",
-    data: { type: "object", props: { userId: ID, change: CHANGE, role: optional(ROOM_ROLE) } },
+    summary:
+      "Somebody came, left, was removed or banned, or has another role; is muted, or is not any more; is no longer banned.",
+    data: {
+      type: "object",
+      props: {
+        ...{ userId: ID, change: CHANGE, role: optional(ROOM_ROLE), until: optional(TEXT, UNTIL) },
+        muted: optional(said([true]), "Of who comes, and was muted when he left."),
+      },
+    },
   },
   room: {
     summary: "The room itself has changed, or was deleted.",
@@ -187,12 +195,14 @@ export const NOTES: { readonly [Kind in keyof UserNotes]: NoteRules<Kind> } & {
   readonly reset: { summary: string; data: Rules };
 } = {
   member: {
-    summary: "One has come into a room, has left it, or is somebody else there.",
+    summary: "One has come into a room, has left it, is somebody else there, or is muted, or is not any more.",
     data: {
       roomId: ID,
       change: CHANGE,
       role: optional(ROOM_ROLE),
       by: optional(TEXT, "Who did it, unless it was oneself."),
+      until: optional(TEXT, UNTIL),
+      reason: optional(TEXT, "Of a ban or a mute, if one was given."),
       room: {
         ...oneOf(shape("Channel"), shape("Conversation")),
         optional: true,

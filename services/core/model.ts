@@ -44,11 +44,18 @@ export type RoomKind = "channel" | "group" | "direct";
 export const ROOM_MODES = ["open", "announcement", "readonly"] as const;
 export type RoomMode = (typeof ROOM_MODES)[number];
 
+/** What newcomers of a private room or a group find there: all, or what is said from their coming on. */
+export const HISTORIES = ["all", "joined"] as const;
+export type History = (typeof HISTORIES)[number];
+
 export interface Channel {
   id: string;
   name: string;
   isPrivate: boolean;
   topic?: string;
+  history: History;
+  /** Since when it is only read; absent: it is not archived. */
+  archivedAt?: string;
   mode: RoomMode;
   /** Seconds between two messages of one member; those who run the room do not wait. 0: nobody does. */
   slowMode: number;
@@ -72,6 +79,9 @@ export interface Conversation {
   id: string;
   type: "direct" | "group";
   name: string | null;
+  /** As of a channel. */
+  history: History;
+  archivedAt?: string;
   members: string[];
   createdBy: string;
   createdAt: string;
@@ -87,6 +97,58 @@ export interface Member {
   username: string;
   role: RoomRole;
   joinedAt: string;
+  /** Told to those who run the room, and to himself. */
+  muted?: Sanction;
+}
+
+/** Why and for how long somebody is kept from something. */
+export interface Sanction {
+  /** Null: it is not known any more. */
+  by: string | null;
+  at: string;
+  /** Absent: until somebody ends it. */
+  until?: string;
+  reason?: string;
+}
+
+/** Somebody who may neither come into a room nor read it. */
+export interface Ban extends Sanction {
+  userId: string;
+  username: string;
+}
+
+/** What comes in by a link, as what. */
+export type InviteRole = "member" | "guest";
+
+/** A link that lets people into a room, as those who run it see it. */
+export interface Invite {
+  id: string;
+  /** The last four characters of its code: the rest is nowhere. */
+  last4: string;
+  role: InviteRole;
+  /** How many may come by it; null: as many as like. */
+  uses: number | null;
+  used: number;
+  createdBy: string;
+  createdAt: string;
+  expiresAt: string;
+}
+
+/** As it is told once, to who made it. */
+export interface NewInvite extends Invite {
+  code: string;
+  /** Relative to the origin. */
+  url: string;
+}
+
+/** What who has a link is told before he follows it. */
+export interface Invitation {
+  room: { id: string; type: RoomKind; name: string | null; topic?: string; isPrivate: boolean; memberCount: number };
+  invitedBy: { id: string; username: string };
+  role: InviteRole;
+  expiresAt: string;
+  /** He is in already. */
+  member: boolean;
 }
 
 export interface Attachment {
@@ -241,9 +303,18 @@ export interface OpenedRoom {
 export interface UserNotes {
   /**
    * He has come into a room, has left it, or is somebody else there. `by`: who did it, unless it was himself. `room`: the
-   * room as he sees it, when he has come in; not of a group of more than 100, which REST tells of.
+   * room as he sees it, when he has come in; not of a group of more than 100, which REST tells of. `until`, `reason`: of a
+   * ban or a mute.
    */
-  member: { roomId: string; change: MemberChange; role?: RoomRole; by?: string; room?: Channel | Conversation };
+  member: {
+    roomId: string;
+    change: MemberChange;
+    role?: RoomRole;
+    by?: string;
+    until?: string;
+    reason?: string;
+    room?: Channel | Conversation;
+  };
   /** A mark of his has moved, on whatever device. Reading moves both marks and is told as `read` alone. */
   read: { roomId: string; seq: number; private?: true };
   delivered: { roomId: string; seq: number };

@@ -45,11 +45,16 @@ export function permissionsOf(roles: readonly Role[]): Permission[] {
   return PERMISSIONS.filter(permission => roles.some(role => GRANTS[role].includes(permission)));
 }
 
-export const ROOM_ROLES = ["owner", "moderator", "member"] as const;
+/** A guest of a room posts, reads what was said since he came, and calls nobody. */
+export const ROOM_ROLES = ["owner", "moderator", "member", "guest"] as const;
 export type RoomRole = (typeof ROOM_ROLES)[number];
 
 /** Owner and moderators run a room: members, deletion of others' messages. */
 export const runsRoom = (role: RoomRole | null | undefined): boolean => role === "owner" || role === "moderator";
+
+/** Whether public channels are there for somebody who is no member of them. */
+export const browses = (user: { permissions: readonly Permission[] }): boolean =>
+  user.permissions.includes("channels.join");
 
 /** Whose matter it is what others say in a room: who runs it, and who moderates everywhere. */
 export const moderates = (user: { permissions: readonly Permission[] }, role: RoomRole | null | undefined): boolean =>

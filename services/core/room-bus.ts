@@ -20,10 +20,10 @@ export interface RoomEvent {
   /** For changes of a message: where that message stands and what it is now, so that no ring keeps what it was. */
   target?: { offset: number; data: string };
   /** For membership: whom it concerns, so that a gateway can cut or grant without parsing. */
-  member?: { user: string; change: MemberChange; role?: string };
+  member?: { user: string; change: MemberChange; role?: string; muted?: true };
 }
 
-export const MEMBER_CHANGES = ["join", "leave", "remove", "ban", "role"] as const;
+export const MEMBER_CHANGES = ["join", "leave", "remove", "ban", "role", "mute", "unmute", "unban"] as const;
 export type MemberChange = (typeof MEMBER_CHANGES)[number];
 
 /** True for changes after which the user may no longer read a room that is not public. */

@@ -1,7 +1,7 @@
 import type { Membership, ParamsOf, ReturnsOf, RoomAccess } from "../core/contract";
 import { RookeryError } from "../core/errors";
 
-/** The owner of rooms, asked on behalf of one request. */
+/** The owner of rooms, asked on behalf of one request, as who it is from. */
 export interface Rooms {
   access(user: string, room: string): Promise<RoomAccess | undefined>;
   memberIds(room: string): Promise<string[]>;

@@ -1,9 +1,10 @@
 import type { AppendRequest, ImportOperation, RoomAccess, RoomRules, UserOperation } from "../core/contract";
-import { invalidField, RookeryError } from "../core/errors";
+import { archivedRoom, invalidField, muted, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Attachment, Identity, Message, MessageVersion, Reaction } from "../core/model";
 import { moderates } from "../core/permissions";
 import { memberData } from "./member-entry";
+import { mutedUntil } from "./mutes";
 import { EVERYBODY, type Entry, type MessageChange, type StoredMessage } from "./message.store";
 
 type Send = Extract<UserOperation, { op: "send" }>;
@@ -59,7 +60,7 @@ export interface Asked extends Pick<AppendRequest, "room" | "user"> {
 export function decide({ room, user, entry: operation }: Asked, at: Situation): Decision {
   switch (operation.op) {
     case "member": {
-      const data = memberData(operation.user, operation.change, operation.role);
+      const data = memberData(operation.user, operation.change, operation);
       return { entry: { ...blank(at, "member"), sender: ROOMS, data: JSON.stringify(data) } };
     }
     case "room":
@@ -105,7 +106,9 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
     case "pin": {
       const target = visible(at);
       const pinner = member(at, user);
-      if (at.rules.kind === "channel" && !runs(at, pinner)) throw new RookeryError("FORBIDDEN");
+      heard(at);
+      const pins = runs(at, pinner) || (at.rules.kind !== "channel" && at.access?.role !== "guest");
+      if (!pins) throw new RookeryError("FORBIDDEN");
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       return pinnedBy(at, target, pinner.id, operation.on, at.now);
     }
@@ -242,8 +245,16 @@ function visible(at: Situation): StoredMessage {
 
 const runs = (at: Situation, user: Identity): boolean => moderates(user, at.access?.role);
 
+/** Whoever he is: nobody writes in an archived room, nor who is muted. */
+function heard({ rules, access, now }: Situation): void {
+  if (rules.archived) throw archivedRoom();
+  const until = mutedUntil(access, now);
+  if (until !== undefined) throw muted(until);
+}
+
 /** @param aside it is no text of the main line: a reaction, or said in a thread */
 function writable(at: Situation, user: Identity, aside: boolean): void {
+  heard(at);
   if (at.rules.mode === "open" || runs(at, user)) return;
   if (at.rules.mode === "readonly") throw new RookeryError("FORBIDDEN", "This room is read-only.");
   if (!aside) throw new RookeryError("FORBIDDEN", "Only those who run this room post here; replies go into threads.");

@@ -5,9 +5,10 @@ import { platformOf, type Platform } from "../../config/platform";
 import { isChosen } from "../../mixins/nodes";
 import { Rounds } from "../../mixins/rounds";
 import { RoomWriters } from "../../mixins/writers";
-import { ASIDE, call, type ActionsOf, type Caller } from "../core/contract";
+import { ASIDE, call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
+import { browses } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
 import * as rules from "../core/rules";
@@ -444,7 +445,6 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const metrics = metricsOf(this.broker);
     const rate = { burst: limits.sendBurst, perSecond: limits.sendsPerSecond };
     const buckets = new TokenBuckets(rate, () => clock.monotonic());
-    const rooms = roomsOf(this.broker);
     // What is not told now the files service finds by itself.
     const release = (ids: string[]) => call(this.broker, "files.release", { ids });
     const retentionOf = async (room: string) => (await call(this.broker, "rooms.retentionOf", { rooms: [room] }))[0];
@@ -456,8 +456,10 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       bus,
       clock,
       limits,
-      access: async (user, room) =>
-        (await rooms.access(user, room)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
+      access: async (user, room, browses) => {
+        const [access] = await call(this.broker, "rooms.access", { user, browses, rooms: [room] });
+        return access ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 };
+      },
       rules: room => call(this.broker, "rooms.rules", { room }),
       held: async room => (await retentionOf(room))?.hold ?? false,
       online: room => online(this.broker, room),
@@ -555,13 +557,14 @@ async function online(via: Caller, room: string): Promise<readonly string[]> {
   return there.length > NAMED ? [EVERYBODY] : there;
 }
 
-function roomsOf(via: Caller): Rooms {
+function roomsOf(via: Context<unknown, Meta> & Caller): Rooms {
+  const looksAround = browses(callerOf(via.meta));
   return {
-    access: async (user, room) => (await call(via, "rooms.access", { user, rooms: [room] }))[0],
+    access: async (user, room) => (await call(via, "rooms.access", { user, browses: looksAround, rooms: [room] }))[0],
     memberIds: room => call(via, "rooms.memberIds", { room }),
     memberPage: params => call(via, "rooms.memberPage", params),
     memberships: user => call(via, "rooms.memberships", { user }),
-    view: (user, room, members) => call(via, "rooms.view", { user, room, members }),
+    view: (user, room, members) => call(via, "rooms.view", { user, browses: looksAround, room, members }),
     shown: (user, rooms) => call(via, "rooms.shown", { user, rooms }),
   };
 }

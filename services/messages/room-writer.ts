@@ -19,7 +19,7 @@ export interface WriterDependencies {
   clock: Clock;
   limits: Limits;
   /** The owner's answer to what a user may do in a room. */
-  access(user: string, room: string): Promise<RoomAccess>;
+  access(user: string, room: string, browses: boolean): Promise<RoomAccess>;
   /** What holds for all members; null: there is no such room. */
   rules(room: string): Promise<RoomRules | null>;
   /** Whether nothing of the room may be lost, whoever deletes it. */

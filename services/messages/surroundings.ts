@@ -1,12 +1,13 @@
+import { timestamp } from "../core/clock";
 import type { RoomAccess, RoomRules } from "../core/contract";
 import { within } from "../core/deadline";
 import { RookeryError } from "../core/errors";
 import type { Attachment, Message } from "../core/model";
-import { moderates } from "../core/permissions";
-import { endsMembership } from "../core/room-bus";
+import { browses, moderates } from "../core/permissions";
 import { asRefusal, deletes, filesOf, messagesOf, pinning, reacts, targetOf, type Job } from "./job";
 import { memberOf } from "./member-entry";
 import { ALL, HERE, namesMentioned } from "./mentions";
+import { mutedUntil } from "./mutes";
 import { EVERYBODY, type Entry, type StoredMessage } from "./message.store";
 import type { WriterDependencies } from "./room-writer";
 import { SlowMode } from "./slow-mode";
@@ -78,14 +79,17 @@ export class Surroundings {
       pins: 0,
       hold: false,
     };
-    const users = new Set(jobs.flatMap(job => job.request.user?.id ?? []));
+    const users = new Map(jobs.flatMap(({ request: { user } }) => (user ? [[user.id, browses(user)] as const] : [])));
     const targets = new Set(jobs.flatMap(({ request }) => messagesOf(request)));
     const names = new Set(jobs.flatMap(({ request }) => namesIn(request)));
     for (const name of [ALL, HERE]) names.delete(name);
     const pins = jobs.some(({ request }) => pinning(request));
     const rules = users.size > 0 ? this.findRules(loaded, until) : undefined;
     const access = new Map(
-      [...users].map(user => [user, this.accessOf(user, until).then(found => loaded.access.set(user, found))]),
+      [...users].map(([user, looksAround]) => [
+        user,
+        this.accessOf(user, looksAround, until).then(found => loaded.access.set(user, found)),
+      ]),
     );
     const accessTo = ({ request }: Job) => access.get(request.user?.id ?? "");
     const withFiles = jobs.filter(({ request }) => filesOf(request).length > 0);
@@ -99,7 +103,7 @@ export class Surroundings {
       jobs.some(({ request }) => deletes(request)) ? this.findHold(loaded, until) : undefined,
       // For those alone who may: others must not make a file this room's, nor its members be counted.
       ...withFiles.map(async job => {
-        await accessTo(job);
+        await Promise.all([rules, accessTo(job)]);
         loaded.files.set(job, await this.attach(job, loaded, until));
       }),
       callers.length > 0
@@ -125,12 +129,12 @@ export class Surroundings {
     if (this.members.size > MEMBERS && oldest !== undefined) this.members.delete(oldest);
   }
 
-  private async accessOf(user: string, until: number): Promise<RoomAccess | RookeryError> {
+  private async accessOf(user: string, looksAround: boolean, until: number): Promise<RoomAccess | RookeryError> {
     const now = this.with_.clock.monotonic();
     const known = this.members.get(user);
     if (known && now - known.at < ACCESS_TTL) return known.access;
     try {
-      const access = await within(until - now, this.with_.access(user, this.room));
+      const access = await within(until - now, this.with_.access(user, this.room, looksAround));
       // Only membership is kept: a refusal may end by the next entry, and asking again is then right.
       if (!access.denied && access.role !== null) this.remember(user, access, now);
       else this.members.delete(user);
@@ -190,16 +194,23 @@ export class Surroundings {
     loaded.unknownNames = users === null;
     await Promise.all(
       (users ?? []).map(async ({ id, username }) => {
-        const access = await this.accessOf(id, until);
+        // Members alone are named, and to them a room is there however they look.
+        const access = await this.accessOf(id, false, until);
         if (access instanceof RookeryError) loaded.unknownNames = true;
         else if (!access.denied && access.role !== null) loaded.members.set(username.toLowerCase(), id);
       }),
     );
   }
 
-  private async attach({ request }: Job, { access }: Loaded, until: number): Promise<Attachment[] | RookeryError> {
+  private async attach(
+    { request }: Job,
+    { access, rules }: Loaded,
+    until: number,
+  ): Promise<Attachment[] | RookeryError> {
     const own = access.get(request.user?.id ?? "");
     if (own instanceof RookeryError || !own || own.denied || own.role === null) return [];
+    if (mutedUntil(own, timestamp(this.with_.clock)) !== undefined) return [];
+    if (rules instanceof RookeryError || rules.archived) return [];
     try {
       const attached = this.with_.attach(request.user?.id ?? "", this.room, filesOf(request));
       return await within(until - this.with_.clock.monotonic(), attached);
@@ -216,14 +227,14 @@ export class Surroundings {
     if (kind !== "member" || data === null) return;
     const change = memberOf(data);
     if (!change) return;
-    if (change.change === "join")
+    if (change.change === "join" && !change.muted)
       // Believed for a moment only: the owner writes the membership after this entry, and knows what of the past is visible.
       this.remember(
         change.user,
         { room: this.room, role: (change.role ?? "member") as "member", visibleFrom: 0 },
         this.with_.clock.monotonic() - ACCESS_TTL + 1_000,
       );
-    else if (endsMembership(change.change) || change.change === "role") this.members.delete(change.user);
+    else this.members.delete(change.user);
   }
 
   forget(): void {
@@ -251,11 +262,11 @@ export function mentionedBy(job: Job, loaded: Loaded): string[] {
   return [...named];
 }
 
-/** Who runs the room or moderates everywhere calls all members, and where people know each other, anybody. */
+/** Who runs the room or moderates everywhere calls all members, and where people know each other, anybody but a guest. */
 function callsAll({ request: { user } }: Job, { access, rules }: Loaded): boolean {
   const own = user && access.get(user.id);
   if (!own || own instanceof RookeryError || own.role === null || rules instanceof RookeryError) return false;
-  return rules.kind !== "channel" || moderates(user, own.role);
+  return moderates(user, own.role) || (rules.kind !== "channel" && own.role !== "guest");
 }
 
 /** The message that a request edits, as it is. */

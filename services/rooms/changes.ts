@@ -1,12 +1,16 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
 import { StagedChanges, type Staged, type Verdict } from "../../mixins/staged-changes";
-import type { Clock } from "../core/clock";
+import { timestamp, type Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Conversation, SharedChannel, UserNote } from "../core/model";
+import { runsRoom } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
+import { LIMITS } from "../core/limits";
 import { Turns, type TurnLimits } from "../core/turns";
+import { FOREVER } from "./access";
 import { judgeCrossings, type Crossing } from "./crossings";
+import { withoutThoseOf } from "./invites";
 import {
   isLarge,
   memberId,
@@ -52,15 +56,17 @@ export class RoomChanges {
    * himself waits for those who run the room, and is decided on together with all others.
    */
   private readonly turns: Turns<Crossing>;
+  private readonly most: number;
 
   constructor(
     rooms: Documents<StoredRoom>,
     private readonly members: Documents<StoredMember>,
     private readonly append: Append,
-    clock: Clock,
+    private readonly clock: Clock,
     private readonly large: LargeRooms,
-    limits: Partial<TurnLimits> = {},
+    { groupMembers = LIMITS.groupMembers, ...limits }: Partial<TurnLimits> & { groupMembers?: number } = {},
   ) {
+    this.most = groupMembers;
     this.staged = new StagedChanges(rooms, room => this.carryOut(room), clock);
     this.turns = new Turns(limits, (id, crossings) => this.crossAll(id, crossings));
   }
@@ -82,7 +88,12 @@ export class RoomChanges {
 
   /** Decides on the settled room and its records, null for nothing to do, and carries it out. NOT_FOUND: there is none. */
   decide(id: string, judge: (room: StoredRoom) => Promise<RoomVerdict | null>): Promise<StoredRoom> {
-    return this.turns.run(id, () => this.staged.decide(id, judge));
+    return this.turns.run(id, () =>
+      this.staged.decide(id, async room => {
+        const verdict = await judge(room);
+        return verdict && withoutLinksOfThoseGone(room, verdict);
+      }),
+    );
   }
 
   /** Lets somebody come or go by himself; nothing to do where he is there already. */
@@ -99,9 +110,10 @@ export class RoomChanges {
     let refused: (Error | null)[] = [];
     try {
       await this.staged.decide(id, async room => {
-        const crossed = await judgeCrossings(this.members, room, crossings);
-        refused = crossed.refused;
-        return crossed.changes.length > 0 ? crossed : null;
+        const ground = { now: timestamp(this.clock), most: this.most };
+        const { refused: judged, ...crossed } = await judgeCrossings(this.members, room, crossings, ground);
+        refused = judged;
+        return crossed.changes.length > 0 ? withoutLinksOfThoseGone(room, crossed) : null;
       });
       return refused;
     } catch (error) {
@@ -115,18 +127,18 @@ export class RoomChanges {
    */
   private async carryOut(room: StoredRoom): Promise<Partial<StoredRoom>> {
     const updates = room.pending.filter(isUpdate);
-    const roles = updates.filter(({ change }) => change === "role");
+    const staying = updates.filter(({ change }) => change !== "join" && !endsMembership(change));
     const going = updates.filter(({ change }) => endsMembership(change));
     const coming = updates.filter(({ change }) => change === "join");
-    const silent = this.tellsJoins(room) ? [] : coming.filter(({ user, by = user }) => by === user);
+    const silent = this.tellsJoins(room)
+      ? []
+      : coming.filter(({ user, by = user, role }) => by === user && role !== "guest");
     const told = coming.filter(update => !silent.includes(update));
 
-    await Promise.all(roles.map(change => this.giveRole(room, change)));
-    await this.log(room, [...roles, ...room.pending.filter(({ type }) => type === "room")]);
+    await Promise.all(staying.map(change => this.amend(room, change)));
+    await this.log(room, [...staying, ...room.pending.filter(({ type }) => type === "room")]);
 
-    await this.put(
-      going.map(change => ({ ...record(room, change), state: change.change === "ban" ? "banned" : "left" })),
-    );
+    await this.put(going.map(change => ({ ...record(room, change), ...ending(change) })));
     await this.log(room, going);
 
     const offsets = await this.log(room, told);
@@ -139,12 +151,12 @@ export class RoomChanges {
       ...told.map((change, at) => ({
         ...record(room, change),
         role: change.role ?? "member",
-        visibleFrom: room.history === "joined" && room.createdBy !== change.user ? (offsets[at] as number) : 0,
+        visibleFrom: readsBack(room, change) ? 0 : (offsets[at] as number),
       })),
       ...silent.map(change => record(room, change)),
     ]);
     const memberCount = await this.members.count({ where: { room: room.id, state: "member" } });
-    await this.tell({ ...room, memberCount }, [...roles, ...going, ...coming]);
+    await this.tell({ ...room, memberCount }, [...staying, ...going, ...coming]);
     return { memberCount };
   }
 
@@ -153,30 +165,35 @@ export class RoomChanges {
    * read change with it, and ten thousand joins would push out of reach what others come back for.
    */
   private tellsJoins(room: StoredRoom): boolean {
-    return room.kind !== "channel" || room.isPrivate || room.history !== "all" || !isLarge(room, this.large);
+    return room.kind !== "channel" || room.isPrivate || !isLarge(room, this.large);
   }
 
   private async tell(room: StoredRoom, updates: readonly MemberUpdate[]): Promise<void> {
     const entered = updates.some(({ change }) => change === "join");
     const people = entered && room.kind !== "channel" ? await peopleOf(this.members, room.id) : [];
     await this.write(
-      updates.map(update => ({
-        room: update.user,
-        entry: { op: "user", changeId: update.id, note: noteOf(room, people, update) },
-      })),
+      updates
+        .filter(({ untold }) => !untold)
+        .map(update => ({
+          room: update.user,
+          entry: { op: "user", changeId: update.id, note: noteOf(room, people, update) },
+        })),
     );
   }
 
-  private async giveRole(room: StoredRoom, { user, role, n }: MemberUpdate): Promise<void> {
-    await this.members.update(memberId(room.id, user), known => (role && known.n < n ? { ...known, role, n } : null));
+  private async amend(room: StoredRoom, change: MemberUpdate): Promise<void> {
+    const { user, n } = change;
+    await this.members.update(memberId(room.id, user), known =>
+      known.n < n ? { ...amended(room, known, change), n } : null,
+    );
   }
 
-  /** Replaces records unless they have seen this change, or a later one. */
+  /** Replaces records, but for the mutes in them, unless they have seen this change, or a later one. */
   private async put(records: readonly StoredMember[]): Promise<void> {
     if (records.length === 0) return;
     const known = new Map((await this.members.getMany(records.map(({ id }) => id))).map(({ id, n }) => [id, n]));
     const replace = (member: StoredMember) =>
-      this.members.update(member.id, found => (found.n < member.n ? member : null));
+      this.members.update(member.id, found => (found.n < member.n ? { ...member, ...voiceOf(found) } : null));
     await Promise.all(
       records.map(async member => {
         const seen = known.get(member.id);
@@ -207,8 +224,13 @@ export class RoomChanges {
 
   private async entry(room: StoredRoom, change: Staged<RoomChange>): Promise<RoomOperation> {
     if (change.type === "room") return { op: "room", changeId: change.id, room: await this.shown(room) };
-    const { id, user, role } = change;
-    return { op: "member", changeId: id, user, change: change.change, ...(role && { role }) };
+    const { id, user, role, until, muted } = change;
+    return {
+      ...{ op: "member", changeId: id, user, change: change.change },
+      ...(role && { role }),
+      ...(until && { until }),
+      ...(muted && { muted }),
+    };
   }
 
   /** The room as its log shows it. */
@@ -220,7 +242,7 @@ export class RoomChanges {
 }
 
 /** What somebody finds in his own feed about a change that concerns him. */
-function noteOf(room: StoredRoom, people: string[], { user, change, role, by }: MemberUpdate): UserNote {
+function noteOf(room: StoredRoom, people: string[], { user, change, role, by, until, reason }: MemberUpdate): UserNote {
   const shown = change === "join" && people.length <= SHOWN_MEMBERS;
   return {
     kind: "member",
@@ -229,6 +251,8 @@ function noteOf(room: StoredRoom, people: string[], { user, change, role, by }: 
       change,
       ...(role && { role }),
       ...(by !== undefined && by !== user && { by }),
+      ...(until !== undefined && { until }),
+      ...(reason !== undefined && { reason }),
       ...(shown && {
         room: room.kind === "channel" ? toChannel(room, role ?? "member") : toConversation(room, people),
       }),
@@ -237,7 +261,7 @@ function noteOf(room: StoredRoom, people: string[], { user, change, role, by }: 
 }
 
 /** The record a change makes, the same whoever carries it out. */
-const record = (room: StoredRoom, { user, n, since, joinedAt }: MemberUpdate): StoredMember => ({
+const record = (room: StoredRoom, { user, n, since, joinedAt, mutedUntil }: MemberUpdate): StoredMember => ({
   id: memberId(room.id, user),
   room: room.id,
   user,
@@ -247,4 +271,69 @@ const record = (room: StoredRoom, { user, n, since, joinedAt }: MemberUpdate): S
   n,
   joinedAt: joinedAt ?? new Date(since).toISOString(),
   visibleFrom: 0,
+  ...(mutedUntil !== undefined && { mutedUntil }),
 });
+
+/** What a record becomes that its user keeps. */
+function amended(room: StoredRoom, known: StoredMember, update: MemberUpdate): StoredMember {
+  const { change, role = known.role, until = FOREVER } = update;
+  switch (change) {
+    case "role": {
+      const grown = known.role === "guest" && role !== "guest" && seesAll(room);
+      return { ...known, role, ...(grown && { visibleFrom: 0 }) };
+    }
+    case "mute":
+      return { ...known, mutedUntil: until, mute: groundsOf(update) };
+    case "unmute": {
+      const { mutedUntil: _until, mute: _mute, ...rest } = known;
+      return rest;
+    }
+    case "unban": {
+      const { bannedUntil: _until, ban: _ban, ...rest } = known;
+      return { ...rest, state: "left" };
+    }
+    default:
+      return known;
+  }
+}
+
+const ending = (update: MemberUpdate): Pick<StoredMember, "state" | "bannedUntil" | "ban"> =>
+  update.change === "ban"
+    ? { state: "banned", bannedUntil: update.until ?? FOREVER, ban: groundsOf(update) }
+    : { state: "left" };
+
+const groundsOf = ({ by, since, reason }: MemberUpdate): NonNullable<StoredMember["ban"]> => ({
+  by: by ?? null,
+  at: new Date(since).toISOString(),
+  ...(reason !== undefined && { reason }),
+});
+
+const voiceOf = ({ mutedUntil, mute }: StoredMember): Pick<StoredMember, "mutedUntil" | "mute"> => ({
+  ...(mutedUntil !== undefined && { mutedUntil }),
+  ...(mute && { mute }),
+});
+
+/** Of what was said in a public channel nothing is kept from anybody. */
+const seesAll = ({ history, isPrivate }: StoredRoom): boolean => history === "all" || !isPrivate;
+
+/**
+ * Whether a newcomer reads what was said before him. Those a room begins with do; so do those who run it and were brought in
+ * with it from elsewhere, where others may not have seen it all.
+ */
+function readsBack(room: StoredRoom, { n, role, joinedAt }: MemberUpdate): boolean {
+  if (room.version === room.pending.length && n <= room.pending.length) return true;
+  if (joinedAt !== undefined && runsRoom(role)) return true;
+  return role !== "guest" && seesAll(room);
+}
+
+/** Links end with the right to make them. */
+function withoutLinksOfThoseGone(room: StoredRoom, verdict: RoomVerdict): RoomVerdict {
+  const gone = verdict.changes.flatMap(change =>
+    change.type === "member" && (endsMembership(change.change) || (change.role && !runsRoom(change.role)))
+      ? change.user
+      : [],
+  );
+  const invites = verdict.edit?.invites ?? room.invites ?? [];
+  const left = withoutThoseOf(invites, new Set(gone));
+  return left.length < invites.length ? { ...verdict, edit: { ...verdict.edit, invites: left } } : verdict;
+}

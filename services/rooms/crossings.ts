@@ -1,19 +1,17 @@
 import type { Documents } from "../../mixins/documents";
-import { RookeryError } from "../core/errors";
-import {
-  accessOf,
-  memberId,
-  membership,
-  type RoomChange,
-  type Standing,
-  type StoredMember,
-  type StoredRoom,
-} from "./room";
+import { archivedRoom, RookeryError } from "../core/errors";
+import { accessOf, isBanned, isMuted, membership, type Standing } from "./access";
+import { isOpen, taken } from "./invites";
+import { memberId, type RoomChange, type StoredInvite, type StoredMember, type StoredRoom } from "./room";
 
 /** Somebody who comes or goes by himself. */
 export interface Crossing {
   user: string;
+  /** He sees public channels that he is no member of. */
+  browses: boolean;
   way: "join" | "leave";
+  /** Digest of the code of the link by which he comes. */
+  invite?: string;
 }
 
 export interface Crossed {
@@ -21,6 +19,8 @@ export interface Crossed {
   refused: (RookeryError | null)[];
   /** What all that are granted come to: nothing of whoever is where he was. */
   changes: RoomChange[];
+  /** The room's links, where some were used. */
+  edit?: Pick<StoredRoom, "invites">;
 }
 
 /** A user's way through the crossings of one decision. */
@@ -35,6 +35,17 @@ interface Path {
 
 const JOINED: Standing = { state: "member", role: "member", visibleFrom: 0 };
 
+/** What holds for all crossings of one decision, but for what those before a crossing have used up. */
+interface Ground {
+  room: StoredRoom;
+  now: string;
+  /** Members of a group at most. */
+  most: number;
+  invites: readonly StoredInvite[];
+  /** How many more are in than when the decision began. */
+  grown: number;
+}
+
 /**
  * Judges crossings that came together, each as if it was alone at its place in the row. Of different people they do not
  * depend on each other, so all goings are told before all comings: who goes and comes is then in, and who comes and goes was
@@ -44,6 +55,7 @@ export async function judgeCrossings(
   members: Documents<StoredMember>,
   room: StoredRoom,
   crossings: readonly Crossing[],
+  { now, most }: Pick<Ground, "now" | "most">,
 ): Promise<Crossed> {
   const users = [...new Set(crossings.map(({ user }) => user))];
   const records = new Map((await members.getMany(users.map(user => memberId(room.id, user)))).map(m => [m.user, m]));
@@ -53,7 +65,8 @@ export async function judgeCrossings(
       return [user, { was: membership(record), now: record, ended: false }];
     }),
   );
-  const refused = crossings.map(({ user, way }) => step(room, paths.get(user) as Path, way));
+  const ground: Ground = { room, now, most, invites: room.invites ?? [], grown: 0 };
+  const refused = crossings.map(crossing => step(ground, paths.get(crossing.user) as Path, crossing));
   const all = [...paths];
   const out = all.flatMap(([, { was, ended }]) => (was && ended ? [was] : []));
   const come = all.filter(([, { was, now, ended }]) => now?.state === "member" && (!was || ended));
@@ -61,8 +74,12 @@ export async function judgeCrossings(
     refused,
     changes: [
       ...(await takingOut(members, out, "leave")),
-      ...come.map(([user]): RoomChange => ({ type: "member", user, change: "join", role: "member" })),
+      ...come.map(([user, { now: to }]): RoomChange => {
+        const muted = isMuted(records.get(user), now);
+        return { type: "member", user, change: "join", role: to?.role ?? "member", ...(muted && { muted }) };
+      }),
     ],
+    ...(ground.invites !== (room.invites ?? ground.invites) && { edit: { invites: [...ground.invites] } }),
   };
 }
 
@@ -83,17 +100,28 @@ export async function takingOut(
 }
 
 /** Moves a user one step on, or says why not. */
-function step(room: StoredRoom, path: Path, way: Crossing["way"]): RookeryError | null {
-  const { denied } = accessOf(room.id, room, path.now);
-  if (denied) return new RookeryError(denied);
+function step(ground: Ground, path: Path, { way, browses, invite: digest }: Crossing): RookeryError | null {
+  const { room, now } = ground;
   const inside = path.now?.state === "member";
+  const invite = digest === undefined ? undefined : ground.invites.find(one => one.digest === digest);
+  const invited = !inside && invite !== undefined && isOpen(invite, now) && !isBanned(path.now, now);
+  const { denied } = accessOf(room.id, room, path.now, { browses, now });
+  if (denied && !(invited && room.deletedAt === null)) return new RookeryError(denied);
+  if (digest !== undefined && !inside && !invited) return new RookeryError("NOT_FOUND");
   if (inside === (way === "join")) return null;
-  if (way === "join") path.now = JOINED;
-  else {
+  if (way === "leave") {
     if (room.kind === "direct") return new RookeryError("FORBIDDEN", "A direct room cannot be left.");
     path.now = { ...JOINED, state: "left" };
     path.ended = true;
+    ground.grown--;
+    return null;
   }
+  if (room.archivedAt) return archivedRoom();
+  if (room.kind === "group" && room.memberCount + ground.grown >= ground.most)
+    return new RookeryError("CONFLICT", `A group has at most ${ground.most} members.`);
+  if (invited) ground.invites = taken(ground.invites, invite);
+  path.now = { ...JOINED, role: invited ? invite.role : "member" };
+  ground.grown++;
   return null;
 }
 
@@ -103,7 +131,7 @@ async function heirOf(
   room: string,
   out: ReadonlySet<string>,
 ): Promise<string | null> {
-  for (const role of ["owner", "moderator", "member"] as const) {
+  for (const role of ["owner", "moderator", "member", "guest"] as const) {
     const where = { room, role, state: "member" } as const;
     const found = await members.find({ where, sort: "joinedAt", limit: out.size + 1 });
     const first = found.find(({ user }) => !out.has(user));

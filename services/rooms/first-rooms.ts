@@ -50,12 +50,12 @@ export async function seedRooms({ seeds, store, rooms, append, maxText, admin }:
   for (const { name, topic, messages } of CHANNELS) {
     // Another node may have come first; what an operator deleted since then does not come back.
     if (await done()) return true;
-    const made = await rooms.createChannel(owner.id, name, false, topic).catch(taken);
+    const made = await rooms.createChannel(owner.id, { name, topic }).catch(taken);
     const room = made ?? (await store.findOne({ nameKey: name }));
     // A channel of this name that somebody else made is his.
     if (room?.createdBy !== owner.id) continue;
     // Also waits for a room that another node is just making.
-    await rooms.join(owner.id, room.id);
+    await rooms.join(user, room.id);
     for (const [index, whole] of messages.entries()) {
       const entry = { op: "send", text: whole.slice(0, maxText), clientId: `seed-${index + 1}` } as const;
       const answer = (await append([{ room: room.id, user, entry }]))[0] as AppendAnswer;

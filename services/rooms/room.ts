@@ -1,11 +1,13 @@
 import type { CollectionSpec, Documents } from "../../mixins/documents";
 import { emptyStage, type Stage } from "../../mixins/staged-changes";
-import type { RoomAccess, RoomRetention, RoomRules } from "../core/contract";
+import type { RoomRetention, RoomRules } from "../core/contract";
 import type { Limits } from "../core/limits";
 import type {
   Channel,
   Conversation,
+  History,
   Identity,
+  InviteRole,
   RoomKind,
   RoomMode,
   SharedChannel,
@@ -16,11 +18,39 @@ import type { MemberChange } from "../core/room-bus";
 
 /**
  * What a decision about a room makes others see: each becomes one entry of the room's log. `by`: who decided it;
- * `joinedAt`: of who was a member elsewhere before.
+ * `joinedAt`: of who was a member elsewhere before; `until`, `reason`: of a ban or a mute; `untold`: it concerns a stranger,
+ * whose own feed does not tell him of a room he may know nothing of.
  */
 export type RoomChange =
-  | { type: "member"; user: string; change: MemberChange; role?: RoomRole; by?: string; joinedAt?: string }
+  | {
+      type: "member";
+      user: string;
+      change: MemberChange;
+      role?: RoomRole;
+      by?: string;
+      joinedAt?: string;
+      until?: string;
+      reason?: string;
+      /** Of who comes muted from elsewhere; `muted`: of whoever comes so. */
+      mutedUntil?: string;
+      muted?: true;
+      untold?: true;
+    }
   | { type: "room" };
+
+/** A link that lets people in. Its code is known to those alone who were given it. */
+export interface StoredInvite {
+  id: string;
+  digest: string;
+  last4: string;
+  role: InviteRole;
+  /** Null: without a limit. */
+  uses: number | null;
+  used: number;
+  createdBy: string;
+  createdAt: string;
+  expiresAt: string;
+}
 
 /** The changes, with who decided them. */
 export const decidedBy = (by: string, changes: readonly RoomChange[]): RoomChange[] =>
@@ -42,7 +72,11 @@ export interface StoredRoom extends Stage<RoomChange> {
   mode?: RoomMode | null;
   slowMode?: number | null;
   /** Whether newcomers may read what was before them. */
-  history: "all" | "joined";
+  history: History;
+  /** Absent or null: it is not archived. */
+  archivedAt?: string | null;
+  /** Those that have ended leave it when the next is made. Counted here, so that a use and what it lets in are one decision. */
+  invites?: StoredInvite[];
   createdBy: string;
   createdAt: string;
   memberCount: number;
@@ -67,13 +101,20 @@ export interface StoredMember {
   n: number;
   joinedAt: string;
   visibleFrom: number;
+  /** Of who is banned, RFC 3339; absent: for ever. */
+  bannedUntil?: string;
+  ban?: Grounds;
+  /** He says nothing until then. Outlives leaving, so that nobody comes back for his voice. */
+  mutedUntil?: string;
+  mute?: Grounds;
 }
 
-/** What of a membership decides about access. */
-export type Standing = Pick<StoredMember, "state" | "role" | "visibleFrom">;
-
-/** What of a room does. */
-export type Openness = Pick<StoredRoom, "kind" | "isPrivate" | "deletedAt">;
+/** Who kept somebody from something, when and why. */
+export interface Grounds {
+  by: string | null;
+  at: string;
+  reason?: string;
+}
 
 export const ROOMS: CollectionSpec = {
   collection: "rooms",
@@ -135,26 +176,18 @@ export async function peopleOf(members: Documents<StoredMember>, room: string, l
 
 export const directKey = (a: string, b: string): string => [a, b].sort().join(":");
 
-/** The record as membership; null for strangers and the banned. */
-export const membership = (member: StoredMember | null | undefined): StoredMember | null =>
-  member?.state === "member" ? member : null;
-
-/** What a user may do, from the two records that decide it. Private rooms do not exist for strangers. */
-export function accessOf(id: string, room: Openness | undefined, member: Standing | undefined): RoomAccess {
-  const hidden: RoomAccess = { room: id, denied: "NOT_FOUND", role: null, visibleFrom: 0 };
-  if (!room || room.deletedAt !== null) return hidden;
-  const open = room.kind === "channel" && !room.isPrivate;
-  if (member?.state === "banned") return open ? { ...hidden, denied: "FORBIDDEN", kind: room.kind } : hidden;
-  if (member?.state === "member")
-    return { room: id, kind: room.kind, open, role: member.role, visibleFrom: member.visibleFrom };
-  return open ? { room: id, kind: room.kind, open, role: null, visibleFrom: 0 } : hidden;
-}
-
-export const rulesOf = ({ kind, mode, slowMode }: Pick<StoredRoom, "kind" | "mode" | "slowMode">): RoomRules => ({
+export const rulesOf = ({
+  kind,
+  mode,
+  slowMode,
+  archivedAt,
+}: Pick<StoredRoom, "kind" | "mode" | "slowMode" | "archivedAt">): RoomRules => ({
   kind,
   mode: mode ?? "open",
   slowMode: slowMode ?? 0,
+  ...(archivedAt && { archived: true as const }),
 });
+
 /** With more members than that a room is large: what each member costs must not be paid with each message. */
 export const isLarge = ({ memberCount }: Pick<StoredRoom, "memberCount">, { largeRoom }: Pick<Limits, "largeRoom">) =>
   memberCount > largeRoom;
@@ -169,6 +202,8 @@ export function toSharedChannel(room: StoredRoom): SharedChannel {
     name: name ?? "",
     isPrivate,
     ...(topic !== null && { topic }),
+    history: room.history,
+    ...archived(room),
     mode,
     slowMode,
     createdBy,
@@ -186,7 +221,11 @@ export const heldFor = (
 
 export function toConversation(room: StoredRoom, members: string[]): Conversation {
   const { id, kind, name, createdBy, createdAt } = room;
-  return { id, type: kind === "direct" ? "direct" : "group", name, members, createdBy, createdAt, ...kept(room) };
+  return {
+    ...{ id, type: kind === "direct" ? "direct" : "group", name, history: room.history, members, createdBy, createdAt },
+    ...archived(room),
+    ...kept(room),
+  };
 }
 
 /** The same in lists: without members where they are not given. */
@@ -194,6 +233,8 @@ export function toShownConversation(room: StoredRoom, members: string[] | undefi
   const { members: _all, ...shown } = toConversation(room, []);
   return { ...shown, ...(members && { members }), memberCount: room.memberCount };
 }
+
+const archived = ({ archivedAt }: StoredRoom): Pick<Channel, "archivedAt"> => (archivedAt ? { archivedAt } : {});
 
 /** What a room says of how long its messages are kept; nothing where it is as everywhere. */
 export const kept = ({ retentionDays }: StoredRoom): Pick<Channel, "retentionDays"> =>

@@ -1,29 +1,27 @@
-import type { Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import type { ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
 import { RoomWriters } from "../../mixins/writers";
-import { call, type ActionsOf, type Caller } from "../core/contract";
-import { ROOM_MODES } from "../core/model";
+import { call, type ActionsOf } from "../core/contract";
+import { HISTORIES, ROOM_MODES } from "../core/model";
 import { MAX_RETENTION_DAYS } from "../core/limits";
 import { ROOM_ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
+import { invites } from "./actions/invites";
+import { running } from "./actions/running";
 import { RoomChanges, type Append } from "./changes";
+import { Decisions } from "./decisions";
 import { seedRooms, SEEDS, type Seed } from "./first-rooms";
+import { Invites } from "./invites";
+import type { People } from "./member-list";
+import { Ownership } from "./ownership";
+import { audited, namesOf, type RoomsService } from "./parts";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
-import type { Names, People } from "./member-list";
 import { Rooms } from "./rooms";
+import { Sanctions } from "./sanctions";
 import { RoomTransfer } from "./transfer";
-
-interface RoomsService extends Service {
-  writers: RoomWriters;
-  rooms: Rooms;
-  changes: RoomChanges;
-  transfer: RoomTransfer;
-  sweeper: Rounds;
-  ending: AbortController;
-}
 
 /** Milliseconds between looks for changes left half done. */
 const SWEEP = 1_000;
@@ -43,11 +41,16 @@ const topic = rules.line({ max: 500, optional: true, nullable: true });
 const mode = { type: "enum", values: [...ROOM_MODES], optional: true } as const;
 const slowMode = { ...rules.whole(0), max: SLOWEST, optional: true } as const;
 
+const history = { type: "enum", values: [...HISTORIES], optional: true } as const;
+const asked = { user: rules.id, browses: "boolean", rooms: { type: "array", max: 1_000, items: "string" } } as const;
+
 const actions = {
+  ...running,
+  ...invites,
   list: {
     auth: "user",
     visibility: "published",
-    params: rules.paging,
+    params: { ...rules.paging, archived: "boolean|optional|convert" },
     handler(this: RoomsService, ctx) {
       return this.rooms.listChannels(callerOf(ctx.meta), ctx.params);
     },
@@ -55,10 +58,10 @@ const actions = {
   create: {
     auth: { permission: "channels.create" },
     visibility: "published",
-    params: { name, isPrivate: "boolean|optional", topic },
+    params: { name, isPrivate: "boolean|optional", topic, history },
     handler(this: RoomsService, ctx) {
-      const { name: given, isPrivate = false, topic: about } = ctx.params;
-      return this.rooms.createChannel(callerOf(ctx.meta).id, given, isPrivate, about || null);
+      const { topic: about, ...wanted } = ctx.params;
+      return this.rooms.createChannel(callerOf(ctx.meta).id, { ...wanted, topic: about || null });
     },
   },
   get: {
@@ -79,6 +82,7 @@ const actions = {
       topic,
       mode,
       slowMode,
+      history,
       retentionDays,
       legalHold,
     },
@@ -93,6 +97,7 @@ const actions = {
     params: { id: rules.id },
     async handler(this: RoomsService, ctx) {
       await this.rooms.remove(callerOf(ctx.meta), ctx.params.id);
+      await audited(ctx, true, "room.delete", ctx.params.id);
       return null;
     },
   },
@@ -101,7 +106,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id },
     async handler(this: RoomsService, ctx) {
-      await this.rooms.join(callerOf(ctx.meta).id, ctx.params.id);
+      await this.rooms.join(callerOf(ctx.meta), ctx.params.id);
       return null;
     },
   },
@@ -110,7 +115,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id },
     async handler(this: RoomsService, ctx) {
-      await this.rooms.leave(callerOf(ctx.meta).id, ctx.params.id);
+      await this.rooms.leave(callerOf(ctx.meta), ctx.params.id);
       return null;
     },
   },
@@ -130,16 +135,18 @@ const actions = {
         names: namesOf(ctx),
         startingWith: (prefix, limit) => call(ctx, "users.startingWith", { prefix, limit }),
       };
-      return this.rooms.listMembers(callerOf(ctx.meta).id, id, query, people);
+      return this.rooms.listMembers(callerOf(ctx.meta), id, query, people);
     },
   },
   addMember: {
     auth: "user",
     visibility: "published",
     params: { id: rules.id, userId: rules.id, role: { type: "enum", values: [...ROOM_ROLES], optional: true } },
-    handler(this: RoomsService, ctx) {
+    async handler(this: RoomsService, ctx) {
       const { id, userId, role } = ctx.params;
-      return this.rooms.addMember(callerOf(ctx.meta).id, id, userId, role, namesOf(ctx));
+      const added = await this.rooms.addMember(callerOf(ctx.meta), id, userId, role, namesOf(ctx));
+      await audited(ctx, added.changed && role !== undefined, "room.role", id, { user: userId, role: role ?? "" });
+      return added.member;
     },
   },
   removeMember: {
@@ -147,7 +154,9 @@ const actions = {
     visibility: "published",
     params: { id: rules.id, userId: rules.id },
     async handler(this: RoomsService, ctx) {
-      await this.rooms.removeMember(callerOf(ctx.meta), ctx.params.id, ctx.params.userId);
+      const { id, userId } = ctx.params;
+      const kicked = await this.rooms.removeMember(callerOf(ctx.meta), id, userId);
+      await audited(ctx, kicked, "room.kick", id, { user: userId });
       return null;
     },
   },
@@ -160,17 +169,19 @@ const actions = {
     },
   },
   converse: {
-    auth: "user",
+    auth: { permission: "conversations.create" },
     visibility: "published",
     params: {
       type: { type: "enum", values: ["direct", "group"] },
       members: { type: "array", max: 1_000, items: { type: "string", min: 1, max: 200 } },
       name: rules.line({ max: 80, optional: true, nullable: true }),
+      history,
     },
     async handler(this: RoomsService, ctx) {
-      const { type, members, name: given } = ctx.params;
+      const { type, members, name: given, ...more } = ctx.params;
       const user = callerOf(ctx.meta).id;
-      const { conversation, created } = await this.rooms.converse(user, type, members, given || null, namesOf(ctx));
+      const wanted = { ...more, name: given || null };
+      const { conversation, created } = await this.rooms.converse(user, type, members, wanted, namesOf(ctx));
       if (!created) ctx.meta.$statusCode = 200;
       return conversation;
     },
@@ -178,9 +189,9 @@ const actions = {
   access: {
     auth: "internal",
     visibility: "public",
-    params: { user: rules.id, rooms: { type: "array", max: 1_000, items: "string" } },
+    params: asked,
     handler(this: RoomsService, ctx) {
-      return this.rooms.access(ctx.params.user, ctx.params.rooms);
+      return this.rooms.access(ctx.params);
     },
   },
   accessMany: {
@@ -190,7 +201,7 @@ const actions = {
       asks: {
         type: "array",
         max: 500,
-        items: { type: "object", props: { user: rules.id, rooms: { type: "array", max: 1_000, items: "string" } } },
+        items: { type: "object", props: asked },
       },
     },
     handler(this: RoomsService, ctx) {
@@ -224,10 +235,10 @@ const actions = {
   view: {
     auth: "internal",
     visibility: "public",
-    params: { user: rules.id, room: rules.id, members: "number|integer|min:1" },
+    params: { user: rules.id, browses: "boolean", room: rules.id, members: "number|integer|min:1" },
     handler(this: RoomsService, ctx) {
-      const { user, room, members } = ctx.params;
-      return this.rooms.view(user, room, members, namesOf(ctx));
+      const { user, browses, room, members } = ctx.params;
+      return this.rooms.view({ id: user, browses }, room, members, namesOf(ctx));
     },
   },
   shown: {
@@ -308,6 +319,8 @@ const actions = {
       topic: rules.line({ max: 500, optional: true }),
       mode,
       slowMode,
+      history,
+      archivedAt: "string|max:40|optional",
       retentionDays: { ...rules.whole(0, MAX_RETENTION_DAYS), optional: true },
       legalHold,
       createdBy: rules.id,
@@ -333,6 +346,8 @@ const actions = {
             role: { type: "enum", values: [...ROOM_ROLES] },
             state: { type: "enum", values: ["member", "left", "banned"] },
             joinedAt: "string|max:40|optional",
+            bannedUntil: "string|max:40|optional",
+            mutedUntil: "string|max:40|optional|nullable",
           },
         },
       },
@@ -368,9 +383,14 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     this.writers = new RoomWriters(this.broker);
     const append: Append = requests => this.writers.append(requests);
     const start = (room: string, users: string[]) => call(this.broker, "messages.start", { room, users });
-    this.changes = new RoomChanges(rooms, members, append, clock, { largeRoom: limits.largeRoom, start });
-    this.rooms = new Rooms(rooms, members, this.changes, clock, limits);
-    this.transfer = new RoomTransfer(rooms, members, this.changes);
+    const { largeRoom, groupMembers } = limits;
+    this.changes = new RoomChanges(rooms, members, append, clock, { largeRoom, start }, { groupMembers });
+    const decisions = new Decisions(rooms, members, this.changes, clock);
+    this.rooms = new Rooms(rooms, members, this.changes, clock, limits, decisions);
+    this.sanctions = new Sanctions(members, decisions, clock, limits);
+    this.invites = new Invites(decisions, clock);
+    this.ownership = new Ownership(decisions, clock);
+    this.transfer = new RoomTransfer(rooms, members, this.changes, clock);
     if (config.seedDemo) {
       const seeds = await platform.documents<Seed>(SEEDS);
       const admin = () => call(this.broker, "users.byLogin", { login: "admin" });
@@ -396,8 +416,3 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
 };
 
 export default RoomsSchema;
-
-const namesOf =
-  (via: Caller): Names =>
-  ids =>
-    call(via, "users.names", { ids });

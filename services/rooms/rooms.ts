@@ -1,24 +1,43 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
-import type { Membership, Paging, ReturnsOf, RoomAccess, RoomFacts, RoomRetention, RoomRules } from "../core/contract";
-import { RookeryError } from "../core/errors";
+import type {
+  AccessAsk,
+  Membership,
+  Paging,
+  ReturnsOf,
+  RoomAccess,
+  RoomFacts,
+  RoomRetention,
+  RoomRules,
+} from "../core/contract";
+import { archivedRoom, RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
-import type { Channel, Conversation, Identity, Member, MemberRange, Page, RoomMode, ShownRoom } from "../core/model";
-import { runsRoom, type RoomRole } from "../core/permissions";
+import type {
+  Channel,
+  Conversation,
+  History,
+  Identity,
+  Member,
+  MemberRange,
+  Page,
+  RoomMode,
+  ShownRoom,
+} from "../core/model";
+import { browses, runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
+import { accessOf, isBanned, isMuted, membership, type Look } from "./access";
 import type { RoomChanges, RoomVerdict } from "./changes";
-import { takingOut, type Crossing } from "./crossings";
-import { memberPage, named, readMembers, type MemberQuery, type Names, type People } from "./member-list";
+import { takingOut } from "./crossings";
+import { Decisions, manages, type Sight, type Viewer } from "./decisions";
+import { memberPage, named, readMembers, seenBy, type MemberQuery, type Names, type People } from "./member-list";
 import {
-  accessOf,
   decidedBy,
   directKey,
   heldFor,
   isLarge,
   memberId,
-  membership,
   nameKeyOf,
   newRoom,
   peopleOf,
@@ -32,20 +51,22 @@ import {
   type StoredRoom,
 } from "./room";
 
-/** A room that a user may see, and his membership if any. */
-interface Sight {
-  room: StoredRoom;
-  member: StoredMember | null;
-}
-
 export interface RoomEdit {
   name?: string;
   isPrivate?: boolean;
   topic?: string | null;
   mode?: RoomMode;
   slowMode?: number;
+  history?: History;
   retentionDays?: number | null;
   legalHold?: boolean;
+}
+
+export interface NewChannel {
+  name: string;
+  isPrivate?: boolean;
+  topic?: string | null;
+  history?: History;
 }
 
 /** What only those who run the installation set, also in rooms that they may not read. */
@@ -67,13 +88,14 @@ export class Rooms {
     private readonly changes: RoomChanges,
     private readonly clock: Clock,
     private readonly limits: Limits,
+    private readonly decisions = new Decisions(rooms, members, changes, clock),
   ) {}
 
-  async access(user: string, ids: readonly string[]): Promise<RoomAccess[]> {
-    return (await this.accessMany([{ user, rooms: ids }]))[0] ?? [];
+  async access(ask: AccessAsk): Promise<RoomAccess[]> {
+    return (await this.accessMany([ask]))[0] ?? [];
   }
 
-  async accessMany(asks: readonly { user: string; rooms: readonly string[] }[]): Promise<RoomAccess[][]> {
+  async accessMany(asks: readonly AccessAsk[]): Promise<RoomAccess[][]> {
     const ids = new Set<string>();
     const memberIds: string[] = [];
     for (const { user, rooms } of asks)
@@ -82,14 +104,15 @@ export class Rooms {
         ids.add(id);
         memberIds.push(memberId(id, user));
       }
+    const now = timestamp(this.clock);
     const [rooms, members] = await Promise.all([
-      this.rooms.pick([...ids], ["kind", "isPrivate", "deletedAt", "memberCount"]),
-      this.members.pick(memberIds, ["state", "role", "visibleFrom"]),
+      this.rooms.pick([...ids], ["kind", "isPrivate", "deletedAt", "archivedAt", "memberCount"]),
+      this.members.pick(memberIds, ["state", "role", "visibleFrom", "bannedUntil", "mutedUntil"]),
     ]);
-    return asks.map(({ user, rooms: asked }) =>
+    return asks.map(({ user, browses: looksAround, rooms: asked }) =>
       asked.map(id => {
         const room = rooms.get(id);
-        const access = accessOf(id, room, members.get(memberId(id, user)));
+        const access = accessOf(id, room, members.get(memberId(id, user)), { browses: looksAround, now });
         return room && !access.denied && isLarge(room, this.limits) ? { ...access, large: true } : access;
       }),
     );
@@ -114,11 +137,17 @@ export class Rooms {
     };
   }
 
-  async listChannels(user: Identity, paging: Paging): Promise<Page<Channel>> {
+  async listChannels(
+    user: Identity,
+    { archived = false, ...paging }: Paging & { archived?: boolean },
+  ): Promise<Page<Channel>> {
     const { page, pageSize } = pageOf(paging, this.limits);
     const mine = await this.members.find({ where: { user: user.id, state: "member", kind: "channel" } });
     const roles = new Map(mine.map(member => [member.room, member.role]));
-    const where = { kind: "channel", audience: { $in: ["public", ...roles.keys()] }, deletedAt: null } as const;
+    const seen = browses(user)
+      ? { audience: { $in: ["public", ...roles.keys()] } }
+      : { id: { $in: [...roles.keys()] } };
+    const where = { kind: "channel", ...seen, deletedAt: null, ...(!archived && { archivedAt: null }) } as const;
     const [rooms, total] = await Promise.all([
       this.rooms.find({ where, sort: ["createdAt", "id"], limit: pageSize, offset: (page - 1) * pageSize }),
       this.rooms.count({ where }),
@@ -127,44 +156,46 @@ export class Rooms {
     return { items, page, pageSize, total };
   }
 
-  async createChannel(user: string, name: string, isPrivate: boolean, topic: string | null): Promise<Channel> {
-    const made = this.blank(user, "channel", { name, isPrivate, topic });
+  async createChannel(
+    user: string,
+    { name, isPrivate = false, topic = null, history = "all" }: NewChannel,
+  ): Promise<Channel> {
+    const made = this.blank(user, "channel", { name, isPrivate, topic, history });
     const joins: RoomChange[] = [{ type: "member", user, change: "join", role: "owner" }];
     return toChannel(await this.names.run(nameKeyOf(name), () => this.insert(made, joins)), "owner");
   }
 
-  async get(user: Identity, id: string): Promise<Channel | Conversation> {
-    const { room, member } = await this.told(user.id, id);
-    return this.shown(user, room, member);
+  get(user: Identity, id: string): Promise<Channel | Conversation> {
+    return this.decisions.get(user, id);
   }
 
   async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
-    const manages = user.permissions.includes("channels.manage");
+    const rules = manages(user);
     const fields = Object.entries(edit).flatMap(([field, value]) => (value === undefined ? [] : [field]));
-    if (manages && isId(id) && fields.length > 0 && fields.every(field => OF_MANAGERS.has(field)))
+    if (rules && isId(id) && fields.length > 0 && fields.every(field => OF_MANAGERS.has(field)))
       return this.keep(user, id, edit);
-    let caller: StoredMember | null = null;
     const may = ({ room, member }: Sight): void => {
-      caller = member;
       if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
-      if (!runsRoom(member?.role) && !manages) throw new RookeryError("FORBIDDEN");
-      if (edit.legalHold !== undefined && !manages)
+      if (!runsRoom(member?.role) && !rules) throw new RookeryError("FORBIDDEN");
+      if (edit.legalHold !== undefined && !rules)
         throw new RookeryError("FORBIDDEN", "Administrators decide on a legal hold.");
-      if (edit.retentionDays !== undefined && member?.role !== "owner" && !manages)
+      if (edit.retentionDays !== undefined && member?.role !== "owner" && !rules)
         throw new RookeryError("FORBIDDEN", "An owner decides how long messages are kept.");
+      if (edit.history !== undefined && member?.role !== "owner" && !rules)
+        throw new RookeryError("FORBIDDEN", "An owner decides what newcomers may read.");
       if (room.kind === "group" && edit.isPrivate === false)
         throw new RookeryError("INVALID", "A group is always private.");
       if (room.kind === "group" && (edit.mode !== undefined || edit.slowMode !== undefined))
         throw new RookeryError("INVALID", "In a group everybody posts.");
     };
-    const after = await this.decide(user.id, id, may, async ({ room }) => settings(room, edit)).catch(nameTaken);
-    return this.shown(user, after, caller);
+    await this.decisions.decide(user, id, may, async ({ room }) => settings(room, edit)).catch(nameTaken);
+    return this.decisions.get(user, id);
   }
 
   /** How long messages are kept, set by who runs the installation: of every room there is or was, whoever is in it. */
   private async keep(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
     const after = await this.changes.decide(id, async room => settings(room, edit));
-    return this.shown(user, after, await this.member(id, user.id));
+    return this.decisions.shown(user, after, await this.decisions.member(id, user.id));
   }
 
   /** Every room there is or was, by id from behind `after`. */
@@ -178,64 +209,83 @@ export class Rooms {
 
   async remove(user: Identity, id: string): Promise<void> {
     const may = ({ room, member }: Sight): void => {
-      const manages = member?.role === "owner" || user.permissions.includes("channels.manage");
-      if (room.kind === "direct" || !manages) throw new RookeryError("FORBIDDEN");
+      if (room.kind === "direct" || (member?.role !== "owner" && !manages(user))) throw new RookeryError("FORBIDDEN");
     };
-    await this.decide(user.id, id, may, async ({ room }) => {
+    await this.decisions.decide(user, id, may, async ({ room }) => {
       const deletedAt = timestamp(this.clock);
-      return { edit: { deletedAt, nameKey: null, audience: room.id }, changes: [{ type: "room" }] };
+      return { edit: { deletedAt, nameKey: null, audience: room.id, invites: [] }, changes: [{ type: "room" }] };
     });
   }
 
-  join(user: string, id: string): Promise<void> {
-    return this.cross(id, { user, way: "join" });
+  join(user: Identity, id: string): Promise<void> {
+    return this.decisions.cross(user, id, "join");
   }
 
-  leave(user: string, id: string): Promise<void> {
-    return this.cross(id, { user, way: "leave" });
+  leave(user: Identity, id: string): Promise<void> {
+    return this.decisions.cross(user, id, "leave");
   }
 
-  async listMembers(user: string, id: string, query: MemberQuery, people: People): Promise<Page<Member> | MemberRange> {
-    const { room } = await this.told(user, id);
-    return readMembers(this.members, room, query, this.limits, people);
+  async listMembers(
+    user: Identity,
+    id: string,
+    query: MemberQuery,
+    people: People,
+  ): Promise<Page<Member> | MemberRange> {
+    const { room, member } = await this.decisions.told(user, id);
+    const whole = runsRoom(member?.role) || manages(user);
+    const seen = await readMembers(this.members, room, query, this.limits, people, timestamp(this.clock));
+    return { ...seen, items: seen.items.map(seenBy(user.id, whole)) };
   }
 
-  /** Lets a user in, or gives a member another role; without a role a newcomer is a member and a member stays what he is. */
-  async addMember(user: string, id: string, userId: string, role: RoomRole | undefined, names: Names): Promise<Member> {
+  /**
+   * Lets a user in, or gives a member another role; without a role a newcomer is a member and a member stays what he is. Who
+   * runs the room says whether somebody is a member or a guest, an owner also who runs it.
+   */
+  async addMember(
+    user: Identity,
+    id: string,
+    userId: string,
+    role: RoomRole | undefined,
+    names: Names,
+  ): Promise<{ member: Member; changed: boolean }> {
     const may = ({ room, member }: Sight): void => {
       if (room.kind === "direct" || !runsRoom(member?.role)) throw new RookeryError("FORBIDDEN");
-      if (role && role !== "member" && member?.role !== "owner")
-        throw new RookeryError("FORBIDDEN", "Only an owner gives roles.");
+      if (runsRoom(role) && member?.role !== "owner") throw new RookeryError("FORBIDDEN", "Only an owner gives roles.");
     };
     // Strangers learn nothing of users, and the room does not wait for the users service.
-    may(await this.visible(user, id));
+    may(await this.decisions.visible(user, id));
     if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
-    await this.decide(user, id, may, async ({ room, member }) => {
-      const current = await this.member(id, userId);
-      if (!current && room.kind === "group" && room.memberCount >= this.limits.groupMembers)
-        throw new RookeryError("CONFLICT", `A group has at most ${this.limits.groupMembers} members.`);
-      if (!current) return joining(userId, role ?? "member");
-      if (!role || role === current.role || member?.role !== "owner") return null;
-      if (current.role === "owner" && !(await this.otherOwner(id, userId)))
+    const changed = await this.decisions.decide(user, id, may, async ({ room, member }) => {
+      const record = await this.members.get(memberId(id, userId));
+      const current = membership(record);
+      if (!current) {
+        if (isBanned(record, timestamp(this.clock))) throw new RookeryError("CONFLICT", "He is banned here.");
+        if (room.archivedAt) throw archivedRoom();
+        if (room.kind === "group" && room.memberCount >= this.limits.groupMembers)
+          throw new RookeryError("CONFLICT", `A group has at most ${this.limits.groupMembers} members.`);
+        return joining(userId, role ?? "member", isMuted(record, timestamp(this.clock)));
+      }
+      if (!role || role === current.role || (member?.role !== "owner" && runsRoom(current.role))) return null;
+      if (current.role === "owner" && !(await this.decisions.otherOwner(id, userId)))
         throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
       return { changes: [{ type: "member", user: userId, change: "role", role }] };
     });
-    const added = await this.member(id, userId);
-    const [shown] = added ? await named([added], names) : [];
+    const added = await this.decisions.member(id, userId);
+    const [shown] = added ? await named([added], names, timestamp(this.clock)) : [];
     if (!shown) throw new RookeryError("CONFLICT", "The member was taken out meanwhile.");
-    return shown;
+    return { member: shown, changed };
   }
 
-  async removeMember(user: Identity, id: string, userId: string): Promise<void> {
-    if (user.id === userId) return this.leave(user.id, id);
-    const manages = user.permissions.includes("channels.manage");
+  /** Resolves to whether somebody else was taken out. */
+  async removeMember(user: Identity, id: string, userId: string): Promise<boolean> {
+    if (user.id === userId) return this.leave(user, id).then(() => false);
     const may = ({ room, member }: Sight): void => {
-      if (room.kind === "direct" || (!runsRoom(member?.role) && !manages)) throw new RookeryError("FORBIDDEN");
+      if (room.kind === "direct" || (!runsRoom(member?.role) && !manages(user))) throw new RookeryError("FORBIDDEN");
     };
-    await this.decide(user.id, id, may, async ({ member }) => {
-      const target = await this.member(id, userId);
+    return this.decisions.decide(user, id, may, async ({ member }) => {
+      const target = await this.decisions.member(id, userId);
       if (!target) return null;
-      if (runsRoom(target.role) && member?.role !== "owner" && !manages) throw new RookeryError("FORBIDDEN");
+      if (runsRoom(target.role) && member?.role !== "owner" && !manages(user)) throw new RookeryError("FORBIDDEN");
       return { changes: await takingOut(this.members, [target], "remove") };
     });
   }
@@ -258,7 +308,7 @@ export class Rooms {
     user: string,
     type: "direct" | "group",
     others: readonly string[],
-    name: string | null,
+    { name = null, history }: { name?: string | null; history?: History },
     names: Names,
   ): Promise<{ conversation: Conversation; created: boolean }> {
     const people = [...new Set([user, ...others])];
@@ -266,6 +316,8 @@ export class Rooms {
     const most = Math.min(this.limits.group, this.limits.groupMembers);
     if (people.length > most) throw new RookeryError("INVALID", `members: At most ${most}.`);
     if ((await names(people)).length !== people.length) throw new RookeryError("NOT_FOUND", "There is no such user.");
+    if (type === "direct" && history !== undefined)
+      throw new RookeryError("INVALID", "history: In a direct room both read all.");
     const role = (person: string): RoomRole => (type === "group" && person === user ? "owner" : "member");
     const joins = people.map((person): RoomChange => ({
       type: "member",
@@ -277,7 +329,10 @@ export class Rooms {
     const known = key && (await this.rooms.findOne({ directKey: key }));
     if (known) return { conversation: toConversation(await this.changes.settled(known.id), people), created: false };
     try {
-      const room = await this.insert(this.blank(user, type, { name, directKey: key }), joins);
+      const room = await this.insert(
+        this.blank(user, type, { name, directKey: key, ...(history && { history }) }),
+        joins,
+      );
       return { conversation: toConversation(room, people), created: true };
     } catch (error) {
       const first = error instanceof DuplicateKeyError && key && (await this.rooms.findOne({ directKey: key }));
@@ -294,13 +349,16 @@ export class Rooms {
   }
 
   /** All that the log holds by now is in what is read: what was decided before is carried out first. */
-  async view(user: string, id: string, members: number, names: Names): Promise<ReturnsOf<"rooms.view">> {
-    const seen = await this.told(user, id);
+  async view(viewer: Viewer, id: string, members: number, names: Names): Promise<ReturnsOf<"rooms.view">> {
+    const look: Look = { browses: viewer.browses, now: timestamp(this.clock) };
+    const seen = await this.decisions.toldTo(viewer, id);
     const [[room], list] = await Promise.all([
       this.listed([seen]),
-      memberPage(this.members, seen.room, pageOf({ pageSize: members }, this.limits), names),
+      memberPage(this.members, seen.room, pageOf({ pageSize: members }, this.limits), names, look.now),
     ]);
-    return { room: room as ShownRoom, access: accessOf(id, seen.room, seen.member ?? undefined), members: list };
+    const access = accessOf(id, seen.room, seen.member ?? undefined, look);
+    const items = list.items.map(seenBy(viewer.id, runsRoom(access.role)));
+    return { room: room as ShownRoom, access, members: { ...list, items } };
   }
 
   /** Of these rooms those that the user is in, in the order asked. */
@@ -323,7 +381,7 @@ export class Rooms {
     const others = { room: id, state: "member", id: { $ne: memberId(id, except) } } as const;
     const [room, own, found] = await Promise.all([
       this.rooms.get(id),
-      this.member(id, except),
+      this.decisions.member(id, except),
       this.members.find({ where: others, sort: "id", limit, offset: skip }),
     ]);
     return { ids: found.map(({ user }) => user), total: Math.max((room?.memberCount ?? 0) - (own ? 1 : 0), 0) };
@@ -334,7 +392,7 @@ export class Rooms {
     const mine = await this.members.find({ where: { user, state: "member", kind: { $in: ["channel", "group"] } } });
     for (const { room } of mine)
       await this.changes.decide(room, async () => {
-        const member = await this.member(room, user);
+        const member = await this.decisions.member(room, user);
         return member && { changes: await takingOut(this.members, [member], "remove") };
       });
   }
@@ -345,30 +403,6 @@ export class Rooms {
 
   private insert(room: StoredRoom, joins: readonly RoomChange[]): Promise<StoredRoom> {
     return this.changes.create(room, decidedBy(room.createdBy, joins)).catch(nameTaken);
-  }
-
-  private async cross(id: string, crossing: Crossing): Promise<void> {
-    if (!isId(id)) throw new RookeryError("NOT_FOUND");
-    await this.changes.cross(id, crossing);
-  }
-
-  /**
-   * Decides on a room that the user may see. `may` throws what he is told if he may not: at once, so that nobody waits for
-   * what is refused anyway, and again in his turn. What `judge` is given and reads stands until its verdict is stored.
-   */
-  private async decide(
-    user: string,
-    id: string,
-    may: (sight: Sight) => void,
-    judge: (sight: Sight) => Promise<RoomVerdict | null>,
-  ): Promise<StoredRoom> {
-    may(await this.visible(user, id));
-    return this.changes.decide(id, async room => {
-      const seen = sight(room, await this.members.get(memberId(id, user)));
-      may(seen);
-      const verdict = await judge(seen);
-      return verdict && { ...verdict, changes: decidedBy(user, verdict.changes) };
-    });
   }
 
   private async listed(sights: readonly Sight[]): Promise<ShownRoom[]> {
@@ -391,34 +425,6 @@ export class Rooms {
     return people;
   }
 
-  private async member(room: string, user: string): Promise<StoredMember | null> {
-    return membership(await this.members.get(memberId(room, user)));
-  }
-
-  private async visible(user: string, id: string): Promise<Sight> {
-    if (!isId(id)) throw new RookeryError("NOT_FOUND");
-    const [room, member] = await Promise.all([this.rooms.get(id), this.members.get(memberId(id, user))]);
-    if (!room) throw new RookeryError("NOT_FOUND");
-    return sight(room, member);
-  }
-
-  /**
-   * The same with all in the records that the room's log may tell already: who follows the log and then reads who is there
-   * would else miss for ever somebody who came between the two.
-   */
-  private async told(user: string, id: string): Promise<Sight> {
-    const seen = await this.visible(user, id);
-    if (seen.room.pending.length === 0) return seen;
-    await this.changes.settled(id);
-    return this.visible(user, id);
-  }
-
-  private async shown(user: Identity, room: StoredRoom, member: StoredMember | null): Promise<Channel | Conversation> {
-    const held = heldFor(user, room);
-    if (room.kind === "channel") return { ...toChannel(room, member?.role ?? null), ...held };
-    return { ...toConversation(room, await this.memberIds(room.id)), ...held };
-  }
-
   /** Memberships with their rooms, less those of deleted ones, in the order given. */
   private async living(members: readonly StoredMember[]): Promise<{ room: StoredRoom; member: StoredMember }[]> {
     const rooms = new Map((await this.rooms.getMany(members.map(({ room }) => room))).map(room => [room.id, room]));
@@ -427,13 +433,9 @@ export class Rooms {
       return room && room.deletedAt === null ? [{ room, member }] : [];
     });
   }
-
-  private async otherOwner(room: string, user: string): Promise<boolean> {
-    return (await this.members.count({ where: { room, role: "owner", state: "member", user: { $ne: user } } })) > 0;
-  }
 }
 
-const SHOWN = ["name", "isPrivate", "topic", "mode", "slowMode"] as const;
+const SHOWN = ["name", "isPrivate", "topic", "mode", "slowMode", "history"] as const;
 
 /** What a change of settings comes to. Of a hold nothing is told: an event without a change in it would say enough. */
 function settings(room: StoredRoom, edit: RoomEdit): RoomVerdict | null {
@@ -447,7 +449,7 @@ function settings(room: StoredRoom, edit: RoomEdit): RoomVerdict | null {
 
 function edited(
   room: StoredRoom,
-  { name, isPrivate, topic, mode, slowMode, retentionDays, legalHold }: RoomEdit,
+  { name, isPrivate, topic, mode, slowMode, history, retentionDays, legalHold }: RoomEdit,
 ): Partial<StoredRoom> {
   return {
     ...(name !== undefined && { name, nameKey: room.kind === "channel" ? nameKeyOf(name) : null }),
@@ -455,21 +457,15 @@ function edited(
     ...(topic !== undefined && { topic }),
     ...(mode !== undefined && { mode }),
     ...(slowMode !== undefined && { slowMode }),
+    ...(history !== undefined && { history }),
     ...(retentionDays !== undefined && { retentionDays }),
     ...(legalHold !== undefined && { legalHold }),
   };
 }
 
-const joining = (user: string, role: RoomRole): RoomVerdict => ({
-  changes: [{ type: "member", user, change: "join", role }],
+const joining = (user: string, role: RoomRole, muted: boolean): RoomVerdict => ({
+  changes: [{ type: "member", user, change: "join", role, ...(muted && { muted }) }],
 });
-
-/** The room as a user sees it. Throws what he is told if he may not. */
-function sight(room: StoredRoom, member: StoredMember | null): Sight {
-  const { denied } = accessOf(room.id, room, member ?? undefined);
-  if (denied) throw new RookeryError(denied);
-  return { room, member: membership(member) };
-}
 
 function nameTaken(error: unknown): never {
   if (error instanceof DuplicateKeyError && error.constraint === "name")

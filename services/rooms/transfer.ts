@@ -1,17 +1,17 @@
 import { DuplicateKeyError, type Documents } from "../../mixins/documents";
+import { timestamp, type Clock } from "../core/clock";
 import type { ExportedMember, ExportedRoom, ImportedMember, ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { isId } from "../core/ids";
 import type { Identity } from "../core/model";
 import { moderates } from "../core/permissions";
 import type { RoomChanges } from "./changes";
+import { accessOf, FOREVER, lookOf, membership } from "./access";
 import {
-  accessOf,
   directKey,
   heldFor,
   kept,
   memberId,
-  membership,
   newRoom,
   rulesOf,
   type RoomChange,
@@ -25,6 +25,7 @@ export class RoomTransfer {
     private readonly rooms: Documents<StoredRoom>,
     private readonly records: Documents<StoredMember>,
     private readonly changes: RoomChanges,
+    private readonly clock: Clock,
   ) {}
 
   /**
@@ -35,20 +36,22 @@ export class RoomTransfer {
     if (!isId(id)) throw new RookeryError("NOT_FOUND");
     const [room, record] = await Promise.all([this.rooms.get(id), this.records.get(memberId(id, caller.id))]);
     const manages = caller.permissions.includes("channels.manage");
-    const { denied } = accessOf(id, room ?? undefined, record ?? undefined);
+    const { denied } = accessOf(id, room ?? undefined, record ?? undefined, lookOf(caller, timestamp(this.clock)));
     const held = room?.legalHold === true;
     if (!room || (denied && !manages) || (room.deletedAt !== null && !held))
       throw new RookeryError(denied ?? "NOT_FOUND");
     const member = membership(record);
     const owns = member?.role === "owner" || (room.kind === "direct" && member !== null);
     if (!owns && !manages) throw new RookeryError("FORBIDDEN", "Only an owner exports a room.");
-    const { kind, name, isPrivate, topic, createdBy, createdAt, memberCount } = room;
+    const { kind, name, isPrivate, topic, history, archivedAt, createdBy, createdAt, memberCount } = room;
     const { mode, slowMode } = rulesOf(room);
     return {
       room: {
         ...{ id, kind, name, isPrivate },
         ...(topic !== null && { topic }),
         ...(kind === "channel" && { mode, slowMode }),
+        ...(history === "joined" && { history }),
+        ...(archivedAt && { archivedAt }),
         ...kept(room),
         ...heldFor(caller, room),
         ...{ createdBy, createdAt, memberCount },
@@ -69,11 +72,12 @@ export class RoomTransfer {
   async memberships(user: string, after: string, limit: number): Promise<(ExportedMember & { name?: string })[]> {
     // Behind every member of the room where the last page ended.
     const where = { user, id: { $gt: after && `${after};` } };
+    const now = timestamp(this.clock);
     const found = await this.records.find({ where, sort: "id", limit });
     const rooms = new Map((await this.rooms.getMany(found.map(({ room }) => room))).map(room => [room.id, room]));
     return found.map(member => {
       const room = rooms.get(member.room);
-      const hidden = accessOf(member.room, room, member).denied !== undefined;
+      const hidden = accessOf(member.room, room, member, { browses: true, now }).denied !== undefined;
       return { ...exportedMember(member), ...(!hidden && room && room.name !== null && { name: room.name }) };
     });
   }
@@ -112,10 +116,13 @@ export class RoomTransfer {
       return joins.length > 0 ? { changes: joins } : null;
     });
     // No right comes of such a record, so nobody is told: it says that he was here once.
-    for (const { user, state, joinedAt } of await this.strangers(id, wanted)) {
+    for (const { user, state, joinedAt, bannedUntil } of await this.strangers(id, wanted)) {
       if (state === "member") continue;
       const member = { id: memberId(id, user), room: id, user, kind: room.kind, state, role: "member" } as const;
-      const record: StoredMember = { ...member, n: 0, joinedAt: joinedAt ?? room.createdAt, visibleFrom: 0 };
+      const record: StoredMember = {
+        ...{ ...member, n: 0, joinedAt: joinedAt ?? room.createdAt, visibleFrom: 0 },
+        ...(state === "banned" && { bannedUntil: bannedUntil ?? FOREVER }),
+      };
       await this.records.insert(record).catch((error: unknown) => {
         if (!(error instanceof DuplicateKeyError)) throw error;
       });
@@ -135,14 +142,22 @@ export class RoomTransfer {
   }
 }
 
-const joining = ({ user, role, joinedAt }: Pick<ImportedMember, "user" | "role" | "joinedAt">): RoomChange => ({
+type Newcomer = Pick<ImportedMember, "user" | "role" | "joinedAt" | "mutedUntil">;
+
+const joining = ({ user, role, joinedAt, mutedUntil }: Newcomer): RoomChange => ({
   type: "member",
   user,
   change: "join",
   role,
   ...(joinedAt !== undefined && { joinedAt }),
+  ...(mutedUntil !== undefined && { mutedUntil: mutedUntil ?? FOREVER, muted: true }),
 });
 
-const exportedMember = ({ room, user, kind, role, state, joinedAt }: StoredMember): ExportedMember => ({
-  ...{ room, user, kind, role, state, joinedAt },
-});
+const exportedMember = (member: StoredMember): ExportedMember => {
+  const { room, user, kind, role, state, joinedAt, bannedUntil, mutedUntil } = member;
+  return {
+    ...{ room, user, kind, role, state, joinedAt },
+    ...(bannedUntil !== undefined && bannedUntil !== FOREVER && { bannedUntil }),
+    ...(mutedUntil !== undefined && { mutedUntil: mutedUntil === FOREVER ? null : mutedUntil }),
+  };
+};

@@ -33,9 +33,9 @@ export class AccessReader {
   constructor(private readonly access: (asks: Ask[]) => Promise<RoomAccess[][]>) {}
 
   /** One answer for each room asked, in the order asked. Rejects when it is not known. */
-  read(user: string, rooms: string[]): Promise<RoomAccess[]> {
+  read(user: string, browses: boolean, rooms: string[]): Promise<RoomAccess[]> {
     return new Promise((resolve, reject) => {
-      this.waiting.push({ ask: { user, rooms }, resolve, reject });
+      this.waiting.push({ ask: { user, browses, rooms }, resolve, reject });
       this.rooms += rooms.length;
       if (this.flushing) return;
       this.flushing = true;

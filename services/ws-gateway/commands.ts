@@ -1,7 +1,15 @@
 import type { Wire } from "../../config/metrics";
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomAccess, UserOperation } from "../core/contract";
-import { invalidField, publicError, readError, RookeryError, type PublicError } from "../core/errors";
+import {
+  archivedRoom,
+  invalidField,
+  muted,
+  publicError,
+  readError,
+  RookeryError,
+  type PublicError,
+} from "../core/errors";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
 import { isMethod, isRead, type MethodName } from "../core/methods";
@@ -171,12 +179,15 @@ export class Commands {
 
   private async type(connection: Connection, identity: Identity, room: string, on: boolean): Promise<void> {
     const { hub, services } = this.with_;
-    let large = connection.rooms.get(room)?.member ? hub.isLarge(room) : null;
+    const known = connection.rooms.get(room)?.member && !hub.isHushed(room, identity.id);
+    let large = known ? hub.isLarge(room) : null;
     if (large === null) {
       const access = await services.access(identity, room);
       if (access.role === null) throw new RookeryError("FORBIDDEN", "Only members type here.");
+      hub.learn(room, identity.id, access);
+      if (on && access.archived) throw archivedRoom();
+      if (on && access.mutedUntil !== undefined) throw muted(access.mutedUntil);
       large = access.large === true;
-      hub.saidLarge(room, large);
     }
     if (!on) return this.endTyping(room, identity.id);
     const key = `${room} ${identity.id}`;

@@ -1,6 +1,7 @@
 import type { Wire } from "../../config/metrics";
 import type { Close } from "../core/closes";
 import type { ErrorCode } from "../core/errors";
+import { browses } from "../core/permissions";
 import type { VerifiedToken } from "../core/tokens";
 import type { Socket } from "./engine";
 import type { PendingRights } from "./rights";
@@ -106,6 +107,11 @@ export class Connection {
 
   get user(): string | undefined {
     return this.token?.identity.id;
+  }
+
+  /** Public channels are there for its user, also where he is no member. */
+  get browses(): boolean {
+    return this.token !== null && browses(this.token.identity);
   }
 
   /** Rooms it reads; its user's own feed is none. */

@@ -54,11 +54,16 @@ export class FanOut {
       if (event.member) {
         // The cut is this offset: the one concerned gets this entry and none after it.
         flush();
-        const { user, change } = event.member;
-        if (endsMembership(change) && this.typists.ended(room, user)) this.typing(room, user, false);
+        const { user, change, muted } = event.member;
+        if (change === "mute" || muted) (room.hushed ??= new Set()).add(user);
+        if (change === "unmute") room.hushed?.delete(user);
+        if ((endsMembership(change) || change === "mute") && this.typists.ended(room, user))
+          this.typing(room, user, false);
         this.memberships.member(id, event.offset, event.member);
       } else if (event.kind === "room") {
         flush();
+        // It may be archived now.
+        room.largeAt = -Infinity;
         this.memberships.settings(id, [...room.readers, ...(room.passive ?? [])], event.data);
       } else if (event.target && room.replaying) {
         this.memberships.changed(id, room.replaying, event.kind, event.target.offset);

@@ -34,6 +34,8 @@ export interface Room {
   /** As its owner last said here, and when, monotonic milliseconds: a matter of cost, never of rights. */
   large: boolean;
   largeAt: number;
+  /** Of whose voice here the owner is asked whenever they would be heard: they are or were muted. Null: of nobody's. */
+  hushed: Set<string> | null;
   /** Readers that are still catching up; null while there are none. */
   replaying: Set<Connection> | null;
   /** Made by the first mark that is told. */
@@ -93,7 +95,15 @@ export class FollowedRooms {
     });
     const feed = new RoomFeed(id, this.feedsWith, interest);
     const nobody = { readers: new Few<Connection>(), passive: null, replaying: null, marks: null };
-    const room: Room = { feed, ...nobody, large: false, largeAt: -Infinity, leave: null, emptySince: now() };
+    const room: Room = {
+      feed,
+      ...nobody,
+      large: false,
+      largeAt: -Infinity,
+      hushed: null,
+      leave: null,
+      emptySince: now(),
+    };
     interest.then(leave => {
       if (this.rooms.get(id) === room) room.leave = leave;
       else leave();

@@ -291,7 +291,9 @@ export class Gateway implements EngineHandlers {
       this.addresses.known(connection.socket.address);
       if (own.size === 1) this.with_.present(user, true);
     }
+    const browsed = connection.browses;
     connection.token = token;
+    if (browsed && !connection.browses) hub.reread(connection);
     connection.warned = false;
     return token;
   }

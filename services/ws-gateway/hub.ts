@@ -19,7 +19,7 @@ import { PendingRights, type Rights } from "./rights";
 /** What the hub needs of the rest of the house. */
 export interface HubDependencies extends Pick<FanOutDependencies, "publish" | "delivered"> {
   bus: RoomBus;
-  access(user: string, rooms: string[]): Promise<RoomAccess[]>;
+  access(user: string, browses: boolean, rooms: string[]): Promise<RoomAccess[]>;
   heads(room: string): Promise<LogHead>;
   range(room: string, after: number, maxBytes: number): Promise<LogRange>;
   /** Milliseconds, monotonic. */
@@ -112,9 +112,24 @@ export class Hub {
     return room && this.with_.now() - room.largeAt < LARGE_TTL ? room.large : null;
   }
 
-  saidLarge(id: string, large: boolean): void {
+  /** Whether the owner is to be asked before he is heard. */
+  isHushed(id: string, user: string): boolean {
+    return this.rooms.get(id)?.hushed?.has(user) === true;
+  }
+
+  /** What its owner says of a room and of somebody in it. Of an archived one it is asked again each time. */
+  learn(id: string, user: string, { large = false, archived, mutedUntil }: RoomAccess): void {
     const room = this.rooms.get(id);
-    if (room) Object.assign(room, { large, largeAt: this.with_.now() });
+    if (!room) return;
+    Object.assign(room, { large, largeAt: archived ? -Infinity : this.with_.now() });
+    if (mutedUntil !== undefined) (room.hushed ??= new Set()).add(user);
+  }
+
+  /** The user's token grants other things than before: what he reads only because everybody may is looked at again. */
+  reread(connection: Connection): void {
+    for (const [id, { member, open, pending, ending }] of connection.rooms)
+      if (id !== connection.user && open && !member && !pending && !ending) this.suspend(connection, id);
+      else if (id !== connection.user && open) connection.own(id).open = false;
   }
 
   /** Decides about subscriptions. Follow with `admit` in the same tick as the answer. */
@@ -174,7 +189,7 @@ export class Hub {
         states[id] = { state: "denied", code: rights.denied ?? "UNAVAILABLE" };
         continue;
       }
-      this.saidLarge(id, access.large === true);
+      this.learn(id, connection.user ?? "", access);
       const manner = { ...rights, passive: passive && room.large };
       states[id] = this.enter(connection, room, manner, access.visibleFrom, from.get(id) ?? null, sameEpoch);
     }
@@ -270,6 +285,7 @@ export class Hub {
   private skipped(room: Room): void {
     const id = room.feed.room;
     this.memberships.skipped(id);
+    room.largeAt = -Infinity;
     room.replaying = null;
     this.with_.counts.reset("gap", room.readers.size);
     for (const connection of [...room.readers, ...(room.passive ?? [])]) {
@@ -302,6 +318,7 @@ export class Hub {
     const { denied, member, open } = known.pending.settle(access);
     if (denied) return this.cut(connection, id, denied);
     const { passive } = known;
+    if (access) this.learn(id, connection.user ?? "", access);
     connection.rooms.set(id, subscription({ member, open, passive }, null));
     connection.socket.send(passive ? bumpOf(room) : resetFrame(id, room.feed.head.offset, id === connection.user));
     connection.socket.subscribe(topicOf(id, known));

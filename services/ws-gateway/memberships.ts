@@ -88,9 +88,11 @@ export class Memberships {
    */
   settings(room: string, readers: readonly Connection[], data: string): void {
     const { isPrivate = true, deletedAt } = JSON.parse(data) as { isPrivate?: boolean; deletedAt?: string };
-    const now = { open: !isPrivate, deleted: deletedAt !== undefined };
-    for (const pending of this.joining(room)) pending.settings(now);
+    const deleted = deletedAt !== undefined;
+    const nowFor = ({ browses }: Connection) => ({ open: !isPrivate && browses, deleted });
+    for (const [connection, pending] of this.joiners.get(room) ?? []) pending.settings(nowFor(connection));
     for (const connection of readers) {
+      const now = nowFor(connection);
       const subscription = connection.rooms.get(room);
       if (!subscription) continue;
       if (subscription.pending) subscription.pending.settings(now);

@@ -10,7 +10,7 @@ import { askAccess } from "./rights";
 export interface PreparationDependencies {
   rooms: FollowedRooms;
   memberships: Memberships;
-  access(user: string, rooms: string[]): Promise<RoomAccess[]>;
+  access(user: string, browses: boolean, rooms: string[]): Promise<RoomAccess[]>;
 }
 
 /** What a subscription is decided by. The access was true at some time since the feed is whole; absent: there is no feed. */
@@ -31,14 +31,15 @@ export class Preparation {
     const wanted = rooms.filter(isId);
     for (const room of wanted) this.with_.memberships.begin(connection, room);
     const followed = wanted.map(room => this.whole(room));
-    const allowed = await askAccess(this.with_.access, user, wanted);
+    const who = { user, browses: connection.browses };
+    const allowed = await askAccess(this.with_.access, who, wanted);
     const prepared = new Map<string, Prepared>();
     for (const [at, room] of wanted.entries()) {
       const access = allowed.get(room);
       const feed = followed[at];
       // Nearly always all are followed already, and stay so.
       const known = access?.denied !== undefined || (feed !== undefined && this.whole(room) === feed);
-      if (!known) return this.withNew(user, wanted, new Set(followed), allowed);
+      if (!known) return this.withNew(who, wanted, new Set(followed), allowed);
       if (access) prepared.set(room, { access, feed: access.denied === undefined ? feed : undefined });
     }
     return prepared;
@@ -46,7 +47,7 @@ export class Preparation {
 
   /** The same where some are not followed yet. */
   private async withNew(
-    user: string,
+    who: { user: string; browses: boolean },
     wanted: readonly string[],
     followed: ReadonlySet<RoomFeed | undefined>,
     allowed: Map<string, RoomAccess>,
@@ -55,7 +56,7 @@ export class Preparation {
     await Promise.all(feeds.map(feed => feed.ready.catch(() => undefined)));
     // What was not followed while access was asked for is asked again: nothing may slip between the two.
     const fresh = feeds.filter(feed => isWhole(feed) && !followed.has(feed)).map(feed => feed.room);
-    for (const [room, access] of await askAccess(this.with_.access, user, fresh)) allowed.set(room, access);
+    for (const [room, access] of await askAccess(this.with_.access, who, fresh)) allowed.set(room, access);
     const feedOf = new Map(feeds.map(feed => [feed.room, feed]));
     return new Map(Array.from(allowed, ([room, access]) => [room, { access, feed: feedOf.get(room) }]));
   }

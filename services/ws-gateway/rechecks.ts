@@ -14,7 +14,7 @@ const ATTEMPTS = 12;
 
 export interface RecheckDependencies {
   /** Rejects when it is not known. */
-  access(user: string, rooms: string[]): Promise<RoomAccess[]>;
+  access(user: string, browses: boolean, rooms: string[]): Promise<RoomAccess[]>;
   answered(connection: Connection, room: string, access: RoomAccess | undefined): void;
   /** It cannot be found out. */
   unanswered(connection: Connection): void;
@@ -41,24 +41,25 @@ export class Rechecks {
   }
 
   private put(check: Check): void {
-    const user = check.connection.user ?? "";
-    const due = this.due.get(user);
+    const { user = "", browses } = check.connection;
+    const key = `${user} ${browses}`;
+    const due = this.due.get(key);
     if (due) return void due.push(check);
-    this.due.set(user, [check]);
-    void this.lanes.run(() => this.ask(user));
+    this.due.set(key, [check]);
+    void this.lanes.run(() => this.ask(key, user, browses));
   }
 
-  private async ask(user: string): Promise<void> {
+  private async ask(key: string, user: string, browses: boolean): Promise<void> {
     // What is put in the same tick goes together.
     await Promise.resolve();
-    const due = this.due.get(user) ?? [];
-    this.due.delete(user);
+    const due = this.due.get(key) ?? [];
+    this.due.delete(key);
     const checks = due.splice(0, BATCH).filter(isOpen);
     for (const check of due) this.put(check);
     if (checks.length === 0) return;
     let answers: RoomAccess[];
     try {
-      answers = await this.with_.access(user, [...new Set(checks.map(({ room }) => room))]);
+      answers = await this.with_.access(user, browses, [...new Set(checks.map(({ room }) => room))]);
     } catch {
       return this.again(checks);
     }

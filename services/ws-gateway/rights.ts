@@ -8,7 +8,7 @@ export interface Rights {
   denied?: ErrorCode | undefined;
   /** May send, type and mark there. */
   member: boolean;
-  /** Anybody may read it. */
+  /** He may read it without being a member. */
   open: boolean;
 }
 
@@ -25,8 +25,8 @@ export class PendingRights {
 
   /** An entry changes what he is. */
   changed(change: MemberChange): void {
-    if (change === "role") return;
-    this.member = !endsMembership(change);
+    if (change !== "join" && !endsMembership(change)) return;
+    this.member = change === "join";
     this.ended = change === "remove" || change === "ban";
   }
 
@@ -59,12 +59,12 @@ export class PendingRights {
 
 /** Access by room; where it cannot be found out, denied with the reason. Never rejects. */
 export function askAccess(
-  access: (user: string, rooms: string[]) => Promise<RoomAccess[]>,
-  user: string,
+  access: (user: string, browses: boolean, rooms: string[]) => Promise<RoomAccess[]>,
+  { user, browses }: { user: string; browses: boolean },
   rooms: string[],
 ): Promise<Map<string, RoomAccess>> {
   if (rooms.length === 0) return Promise.resolve(new Map());
-  return access(user, rooms).then(byRoom, (error: unknown) => {
+  return access(user, browses, rooms).then(byRoom, (error: unknown) => {
     const { code } = publicError(error);
     const denied = code === "INTERNAL" || code === "UNKNOWN_OUTCOME" ? "UNAVAILABLE" : code;
     return byRoom(rooms.map(room => ({ room, denied, role: null, visibleFrom: 0 })));

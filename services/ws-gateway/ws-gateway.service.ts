@@ -6,6 +6,7 @@ import { nodesWith } from "../../mixins/nodes";
 import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
+import { browses } from "../core/permissions";
 import { RevocationFeed } from "../core/revocation-feed";
 import * as rules from "../core/rules";
 import { AccessReader } from "./access-reader";
@@ -176,7 +177,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     const hub = new Hub({
       bus,
       publish: (room, frame) => topics.publish(room, frame),
-      access: (user, rooms) => rights.read(user, rooms),
+      access: (user, browses, rooms) => rights.read(user, browses, rooms),
       heads: async room => (await heads.read(room)) ?? EMPTY,
       range: (room, after, maxBytes) => call(via, "messages.range", { room, after, limit: RANGE, maxBytes }),
       now: () => clock.monotonic(),
@@ -375,7 +376,7 @@ function servicesOf(service: GatewayService, heads: HeadReader): Services {
       else await call(via, "messages.read", { id, seq, ...(mark.private && { private: true }) }, as(user));
     },
     async access(user, room) {
-      const [access] = await call(via, "rooms.access", { user: user.id, rooms: [room] });
+      const [access] = await call(via, "rooms.access", { user: user.id, browses: browses(user), rooms: [room] });
       if (!access || access.denied) throw new RookeryError(access?.denied ?? "NOT_FOUND");
       return access;
     },

@@ -77,7 +77,7 @@ function plain(lines: Body[]): Body {
 const history = async (client: Client, room: string): Promise<Body[]> =>
   expectStatus(await client.get(`/api/channels/${room}/messages?limit=100`), 200).body.items;
 const roomNamed = async (client: Client, name: string): Promise<Body> => {
-  const { items } = expectStatus(await client.get("/api/channels?pageSize=100"), 200).body;
+  const { items } = expectStatus(await client.get("/api/channels?pageSize=100&archived=true"), 200).body;
   return items.find((room: Body) => room.name === name);
 };
 
@@ -125,6 +125,13 @@ describeOwn("import", () => {
     );
     expectStatus(await stage.admin.patch(`/api/channels/${room}`, { legalHold: true }), 200);
     expectStatus(await bob.post(`/api/channels/${room}/leave`), 204);
+    const until = "2099-01-01T00:00:00.000Z";
+    const [kim, zoe] = (await stage.users("kim", "zoe")) as [Client, Client];
+    expectStatus(await owner.put(`/api/channels/${room}/bans/${kim.id}`, { until }), 204);
+    expectStatus(await owner.put(`/api/channels/${room}/bans/${zoe.id}`, {}), 204);
+    expectStatus(await owner.put(`/api/channels/${room}/mutes/${ann.id}`, {}), 204);
+    expectStatus(await owner.patch(`/api/channels/${room}`, { history: "joined" }), 200);
+    expectStatus(await owner.post(`/api/channels/${room}/archive`), 200);
     const before = expectStatus(await owner.get(`/api/channels/${room}/export`), 200).body as string;
     const path = join(temporaryFolder(), "room.jsonl");
     writeFileSync(path, before);

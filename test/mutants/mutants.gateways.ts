@@ -46,8 +46,8 @@ export const ofGateways = section("Gateways", [
   [
     "the removed one gets that entry and no more",
     fanOut,
-    "        flush();\n        const { user, change }",
-    "        const { user, change }",
+    "        flush();\n        const { user, change, muted }",
+    "        const { user, change, muted }",
     hubTest,
     "cuts the removed one",
   ],

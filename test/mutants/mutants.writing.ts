@@ -428,8 +428,8 @@ export const ofWriting = section("Writing", [
   [
     "one hanging service stops no room",
     "services/messages/surroundings.ts",
-    "within(until - now, this.with_.access(user, this.room))",
-    "this.with_.access(user, this.room)",
+    "within(until - now, this.with_.access(user, this.room, looksAround))",
+    "this.with_.access(user, this.room, looksAround)",
     unit("surroundings"),
     "holds nobody up",
   ],

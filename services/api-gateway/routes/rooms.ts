@@ -1,15 +1,16 @@
 import { PAGING, type Route } from "./route";
+import { byLink, running } from "./running";
 
 export const lists: Route[] = [
   {
     method: "GET",
     path: "/channels",
     to: "rooms.list",
-    summary: "Public channels and one's own, oldest first",
+    summary: "Public channels and one's own, oldest first; without those that are archived",
     tag: "channels",
     auth: "user",
     status: 200,
-    query: PAGING,
+    query: [...PAGING, "archived"],
     answer: "ChannelPage",
   },
   {
@@ -48,6 +49,7 @@ export const lists: Route[] = [
     repeat: "The one direct conversation of the two.",
     location: ({ id }) => id && `/api/conversations/${id}`,
   },
+  ...byLink,
 ];
 
 /** What channels and conversations have in common. */
@@ -157,5 +159,6 @@ export const room = (tag: "channels" | "conversations"): Route[] => {
       auth: "user",
       status: 204,
     },
+    ...running(tag),
   ];
 };

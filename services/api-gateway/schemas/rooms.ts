@@ -1,5 +1,5 @@
 import { MAX_RETENTION_DAYS, type Limits } from "../../core/limits";
-import { ROOM_MODES } from "../../core/model";
+import { HISTORIES, ROOM_MODES } from "../../core/model";
 import { ROOM_ROLES } from "../../core/permissions";
 import {
   body,
@@ -40,11 +40,18 @@ export const roomSchemas = (limits: Limits) => {
   const slowMode = integer(0, {
     description: "Seconds between two messages of one member; owner and moderators do not wait.",
   });
+  const history = string({
+    enum: HISTORIES,
+    description: "What newcomers of a private channel or a group may read: all, or what is said from their coming on.",
+  });
+  const archivedAt = { ...time, description: "Since when it is only read; absent: it is not archived." };
   const channel = {
     id,
     name: string(),
     isPrivate: boolean,
     "topic?": string(),
+    history,
+    "archivedAt?": archivedAt,
     mode,
     slowMode,
     createdBy: id,
@@ -57,6 +64,8 @@ export const roomSchemas = (limits: Limits) => {
     id,
     type: string({ enum: ["direct", "group"] }),
     name: orNull(string()),
+    history,
+    "archivedAt?": archivedAt,
     createdBy: id,
     createdAt: time,
     ...kept(),
@@ -73,13 +82,14 @@ export const roomSchemas = (limits: Limits) => {
     Conversation: shape({ ...conversation, ...hold(), members: list(id) }),
     ConversationPage: page("Conversation"),
     Room: { anyOf: [ref("Channel"), ref("Conversation")] },
-    CreateChannel: body({ name: string(), "isPrivate?": boolean, "topic?": string() }),
+    CreateChannel: body({ name: string(), "isPrivate?": boolean, "topic?": string(), "history?": history }),
     UpdateRoom: body({
       "name?": string(),
       "isPrivate?": boolean,
       "topic?": orNull(string()),
       "mode?": mode,
       "slowMode?": slowMode,
+      "history?": history,
       "retentionDays?": orNull(
         integer(0, {
           maximum: MAX_RETENTION_DAYS,
@@ -92,8 +102,15 @@ export const roomSchemas = (limits: Limits) => {
       type: string({ enum: ["direct", "group"] }),
       members: list(id, { maxItems: Math.min(limits.group, limits.groupMembers) }),
       "name?": string(),
+      "history?": history,
     }),
-    Member: shape({ userId: id, username, role: string({ enum: ROOM_ROLES }), joinedAt: time }),
+    Member: shape({
+      userId: id,
+      username,
+      role: string({ enum: ROOM_ROLES }),
+      joinedAt: time,
+      "muted?": ref("Sanction"),
+    }),
     MemberPage: page("Member"),
     MemberRange: shape({
       items: list(ref("Member"), { description: "In order of user id; with a prefix in order of name." }),

@@ -25,7 +25,16 @@ export type UserOperation =
  * the log that has a user's id for its room and is his own feed.
  */
 export type RoomOperation =
-  | { op: "member"; changeId: string; user: string; change: MemberChange; role?: RoomRole }
+  /** `until`: when a ban or a mute ends by itself, RFC 3339. `muted`: of who comes and is muted still. */
+  | {
+      op: "member";
+      changeId: string;
+      user: string;
+      change: MemberChange;
+      role?: RoomRole;
+      until?: string;
+      muted?: true;
+    }
   | { op: "room"; changeId: string; room: SharedChannel | Conversation }
   /** Empties a message whose time is over, where it is the last entry of its log and cannot leave. */
   | { op: "expire"; changeId: string; id: string }

@@ -1,5 +1,20 @@
 import type { ErrorCode } from "../errors";
-import type { Channel, Conversation, Member, MemberRange, Page, RoomKind, RoomMode, ShownRoom } from "../model";
+import type {
+  Ban,
+  Channel,
+  Conversation,
+  History,
+  Invitation,
+  Invite,
+  InviteRole,
+  Member,
+  MemberRange,
+  NewInvite,
+  Page,
+  RoomKind,
+  RoomMode,
+  ShownRoom,
+} from "../model";
 import type { RoomRole } from "../permissions";
 import type { Paging } from "./paging";
 
@@ -9,8 +24,12 @@ export interface RoomAccess {
   /** Absent: may read. Else the answer to give: NOT_FOUND hides the room, FORBIDDEN is for the banned of a public one. */
   denied?: ErrorCode;
   kind?: RoomKind;
-  /** Any signed-in user may read it. */
+  /** The user may read it without being a member. */
   open?: boolean;
+  /** Nobody says anything there any more. */
+  archived?: true;
+  /** He only reads, until then (RFC 3339); null: until somebody ends it. */
+  mutedUntil?: string | null;
   /** It has more members than `limits.largeRoom`. */
   large?: boolean;
   role: RoomRole | null;
@@ -24,6 +43,15 @@ export interface RoomRules {
   mode: RoomMode;
   /** Seconds between two messages of one member; 0: none. */
   slowMode: number;
+  /** Nobody writes. */
+  archived?: true;
+}
+
+/** Which rooms somebody may read. `browses`: public channels, too, of which he is no member. */
+export interface AccessAsk {
+  user: string;
+  browses: boolean;
+  rooms: string[];
 }
 
 /** A room somebody is in. */
@@ -71,6 +99,9 @@ export interface ExportedRoom {
     /** Of a channel. */
     mode?: RoomMode;
     slowMode?: number;
+    /** Absent: all. */
+    history?: "joined";
+    archivedAt?: string;
     retentionDays?: number;
     legalHold?: true;
     createdBy: string;
@@ -95,6 +126,10 @@ export interface ExportedMember {
   role: RoomRole;
   state: "member" | "left" | "banned";
   joinedAt: string;
+  /** When the ban ends by itself. */
+  bannedUntil?: string;
+  /** Null: until somebody ends it. */
+  mutedUntil?: string | null;
 }
 
 /** Members of an imported room. Who has a record there already, as member or not, stays what he is. */
@@ -103,11 +138,17 @@ export interface ImportedMember {
   role: RoomRole;
   state: "member" | "left" | "banned";
   joinedAt?: string;
+  bannedUntil?: string;
+  mutedUntil?: string | null;
 }
 
 export interface RoomsActions {
-  "rooms.list": { params: Paging; returns: Page<Channel> };
-  "rooms.create": { params: { name: string; isPrivate?: boolean; topic?: string }; returns: Channel };
+  /** Without those that are archived, unless they are asked for, too. */
+  "rooms.list": { params: Paging & { archived?: boolean }; returns: Page<Channel> };
+  "rooms.create": {
+    params: { name: string; isPrivate?: boolean; topic?: string; history?: History };
+    returns: Channel;
+  };
   "rooms.get": { params: { id: string }; returns: Channel | Conversation };
   "rooms.update": {
     params: {
@@ -117,6 +158,7 @@ export interface RoomsActions {
       topic?: string | null;
       mode?: RoomMode;
       slowMode?: number;
+      history?: History;
       retentionDays?: number | null;
       legalHold?: boolean;
     };
@@ -131,15 +173,38 @@ export interface RoomsActions {
   };
   "rooms.addMember": { params: { id: string; userId: string; role?: RoomRole }; returns: Member };
   "rooms.removeMember": { params: { id: string; userId: string }; returns: null };
+  /** Makes another member owner and the caller, who was one, moderator. */
+  "rooms.transfer": { params: { id: string; userId: string }; returns: null };
+  "rooms.archive": { params: { id: string }; returns: Channel | Conversation };
+  "rooms.unarchive": { params: { id: string }; returns: Channel | Conversation };
+  /** Ends a membership, if there is one, and keeps the user out; `until` is RFC 3339. */
+  "rooms.ban": { params: { id: string; userId: string; until?: string | null; reason?: string | null }; returns: null };
+  "rooms.unban": { params: { id: string; userId: string }; returns: null };
+  "rooms.bans": { params: Paging & { id: string }; returns: Page<Ban> };
+  /** A muted member reads and says nothing. */
+  "rooms.mute": {
+    params: { id: string; userId: string; until?: string | null; reason?: string | null };
+    returns: null;
+  };
+  "rooms.unmute": { params: { id: string; userId: string }; returns: null };
+  "rooms.invite": {
+    params: { id: string; expiresInHours?: number; uses?: number | null; role?: InviteRole };
+    returns: NewInvite;
+  };
+  "rooms.invites": { params: { id: string }; returns: { items: Invite[] } };
+  /** By its code, or by its id. */
+  "rooms.endInvite": { params: { id: string; code: string }; returns: null };
+  "rooms.invitation": { params: { code: string }; returns: Invitation };
+  "rooms.accept": { params: { code: string }; returns: Channel | Conversation };
   "rooms.conversations": { params: Paging; returns: Page<Conversation> };
   "rooms.converse": {
-    params: { type: "direct" | "group"; members: string[]; name?: string };
+    params: { type: "direct" | "group"; members: string[]; name?: string; history?: History };
     returns: Conversation;
   };
   /** One answer for each room asked, in the order asked. */
-  "rooms.access": { params: { user: string; rooms: string[] }; returns: RoomAccess[] };
+  "rooms.access": { params: AccessAsk; returns: RoomAccess[] };
   /** The same of many users, at most 500: one answer for each ask, in order. */
-  "rooms.accessMany": { params: { asks: { user: string; rooms: string[] }[] }; returns: RoomAccess[][] };
+  "rooms.accessMany": { params: { asks: AccessAsk[] }; returns: RoomAccess[][] };
   /** Null: there is no such room. */
   "rooms.rules": { params: { room: string }; returns: RoomRules | null };
   "rooms.memberships": { params: { user: string }; returns: Membership[] };
@@ -148,7 +213,7 @@ export interface RoomsActions {
    * when this is asked have come or gone. Throws what he is told if he may not.
    */
   "rooms.view": {
-    params: { user: string; room: string; members: number };
+    params: { user: string; browses: boolean; room: string; members: number };
     returns: { room: ShownRoom; access: RoomAccess; members: Page<Member> };
   };
   /** Of these rooms those that he is in, in the order asked. At most 500. */
@@ -188,6 +253,8 @@ export interface RoomsActions {
       /** Of a channel. */
       mode?: RoomMode;
       slowMode?: number;
+      history?: History;
+      archivedAt?: string;
       retentionDays?: number;
       legalHold?: boolean;
       createdBy: string;

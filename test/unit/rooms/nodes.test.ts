@@ -150,19 +150,19 @@ describe("two nodes with rooms", () => {
   const ann = identity();
   const bob = identity();
   const roleOf = async (node: RoomsNode, user: Identity, room: string) =>
-    (await node.rooms.access(user.id, [room]))[0]?.role ?? null;
+    (await node.rooms.access({ user: user.id, browses: true, rooms: [room] }))[0]?.role ?? null;
 
   it.each(["leave", "demote"])("leave one owner when both owners %s at once", async how => {
     const [one, two] = [await roomsNode(), await roomsNode()];
     for (let round = 0; round < 10; round++) {
-      const { id } = await one.rooms.createChannel(owner.id, newId(), false, null);
-      await one.rooms.addMember(owner.id, id, ann.id, "owner", names);
-      await one.rooms.join(bob.id, id);
-      if (how === "leave") await Promise.all([one.rooms.leave(owner.id, id), two.rooms.leave(ann.id, id)]);
+      const { id } = await one.rooms.createChannel(owner.id, { name: newId() });
+      await one.rooms.addMember(owner, id, ann.id, "owner", names);
+      await one.rooms.join(bob, id);
+      if (how === "leave") await Promise.all([one.rooms.leave(owner, id), two.rooms.leave(ann, id)]);
       else
         await Promise.allSettled([
-          one.rooms.addMember(owner.id, id, ann.id, "member", names),
-          two.rooms.addMember(ann.id, id, owner.id, "member", names),
+          one.rooms.addMember(owner, id, ann.id, "member", names),
+          two.rooms.addMember(ann, id, owner.id, "member", names),
         ]);
       await expectSound(one, id);
     }
@@ -171,11 +171,11 @@ describe("two nodes with rooms", () => {
   it("do not bring back a member by a join that was told to be carried out long ago", async () => {
     const barrier = new Barrier("appended");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
-    const { id } = await other.rooms.createChannel(owner.id, "slow", false, null);
-    const joining = slow.rooms.join(ann.id, id);
+    const { id } = await other.rooms.createChannel(owner.id, { name: "slow" });
+    const joining = slow.rooms.join(ann, id);
     await barrier.arrived;
-    await other.rooms.join(ann.id, id);
-    await other.rooms.leave(ann.id, id);
+    await other.rooms.join(ann, id);
+    await other.rooms.leave(ann, id);
     barrier.letGo();
     await joining;
     expect(await roleOf(other, ann, id)).toBeNull();
@@ -185,11 +185,11 @@ describe("two nodes with rooms", () => {
   it("show a member that the log tells of already, though who let him in has not come to his record yet", async () => {
     const barrier = new Barrier("appended");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
-    const { id } = await other.rooms.createChannel(owner.id, "slow", false, null);
-    const joining = slow.rooms.join(ann.id, id);
+    const { id } = await other.rooms.createChannel(owner.id, { name: "slow" });
+    const joining = slow.rooms.join(ann, id);
     await barrier.arrived;
     expect([...(await replayed(id)).keys()]).toContain(ann.id);
-    const { items } = await other.rooms.listMembers(owner.id, id, {}, { names, startingWith: async () => [] });
+    const { items } = await other.rooms.listMembers(owner, id, {}, { names, startingWith: async () => [] });
     expect(items.map(({ userId }) => userId)).toEqual([owner.id, ann.id]);
     expect(await other.rooms.get(owner, id)).toMatchObject({ memberCount: 2 });
     barrier.letGo();
@@ -200,12 +200,12 @@ describe("two nodes with rooms", () => {
   it("do not end a membership by a leave that was told to be carried out long ago", async () => {
     const barrier = new Barrier("members.update");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
-    const { id } = await other.rooms.createChannel(owner.id, "slow", false, null);
-    await other.rooms.join(ann.id, id);
-    const leaving = slow.rooms.leave(ann.id, id);
+    const { id } = await other.rooms.createChannel(owner.id, { name: "slow" });
+    await other.rooms.join(ann, id);
+    const leaving = slow.rooms.leave(ann, id);
     await barrier.arrived;
-    await other.rooms.leave(ann.id, id);
-    await other.rooms.join(ann.id, id);
+    await other.rooms.leave(ann, id);
+    await other.rooms.join(ann, id);
     barrier.letGo();
     await leaving;
     expect(await roleOf(other, ann, id)).toBe("member");
@@ -215,12 +215,12 @@ describe("two nodes with rooms", () => {
   it("do not give back a role by a change that was told to be carried out long ago", async () => {
     const barrier = new Barrier("members.update");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
-    const { id } = await other.rooms.createChannel(owner.id, "slow", false, null);
-    await other.rooms.join(ann.id, id);
-    const raising = slow.rooms.addMember(owner.id, id, ann.id, "moderator", names);
+    const { id } = await other.rooms.createChannel(owner.id, { name: "slow" });
+    await other.rooms.join(ann, id);
+    const raising = slow.rooms.addMember(owner, id, ann.id, "moderator", names);
     await barrier.arrived;
-    await other.rooms.addMember(owner.id, id, ann.id, "owner", names);
-    await other.rooms.addMember(owner.id, id, ann.id, "member", names);
+    await other.rooms.addMember(owner, id, ann.id, "owner", names);
+    await other.rooms.addMember(owner, id, ann.id, "member", names);
     barrier.letGo();
     await raising;
     expect(await roleOf(other, ann, id)).toBe("member");
@@ -230,8 +230,8 @@ describe("two nodes with rooms", () => {
   it("judge again what was judged on a room that another node has changed meanwhile", async () => {
     const barrier = new Barrier("members.getMany done");
     const [slow, other] = [await roomsNode(barrier.weather), await roomsNode()];
-    const { id } = await other.rooms.createChannel(owner.id, "closing", false, null);
-    const joining = codeOf(slow.rooms.join(ann.id, id));
+    const { id } = await other.rooms.createChannel(owner.id, { name: "closing" });
+    const joining = codeOf(slow.rooms.join(ann, id));
     await barrier.arrived;
     await other.rooms.update(owner, id, { isPrivate: true });
     barrier.letGo();
@@ -245,11 +245,11 @@ describe("two nodes with rooms", () => {
       if (cut && step === "append") throw new RookeryError("UNAVAILABLE");
     };
     const [one, two] = [await roomsNode(down), await roomsNode()];
-    const { id } = await two.rooms.createChannel(owner.id, "cut off", false, null);
+    const { id } = await two.rooms.createChannel(owner.id, { name: "cut off" });
     cut = true;
-    expect(await codeOf(one.rooms.join(ann.id, id))).toBe("UNKNOWN_OUTCOME");
-    expect(await codeOf(one.rooms.join(bob.id, id))).toBe("UNAVAILABLE");
-    await two.rooms.join(owner.id, id);
+    expect(await codeOf(one.rooms.join(ann, id))).toBe("UNKNOWN_OUTCOME");
+    expect(await codeOf(one.rooms.join(bob, id))).toBe("UNAVAILABLE");
+    await two.rooms.join(owner, id);
     expect([await roleOf(two, ann, id), await roleOf(two, bob, id)]).toEqual(["member", null]);
     await expectSound(two, id);
   });
@@ -271,7 +271,7 @@ describe("two nodes with rooms", () => {
       const admin = identity(newId(), ["Admin"]);
       const someone = <T>(list: readonly T[]) => list[random(list.length)] as T;
       calm = true;
-      const { id } = await (nodes[0] as RoomsNode).rooms.createChannel((people[0] as Identity).id, "busy", false, null);
+      const { id } = await (nodes[0] as RoomsNode).rooms.createChannel((people[0] as Identity).id, { name: "busy" });
       calm = false;
       const act = async (): Promise<unknown> => {
         const { rooms, changes } = someone(nodes);
@@ -279,11 +279,11 @@ describe("two nodes with rooms", () => {
         switch (random(16)) {
           case 2:
           case 7:
-            return rooms.leave(who.id, id);
+            return rooms.leave(who, id);
           case 3:
           case 8:
           case 9:
-            return rooms.addMember(who.id, id, whom.id, someone(["owner", "moderator", "member"] as const), names);
+            return rooms.addMember(who, id, whom.id, someone(["owner", "moderator", "member"] as const), names);
           case 4:
             return rooms.removeMember(random(3) ? who : admin, id, whom.id);
           case 5:
@@ -292,12 +292,14 @@ describe("two nodes with rooms", () => {
             return rooms.update(who, id, { topic: `topic ${random(1000)}` });
           case 11:
             return Promise.allSettled(
-              people.map(({ id: user }) => (random(2) ? rooms.join(user, id) : rooms.leave(user, id))),
+              people.map(({ id: user }) =>
+                random(2) ? rooms.join(identity(user), id) : rooms.leave(identity(user), id),
+              ),
             );
           case 10:
             return changes.sweep(10, () => undefined);
           default:
-            return rooms.join(who.id, id);
+            return rooms.join(who, id);
         }
       };
       const outcomes: string[] = [];

@@ -54,10 +54,10 @@ const ann = identity();
 const bob = identity();
 
 const channel = async (name = `c-${newId()}`): Promise<string> =>
-  (await rooms.createChannel(owner.id, name, false, null)).id;
+  (await rooms.createChannel(owner.id, { name: name })).id;
 const sweep = (): Promise<number> => changes.sweep(50, room => reported.push(room));
 const roleOf = async (user: { id: string }, room: string): Promise<string | null> =>
-  (await rooms.access(user.id, [room]))[0]?.role ?? null;
+  (await rooms.access({ user: user.id, browses: true, rooms: [room] }))[0]?.role ?? null;
 const entries = async (room: string, kind: "member" | "room") =>
   (await messages.events(room, 0, 1000, 1e6)).filter(event => event.kind === kind).map(event => JSON.parse(event.data));
 
@@ -71,12 +71,12 @@ describe("changes under way", () => {
       while (!done) await Promise.all([sweep(), new Promise(setImmediate)]);
     })();
     for (let round = 0; round < 60; round++) {
-      await rooms.join(ann.id, room);
+      await rooms.join(ann, room);
       expect(await roleOf(ann, room)).toBe("member");
-      await rooms.leave(ann.id, room);
+      await rooms.leave(ann, room);
       expect(await roleOf(ann, room)).toBeNull();
     }
-    await rooms.join(ann.id, room);
+    await rooms.join(ann, room);
     done = true;
     await sweeper;
     expect(await roleOf(ann, room)).toBe("member");
@@ -86,9 +86,9 @@ describe("changes under way", () => {
 
   test("a sweep that found a leave half done does not repeat it after a new join", async () => {
     const room = await channel();
-    await rooms.join(ann.id, room);
+    await rooms.join(ann, room);
     messages.faults.push("failed");
-    await expect(rooms.leave(ann.id, room)).rejects.toThrow();
+    await expect(rooms.leave(ann, room)).rejects.toThrow();
     clock.advance(2_000);
     let goOn = (): void => undefined;
     const held = new Promise<void>(resolve => (goOn = resolve));
@@ -99,7 +99,7 @@ describe("changes under way", () => {
       return found;
     };
     const sweeping = sweep();
-    await rooms.join(ann.id, room);
+    await rooms.join(ann, room);
     goOn();
     await sweeping;
     expect(await roleOf(ann, room)).toBe("member");
@@ -108,7 +108,7 @@ describe("changes under way", () => {
   test("what was left half done is finished by the sweep once it has aged, and told once", async () => {
     const room = await channel();
     messages.faults.push("failed");
-    await expect(rooms.join(ann.id, room)).rejects.toThrow();
+    await expect(rooms.join(ann, room)).rejects.toThrow();
     expect(await roleOf(ann, room)).toBeNull();
     expect(await sweep()).toBe(0);
     clock.advance(2_000);
@@ -122,10 +122,10 @@ describe("changes under way", () => {
   test("one room that fails does not keep the sweep from the others", async () => {
     const [first, second] = [await channel(), await channel()];
     messages.faults.push("failed");
-    await expect(rooms.join(ann.id, first)).rejects.toThrow();
+    await expect(rooms.join(ann, first)).rejects.toThrow();
     clock.advance(1);
     messages.faults.push("failed");
-    await expect(rooms.join(ann.id, second)).rejects.toThrow();
+    await expect(rooms.join(ann, second)).rejects.toThrow();
     clock.advance(2_000);
     messages.faults.push("failed");
     expect(await sweep()).toBe(1);
@@ -155,7 +155,7 @@ describe("rights are judged when the change is made", () => {
   test("nobody joins a channel that becomes private before his turn", async () => {
     const room = await channel();
     const turn = hold(room);
-    const joining = codeOf(rooms.join(ann.id, room));
+    const joining = codeOf(rooms.join(ann, room));
     const closing = rooms.update(owner, room, { isPrivate: true });
     await turn.line(2);
     turn.letGo();
@@ -170,8 +170,8 @@ describe("rights are judged when the change is made", () => {
     const removing = rooms.remove(owner, room);
     await turn.line(1);
     const late = [
-      rooms.join(ann.id, room),
-      rooms.addMember(owner.id, room, bob.id, "member", names),
+      rooms.join(ann, room),
+      rooms.addMember(owner, room, bob.id, "member", names),
       rooms.update(owner, room, { topic: "late" }),
       rooms.remove(owner, room),
     ];
@@ -185,12 +185,12 @@ describe("rights are judged when the change is made", () => {
 
   test("a moderator who is taken out before his turn neither adds nor removes", async () => {
     const room = await channel();
-    await rooms.addMember(owner.id, room, ann.id, "moderator", names);
-    await rooms.join(bob.id, room);
+    await rooms.addMember(owner, room, ann.id, "moderator", names);
+    await rooms.join(bob, room);
     const turn = hold(room);
     const taking = rooms.removeMember(owner, room, ann.id);
     await turn.line(1);
-    const late = [rooms.addMember(ann.id, room, newId(), "member", names), rooms.removeMember(ann, room, bob.id)];
+    const late = [rooms.addMember(ann, room, newId(), "member", names), rooms.removeMember(ann, room, bob.id)];
     await turn.line(3);
     turn.letGo();
     expect(await Promise.all(late.map(codeOf))).toEqual(["FORBIDDEN", "FORBIDDEN"]);
@@ -202,20 +202,22 @@ describe("rights are judged when the change is made", () => {
 describe("roles", () => {
   test("adding a member again without a role leaves the role as it is, the owner's too", async () => {
     const room = await channel();
-    await rooms.addMember(owner.id, room, ann.id, "moderator", names);
-    expect(await rooms.addMember(owner.id, room, ann.id, undefined, names)).toMatchObject({ role: "moderator" });
-    expect(await rooms.addMember(owner.id, room, owner.id, undefined, names)).toMatchObject({ role: "owner" });
-    expect(await rooms.addMember(owner.id, room, bob.id, undefined, names)).toMatchObject({ role: "member" });
-    expect(await codeOf(rooms.addMember(owner.id, room, owner.id, "member", names))).toBe("CONFLICT");
+    await rooms.addMember(owner, room, ann.id, "moderator", names);
+    expect(await rooms.addMember(owner, room, ann.id, undefined, names)).toMatchObject({
+      member: { role: "moderator" },
+    });
+    expect(await rooms.addMember(owner, room, owner.id, undefined, names)).toMatchObject({ member: { role: "owner" } });
+    expect(await rooms.addMember(owner, room, bob.id, undefined, names)).toMatchObject({ member: { role: "member" } });
+    expect(await codeOf(rooms.addMember(owner, room, owner.id, "member", names))).toBe("CONFLICT");
   });
 
   test("when the last owner leaves, a moderator takes over before longer-standing members", async () => {
     const room = await channel();
     clock.advance(1);
-    await rooms.join(bob.id, room);
+    await rooms.join(bob, room);
     clock.advance(1);
-    await rooms.addMember(owner.id, room, ann.id, "moderator", names);
-    await rooms.leave(owner.id, room);
+    await rooms.addMember(owner, room, ann.id, "moderator", names);
+    await rooms.leave(owner, room);
     expect([await roleOf(owner, room), await roleOf(ann, room), await roleOf(bob, room)]).toEqual([
       null,
       "owner",
@@ -225,9 +227,9 @@ describe("roles", () => {
 
   test("two owners who leave at the same time leave an heir", async () => {
     const room = await channel();
-    await rooms.addMember(owner.id, room, ann.id, "owner", names);
-    await rooms.join(bob.id, room);
-    await Promise.all([rooms.leave(owner.id, room), rooms.leave(ann.id, room)]);
+    await rooms.addMember(owner, room, ann.id, "owner", names);
+    await rooms.join(bob, room);
+    await Promise.all([rooms.leave(owner, room), rooms.leave(ann, room)]);
     expect(await roleOf(bob, room)).toBe("owner");
   });
 });
@@ -251,23 +253,23 @@ describe("a room that many want to change", () => {
   test("three hundred who join at once are let in by a few decisions, and told once each", async () => {
     const room = await channel();
     const made = count();
-    await Promise.all(crowd.map(user => rooms.join(user, room)));
+    await Promise.all(crowd.map(user => rooms.join(identity(user), room)));
     expect(made.decisions).toBeLessThan(6);
     // One for the room's log, one for the feeds of all who came.
     expect(made.appends).toBe(2 * made.decisions);
     expect(await store.get(room)).toMatchObject({ memberCount: 301, pending: [] });
     expect(new Set((await entries(room, "member")).map(({ userId }) => userId))).toEqual(new Set([owner.id, ...crowd]));
     expect(await entries(room, "member")).toHaveLength(301);
-    await Promise.all(crowd.map(user => rooms.leave(user, room)));
+    await Promise.all(crowd.map(user => rooms.leave(identity(user), room)));
     expect(made.decisions).toBeLessThan(12);
     expect(await store.get(room)).toMatchObject({ memberCount: 1, pending: [] });
   });
 
   test("what runs the room goes before all who come and go", async () => {
     const room = await channel();
-    await rooms.join(bob.id, room);
+    await rooms.join(bob, room);
     const turn = hold(room);
-    const joining = crowd.map(user => rooms.join(user, room));
+    const joining = crowd.map(user => rooms.join(identity(user), room));
     const removing = rooms.removeMember(owner, room, bob.id);
     await turn.line(crowd.length + 1);
     turn.letGo();
@@ -293,9 +295,9 @@ describe("a room that many want to change", () => {
     const room = await channel();
     const turn = hold(room);
     const flood = Array.from({ length: 150 }, (_, at) =>
-      codeOf(at % 2 ? rooms.leave(ann.id, room) : rooms.join(ann.id, room)),
+      codeOf(at % 2 ? rooms.leave(ann, room) : rooms.join(ann, room)),
     );
-    const joining = rooms.join(bob.id, room);
+    const joining = rooms.join(bob, room);
     await turn.line(101);
     turn.letGo();
     const codes = await Promise.all(flood);
@@ -309,10 +311,10 @@ describe("a room that many want to change", () => {
 
   test("each of several wishes of one user is answered by how he stands at its place", async () => {
     const room = await channel();
-    await rooms.join(ann.id, room);
+    await rooms.join(ann, room);
     await rooms.update(owner, room, { isPrivate: true });
     const turn = hold(room);
-    const wishes = [rooms.join(ann.id, room), rooms.leave(ann.id, room), rooms.join(ann.id, room)].map(codeOf);
+    const wishes = [rooms.join(ann, room), rooms.leave(ann, room), rooms.join(ann, room)].map(codeOf);
     await turn.line(3);
     turn.letGo();
     const [first, second, third] = await Promise.all(wishes);
@@ -323,9 +325,9 @@ describe("a room that many want to change", () => {
 
   test("who goes and comes back in one decision is a plain member, and an heir has his room", async () => {
     const room = await channel();
-    await rooms.join(bob.id, room);
+    await rooms.join(bob, room);
     const turn = hold(room);
-    const wishes = [rooms.leave(owner.id, room), rooms.join(owner.id, room), rooms.join(ann.id, room)];
+    const wishes = [rooms.leave(owner, room), rooms.join(owner, room), rooms.join(ann, room)];
     await turn.line(3);
     turn.letGo();
     await Promise.all(wishes);
@@ -340,13 +342,13 @@ describe("a room that many want to change", () => {
 
   test("a decision on several people that was carried out by half is finished in its order, and told once", async () => {
     const room = await channel();
-    await rooms.join(bob.id, room);
+    await rooms.join(bob, room);
     let appends = 0;
     before = async () => {
       if (++appends === 3) throw new Error("cut off");
     };
     const turn = hold(room);
-    const wishes = [rooms.leave(owner.id, room), rooms.join(owner.id, room), rooms.join(ann.id, room)].map(codeOf);
+    const wishes = [rooms.leave(owner, room), rooms.join(owner, room), rooms.join(ann, room)].map(codeOf);
     await turn.line(3);
     turn.letGo();
     expect(await Promise.all(wishes)).toEqual(wishes.map(() => "UNKNOWN_OUTCOME"));
@@ -365,9 +367,9 @@ describe("a room that many want to change", () => {
 
   test("when all go at once the owner goes last", async () => {
     const room = await channel();
-    await Promise.all([rooms.join(ann.id, room), rooms.join(bob.id, room)]);
+    await Promise.all([rooms.join(ann, room), rooms.join(bob, room)]);
     const turn = hold(room);
-    const going = [owner, ann, bob].map(user => rooms.leave(user.id, room));
+    const going = [owner, ann, bob].map(user => rooms.leave(user, room));
     await turn.line(3);
     turn.letGo();
     await Promise.all(going);
@@ -379,7 +381,7 @@ describe("a room that many want to change", () => {
     changes = new RoomChanges(store, members, async () => [], clock, EVERY_JOIN, { wait: 20 });
     rooms = new Rooms(store, members, changes, clock, LIMITS);
     const turn = hold(room);
-    const late = [rooms.join(ann.id, room), rooms.update(owner, room, { topic: "late" })].map(codeOf);
+    const late = [rooms.join(ann, room), rooms.update(owner, room, { topic: "late" })].map(codeOf);
     expect(await Promise.all(late)).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
     turn.letGo();
     await changes.settled(room);
@@ -404,8 +406,8 @@ describe("a user's own feed", () => {
 
   test("tells who is let in, by whom and into what, what he is then, and that he is taken out", async () => {
     const room = await channel("plans");
-    await rooms.addMember(owner.id, room, ann.id, undefined, names);
-    await rooms.addMember(owner.id, room, ann.id, "moderator", names);
+    await rooms.addMember(owner, room, ann.id, undefined, names);
+    await rooms.addMember(owner, room, ann.id, "moderator", names);
     await rooms.removeMember(owner, room, ann.id);
     const shown = { id: room, name: "plans", memberCount: 2, role: "member" };
     expect(await feed(ann)).toMatchObject([
@@ -419,8 +421,8 @@ describe("a user's own feed", () => {
 
   test("tells one's own coming and going without saying by whom", async () => {
     const room = await channel();
-    await rooms.join(ann.id, room);
-    await rooms.leave(ann.id, room);
+    await rooms.join(ann, room);
+    await rooms.leave(ann, room);
     const told = (await feed(ann)).map(({ data }) => data);
     expect(told).toMatchObject([{ change: "join", role: "member" }, { change: "leave" }]);
     for (const data of told) expect(data).not.toHaveProperty("by");
@@ -428,7 +430,7 @@ describe("a user's own feed", () => {
   });
 
   test("tells both people of a direct room, and of a large group not who else is in it", async () => {
-    const { conversation } = await rooms.converse(ann.id, "direct", [bob.id], null, names);
+    const { conversation } = await rooms.converse(ann.id, "direct", [bob.id], {}, names);
     expect((await feed(bob))[0].data).toMatchObject({
       roomId: conversation.id,
       by: ann.id,
@@ -436,36 +438,36 @@ describe("a user's own feed", () => {
     });
     expect((await feed(ann))[0].data).not.toHaveProperty("by");
     const crowd = Array.from({ length: 99 }, () => newId());
-    const { conversation: group } = await rooms.converse(owner.id, "group", crowd, "many", names);
+    const { conversation: group } = await rooms.converse(owner.id, "group", crowd, { name: "many" }, names);
     expect((await feed({ id: crowd[0] as string }))[0].data.room.members).toHaveLength(100);
-    await rooms.addMember(owner.id, group.id, ann.id, undefined, names);
+    await rooms.addMember(owner, group.id, ann.id, undefined, names);
     expect((await feed(ann))[1].data).not.toHaveProperty("room");
   });
 
   test("a group takes no more members than it may have, however many are added at once", async () => {
     const limited = new Rooms(store, members, changes, clock, { ...LIMITS, groupMembers: 4 });
-    await expect(limited.converse(owner.id, "group", Array.from({ length: 4 }, newId), "five", names)).rejects.toThrow(
-      "At most 4.",
-    );
-    const { conversation } = await limited.converse(owner.id, "group", [ann.id], "two", names);
+    await expect(
+      limited.converse(owner.id, "group", Array.from({ length: 4 }, newId), { name: "five" }, names),
+    ).rejects.toThrow("At most 4.");
+    const { conversation } = await limited.converse(owner.id, "group", [ann.id], { name: "two" }, names);
     const added = await Promise.all(
-      Array.from({ length: 5 }, () => codeOf(limited.addMember(owner.id, conversation.id, newId(), undefined, names))),
+      Array.from({ length: 5 }, () => codeOf(limited.addMember(owner, conversation.id, newId(), undefined, names))),
     );
     expect(added.filter(code => code === "CONFLICT")).toHaveLength(3);
     expect(await members.count({ where: { room: conversation.id, state: "member" } })).toBe(4);
     // Who is in it already is no newcomer.
-    expect(await limited.addMember(owner.id, conversation.id, ann.id, "moderator", names)).toMatchObject({
-      role: "moderator",
+    expect(await limited.addMember(owner, conversation.id, ann.id, "moderator", names)).toMatchObject({
+      member: { role: "moderator" },
     });
     const room = await channel();
-    for (let n = 0; n < 5; n++) await limited.addMember(owner.id, room, newId(), undefined, names);
+    for (let n = 0; n < 5; n++) await limited.addMember(owner, room, newId(), undefined, names);
   });
 
   test("gives the ids of members but one page by page, in their order, and how many they are", async () => {
     const room = await channel();
     const people = Array.from({ length: 6 }, newId).toSorted();
-    for (const user of people) await rooms.join(user, room);
-    await rooms.leave(people[5] as string, room);
+    for (const user of people) await rooms.join(identity(user), room);
+    await rooms.leave(identity(people[5] as string), room);
     const others = [owner.id, ...people.slice(0, 5)].filter(id => id !== people[2]).toSorted();
     const pages = await Promise.all([0, 2, 4].map(skip => rooms.memberPage(room, people[2] as string, skip, 2)));
     expect(pages.flatMap(({ ids }) => ids)).toEqual(others);
@@ -481,7 +483,7 @@ describe("a user's own feed", () => {
     before = async () => {
       if (++appends === 2) roleThen = await roleOf(ann, room);
     };
-    await rooms.join(ann.id, room);
+    await rooms.join(ann, room);
     expect(roleThen).toBe("member");
   });
 });
@@ -491,7 +493,7 @@ describe("what is unique", () => {
     const answers = await Promise.all(
       Array.from({ length: 30 }, (_, at) => {
         const [user, other] = at % 2 ? [ann.id, bob.id] : [bob.id, ann.id];
-        return rooms.converse(user, "direct", [other], null, names);
+        return rooms.converse(user, "direct", [other], {}, names);
       }),
     );
     const [id, ...rest] = new Set(answers.map(({ conversation }) => conversation.id));
@@ -502,18 +504,18 @@ describe("what is unique", () => {
   });
 
   test("opening a direct room that is there writes nothing", async () => {
-    const { conversation } = await rooms.converse(ann.id, "direct", [bob.id], null, names);
+    const { conversation } = await rooms.converse(ann.id, "direct", [bob.id], {}, names);
     let writes = 0;
     const update = store.update.bind(store);
     store.update = (id, change) => (writes++, update(id, change));
-    expect(await rooms.converse(bob.id, "direct", [ann.id], null, names)).toMatchObject({ created: false });
+    expect(await rooms.converse(bob.id, "direct", [ann.id], {}, names)).toMatchObject({ created: false });
     expect(writes).toBe(0);
     expect(await members.get(memberId(conversation.id, ann.id))).toMatchObject({ role: "member" });
   });
 
   test("of channels made at once under one name, whatever its case, one is made", async () => {
     const made = await Promise.allSettled(
-      Array.from({ length: 20 }, (_, at) => rooms.createChannel(newId(), at % 2 ? "Plans" : "plans", false, null)),
+      Array.from({ length: 20 }, (_, at) => rooms.createChannel(newId(), { name: at % 2 ? "Plans" : "plans" })),
     );
     expect(made.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     for (const answer of made)
@@ -537,8 +539,8 @@ describe("settings", () => {
   test("of a legal hold nobody is told but who manages channels: no event, no note, no field", async () => {
     const manager = identity(newId(), ["Admin"]);
     const room = await channel();
-    await rooms.join(ann.id, room);
-    const { conversation } = await rooms.converse(owner.id, "group", [ann.id], "two", names);
+    await rooms.join(ann, room);
+    const { conversation } = await rooms.converse(owner.id, "group", [ann.id], { name: "two" }, names);
     const log = async (id: string) => (await messages.events(id, 0, 100, 1e6)).length;
     const before = await Promise.all([room, conversation.id].map(log));
     for (const id of [room, conversation.id])
@@ -546,13 +548,13 @@ describe("settings", () => {
     expect(await Promise.all([room, conversation.id].map(log))).toEqual(before);
     expect(await rooms.retentionOf([room])).toMatchObject([{ hold: true }]);
     await rooms.update(owner, room, { topic: "told" });
-    await rooms.addMember(owner.id, conversation.id, bob.id, undefined, names);
+    await rooms.addMember(owner, conversation.id, bob.id, undefined, names);
     const shown = async (user: typeof ann) =>
       JSON.stringify([
         await rooms.get(user, room),
         await rooms.listChannels(user, {}),
         await rooms.listConversations(user, {}),
-        await rooms.view(user.id, room, 10, names),
+        await rooms.view({ id: user.id, browses: true }, room, 10, names),
         await rooms.shownTo(user.id, [room, conversation.id]),
       ]);
     for (const user of [owner, ann]) expect(await shown(user)).not.toContain("legalHold");
@@ -565,7 +567,7 @@ describe("settings", () => {
   });
 
   test("the event of a group names its members", async () => {
-    const { conversation } = await rooms.converse(owner.id, "group", [ann.id, bob.id], "three", names);
+    const { conversation } = await rooms.converse(owner.id, "group", [ann.id, bob.id], { name: "three" }, names);
     const changed = (await rooms.update(owner, conversation.id, { name: "us" })) as Conversation;
     const [told] = (await entries(conversation.id, "room")) as Conversation[];
     expect(told).toMatchObject({ name: "us", type: "group" });
@@ -619,7 +621,7 @@ describe("a large public channel", () => {
 
   const large = async (): Promise<string> => {
     const room = await channel();
-    await rooms.join(ann.id, room);
+    await rooms.join(ann, room);
     told = [];
     return room;
   };
@@ -627,35 +629,37 @@ describe("a large public channel", () => {
   test("tells nobody but the newcomer, whose mark is at the head before he is a member", async () => {
     const room = await large();
     const before = await entries(room, "member");
-    await rooms.join(bob.id, room);
+    await rooms.join(bob, room);
     expect(told).toEqual([`start ${bob.id} null`, "user"]);
     expect(await entries(room, "member")).toEqual(before);
-    expect(await rooms.access(bob.id, [room])).toMatchObject([{ role: "member", large: true, visibleFrom: 0 }]);
+    expect(await rooms.access({ user: bob.id, browses: true, rooms: [room] })).toMatchObject([
+      { role: "member", large: true, visibleFrom: 0 },
+    ]);
     expect(await rooms.get(bob, room)).toMatchObject({ memberCount: 3, role: "member" });
     expect(await messages.events(bob.id, 0, 10, 1e6)).toMatchObject([{ kind: "user" }]);
   });
 
   test("tells of leaving, of being let in by somebody, and of joining where it is private or small again", async () => {
     const room = await large();
-    await rooms.join(bob.id, room);
-    await rooms.leave(bob.id, room);
-    await rooms.addMember(owner.id, room, bob.id, undefined, names);
-    await rooms.leave(bob.id, room);
-    await rooms.leave(ann.id, room);
-    await rooms.join(ann.id, room);
+    await rooms.join(bob, room);
+    await rooms.leave(bob, room);
+    await rooms.addMember(owner, room, bob.id, undefined, names);
+    await rooms.leave(bob, room);
+    await rooms.leave(ann, room);
+    await rooms.join(ann, room);
     const tellsOf = (changes: string[]): void =>
       expect(told.filter(what => /^(join|leave) /.test(what))).toEqual(changes);
     tellsOf([`leave ${bob.id}`, `join ${bob.id}`, `leave ${bob.id}`, `leave ${ann.id}`, `join ${ann.id}`]);
     await rooms.update(owner, room, { isPrivate: true });
     told = [];
-    await rooms.addMember(owner.id, room, bob.id, undefined, names);
+    await rooms.addMember(owner, room, bob.id, undefined, names);
     tellsOf([`join ${bob.id}`]);
   });
 
   test("takes in by a sweep whom a failure left half in", async () => {
     const room = await large();
     failing = true;
-    expect(await codeOf(rooms.join(bob.id, room))).toBe("UNKNOWN_OUTCOME");
+    expect(await codeOf(rooms.join(bob, room))).toBe("UNKNOWN_OUTCOME");
     expect(await roleOf(bob, room)).toBeNull();
     failing = false;
     clock.advance(5_000);
@@ -677,7 +681,7 @@ describe("the list of members", () => {
   const nameOf = new Map<string, string>();
   let room: string;
   const list = async (query: MemberQuery, limits: Limits = LIMITS): Promise<MemberRange & Page<Member>> =>
-    (await new Rooms(store, members, changes, clock, limits).listMembers(owner.id, room, query, people)) as never;
+    (await new Rooms(store, members, changes, clock, limits).listMembers(owner, room, query, people)) as never;
   const names = ({ items }: { items: Member[] }) => items.map(({ username }) => username);
 
   beforeEach(async () => {
@@ -687,14 +691,14 @@ describe("the list of members", () => {
     // Ids and names in different orders, and all but one joined in the same millisecond.
     for (const name of ["dora", "Anna", "carl", "anton", "berta"]) nameOf.set(newId(), name);
     nameOf.set(newId(), "annabella, who is no member");
-    await Promise.all([...nameOf.keys()].slice(1, 6).map(user => rooms.join(user, room)));
+    await Promise.all([...nameOf.keys()].slice(1, 6).map(user => rooms.join(identity(user), room)));
   });
 
   test("goes on after any user, member or not, and shows each once while others come and go", async () => {
     const first = await list({ limit: 2 });
     expect(first).toMatchObject({ hasAfter: true, limit: 2 });
     const [, last] = first.items as [Member, Member];
-    await rooms.leave(last.userId, room);
+    await rooms.leave(identity(last.userId), room);
     const second = await list({ afterUser: last.userId, limit: 3 });
     const third = await list({ afterUser: (second.items.at(-1) as Member).userId, limit: 3 });
     const seen = [first, second, third].flatMap(({ items }) => items.map(({ userId }) => userId));

@@ -26,7 +26,7 @@ function ground() {
 describe("the access reader", () => {
   it("asks once for all users of a tick, and gives each his own answers in order", async () => {
     const { reader, asked } = ground();
-    const answers = await Promise.all([reader.read("owner", ["b", "a"]), reader.read("ann", ["a"])]);
+    const answers = await Promise.all([reader.read("owner", true, ["b", "a"]), reader.read("ann", true, ["a"])]);
     expect(answers).toEqual([[access("owner", "b"), access("owner", "a")], [access("ann", "a")]]);
     expect(asked).toHaveLength(1);
   });
@@ -34,20 +34,20 @@ describe("the access reader", () => {
   it("asks for at most 500 rooms in one question, and for those of one user together", async () => {
     const { reader, asked } = ground();
     const rooms = Array.from({ length: 300 }, (_, n) => `r${n}`);
-    const answers = await Promise.all(["ann", "bob", "cid"].map(user => reader.read(user, rooms)));
+    const answers = await Promise.all(["ann", "bob", "cid"].map(user => reader.read(user, true, rooms)));
     expect(answers.map(({ length }) => length)).toEqual([300, 300, 300]);
     expect(asked.map(asks => asks.map(({ user }) => user))).toEqual([["ann"], ["bob"], ["cid"]]);
     asked.length = 0;
-    await Promise.all(Array.from({ length: 501 }, (_, n) => reader.read(`user ${n}`, ["a"])));
+    await Promise.all(Array.from({ length: 501 }, (_, n) => reader.read(`user ${n}`, true, ["a"])));
     expect(asked.map(({ length }) => length)).toEqual([500, 1]);
   });
 
   it("lets nobody join a question that was sent", async () => {
     const { reader, asked } = ground();
-    const first = reader.read("ann", ["a"]);
+    const first = reader.read("ann", true, ["a"]);
     await new Promise(resolve => setImmediate(resolve));
     expect(asked).toHaveLength(1);
-    await Promise.all([first, reader.read("ann", ["a"])]);
+    await Promise.all([first, reader.read("ann", true, ["a"])]);
     expect(asked).toHaveLength(2);
   });
 
@@ -59,11 +59,11 @@ describe("the access reader", () => {
       await new Promise<void>(resolve => answers.push(resolve));
       return asks.map(({ user, rooms }) => rooms.map(room => access(user, room)));
     });
-    const reads = [reader.read("ann", ["a"])];
+    const reads = [reader.read("ann", true, ["a"])];
     await new Promise(resolve => setImmediate(resolve));
-    reads.push(reader.read("bob", ["a"]));
+    reads.push(reader.read("bob", true, ["a"]));
     await new Promise(resolve => setImmediate(resolve));
-    reads.push(reader.read("cid", ["a"]));
+    reads.push(reader.read("cid", true, ["a"]));
     // The question for ann is never answered before: who waits behind it is asked for all the same.
     await eventually("all are asked for", () => asked.flat().length === 3);
     expect(asked.map(asks => asks.map(({ user }) => user))).toEqual([["ann"], ["bob", "cid"]]);
@@ -73,10 +73,10 @@ describe("the access reader", () => {
 
   it("asks at once for who comes when it has been quiet", async () => {
     const { reader, asked } = ground();
-    await reader.read("ann", ["a"]);
+    await reader.read("ann", true, ["a"]);
     const until = performance.now() + COLLECT;
     await eventually("it was quiet", () => performance.now() >= until);
-    void reader.read("bob", ["a"]);
+    void reader.read("bob", true, ["a"]);
     await new Promise(resolve => setImmediate(resolve));
     expect(asked).toHaveLength(2);
   });
@@ -84,7 +84,7 @@ describe("the access reader", () => {
   it("has at most eight questions under way", async () => {
     const { reader, asked } = ground();
     const rooms = Array.from({ length: 500 }, (_, n) => `r${n}`);
-    const reads = Array.from({ length: 12 }, (_, n) => reader.read(`user ${n}`, rooms));
+    const reads = Array.from({ length: 12 }, (_, n) => reader.read(`user ${n}`, true, rooms));
     await new Promise(resolve => setImmediate(resolve));
     expect(asked).toHaveLength(8);
     await Promise.all(reads);
@@ -94,9 +94,9 @@ describe("the access reader", () => {
   it("fails for those of one question together, and for nobody else", async () => {
     const { reader, setAway } = ground();
     setAway(true);
-    const refused = await Promise.allSettled([reader.read("ann", ["a"]), reader.read("bob", ["a"])]);
+    const refused = await Promise.allSettled([reader.read("ann", true, ["a"]), reader.read("bob", true, ["a"])]);
     expect(refused.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
     setAway(false);
-    expect(await reader.read("ann", ["a"])).toEqual([access("ann", "a")]);
+    expect(await reader.read("ann", true, ["a"])).toEqual([access("ann", "a")]);
   });
 });

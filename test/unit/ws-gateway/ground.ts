@@ -89,7 +89,7 @@ export function ground(entries = 0) {
       published.push(...frame.split("\n").map(text => ({ topic, frame: JSON.parse(text) as Frame })));
       sockets.filter(({ topics }) => topics.has(topic)).forEach(socket => socket.send(frame));
     },
-    access: async (user, rooms) => {
+    access: async (user, _browses, rooms) => {
       const answers = rooms.map(id => ({
         room: id,
         role: "member" as const,

@@ -159,7 +159,7 @@ describe("the hub", () => {
     expect(hub.isLarge(room)).toBeNull();
     await join(connect("v").connection, "v");
     expect(hub.isLarge(room)).toBe(false);
-    hub.saidLarge(room, true);
+    hub.learn(room, "v", { room, large: true, role: "member", visibleFrom: 0 });
     pass(50_000);
     expect(hub.isLarge(room)).toBe(true);
     pass(10_000);

@@ -11,7 +11,7 @@ function ground() {
   let away = false;
   let wait = async (): Promise<void> => undefined;
   const rechecks = new Rechecks({
-    async access(_user, rooms): Promise<RoomAccess[]> {
+    async access(_user, _browses, rooms): Promise<RoomAccess[]> {
       asked.push(rooms);
       await wait();
       if (away) throw new Error("away");

@@ -1,0 +1,44 @@
+import type { Context, Service } from "moleculer";
+import { platformOf } from "../../config/platform";
+import type { Rounds } from "../../mixins/rounds";
+import type { RoomWriters } from "../../mixins/writers";
+import { audit as recordAudit, type AuditType } from "../core/audit";
+import { call, type AuditEntry, type Caller, type Meta } from "../core/contract";
+import type { RoomChanges } from "./changes";
+import type { Invites } from "./invites";
+import type { Names } from "./member-list";
+import type { Ownership } from "./ownership";
+import type { Rooms } from "./rooms";
+import type { Sanctions } from "./sanctions";
+import type { RoomTransfer } from "./transfer";
+
+/** What the service of this process holds; its actions find it in `this`. */
+export interface RoomsService extends Service {
+  writers: RoomWriters;
+  rooms: Rooms;
+  sanctions: Sanctions;
+  invites: Invites;
+  ownership: Ownership;
+  changes: RoomChanges;
+  transfer: RoomTransfer;
+  sweeper: Rounds;
+  ending: AbortController;
+}
+
+/** Names of users, asked within the given request. */
+export const namesOf =
+  (via: Caller): Names =>
+  ids =>
+    call(via, "users.names", { ids });
+
+/** Records what the caller decided about a room, if anything came of it. */
+export async function audited(
+  ctx: Context<unknown, Meta> & Caller,
+  changed: boolean,
+  type: AuditType,
+  room: string,
+  detail: NonNullable<AuditEntry["detail"]> = {},
+): Promise<void> {
+  if (!changed) return;
+  await recordAudit(ctx, platformOf(ctx.broker).clock, { type, object: room, result: "ok", detail });
+}
