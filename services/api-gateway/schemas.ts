@@ -2,12 +2,14 @@ import type { Limits } from "../core/limits";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
 import { integer, string, type Schema } from "./schemas/parts";
+import { relationSchemas } from "./schemas/relations";
 import { roomSchemas } from "./schemas/rooms";
 import { serviceSchemas } from "./schemas/service";
 
 /** The components of the OpenAPI document by name: everything REST takes and gives. */
 export const schemasOf = (limits: Limits) => ({
   ...accountSchemas(),
+  ...relationSchemas(),
   ...roomSchemas(limits),
   ...messageSchemas(limits),
   ...serviceSchemas(),

@@ -105,6 +105,7 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
     case "pin": {
       const target = visible(at);
       const pinner = member(at, user);
+      heard(at);
       if (at.rules.kind === "channel" && !runs(at, pinner)) throw new RookeryError("FORBIDDEN");
       if (target.deleted) throw new RookeryError("CONFLICT", "The message is deleted.");
       return pinnedBy(at, target, pinner.id, operation.on, at.now);
@@ -242,8 +243,14 @@ function visible(at: Situation): StoredMessage {
 
 const runs = (at: Situation, user: Identity): boolean => moderates(user, at.access?.role);
 
+/** Who of the two blocks the other is not said. */
+function heard({ access }: Situation): void {
+  if (access?.blocked) throw new RookeryError("FORBIDDEN", "Nothing can be written here.");
+}
+
 /** @param aside it is no text of the main line: a reaction, or said in a thread */
 function writable(at: Situation, user: Identity, aside: boolean): void {
+  heard(at);
   if (at.rules.mode === "open" || runs(at, user)) return;
   if (at.rules.mode === "readonly") throw new RookeryError("FORBIDDEN", "This room is read-only.");
   if (!aside) throw new RookeryError("FORBIDDEN", "Only those who run this room post here; replies go into threads.");

@@ -5,7 +5,7 @@ import { platformOf, type Platform } from "../../config/platform";
 import { isChosen } from "../../mixins/nodes";
 import { Rounds } from "../../mixins/rounds";
 import { RoomWriters } from "../../mixins/writers";
-import { ASIDE, call, type ActionsOf, type Caller } from "../core/contract";
+import { ASIDE, call, type ActionsOf, type Caller, type Events } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import { callerOf } from "../core/policy";
@@ -14,6 +14,7 @@ import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
 import { INTERNAL } from "../core/limits";
 import { CallOrder } from "./call-order";
+import { Discretion } from "./discretion";
 import { EVERYBODY, type MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
@@ -44,6 +45,7 @@ interface MessagesService extends Service {
   ending: AbortController;
   messages: Messages;
   reading: Reading;
+  discretion: Discretion;
   transfer: Transfer;
 }
 
@@ -434,6 +436,16 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
   name: "messages",
   actions,
 
+  events: {
+    "users.relations": {
+      handler(this: MessagesService, ctx: Context<Events["users.relations"]>) {
+        for (const { user, other } of ctx.params.changes)
+          if (other === null) this.discretion?.forget(user);
+          else this.log?.askAnew([user, other]);
+      },
+    },
+  },
+
   created(this: MessagesService) {
     this.ending = new AbortController();
   },
@@ -457,7 +469,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       clock,
       limits,
       access: async (user, room) =>
-        (await rooms.access(user, room)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
+        (await rooms.access(user, room, true)) ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 },
       rules: room => call(this.broker, "rooms.rules", { room }),
       held: async room => (await retentionOf(room))?.hold ?? false,
       online: room => online(this.broker, room),
@@ -487,7 +499,11 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     );
     this.transfer = new Transfer(this.store);
     this.messages = new Messages(this.store, this.writers, this.notes, limits);
-    this.reading = new Reading(this.store, this.notes, bus, limits);
+    this.discretion = new Discretion(
+      user => call(this.broker, "users.discreet", { user }),
+      () => clock.monotonic(),
+    );
+    this.reading = new Reading(this.store, this.notes, bus, limits, user => this.discretion.of(user));
     this.retention = new Retention({
       store: this.store,
       clock,
@@ -557,7 +573,12 @@ async function online(via: Caller, room: string): Promise<readonly string[]> {
 
 function roomsOf(via: Caller): Rooms {
   return {
-    access: async (user, room) => (await call(via, "rooms.access", { user, rooms: [room] }))[0],
+    access: async (user, room, blocks) =>
+      (await call(via, "rooms.access", { user, rooms: [room], ...(blocks && { blocks }) }))[0],
+    blocked: async (user, rooms) => {
+      const answers = await call(via, "rooms.access", { user, rooms, blocks: true });
+      return answers.filter(({ blocked }) => blocked).map(({ room }) => room);
+    },
     memberIds: room => call(via, "rooms.memberIds", { room }),
     memberPage: params => call(via, "rooms.memberPage", params),
     memberships: user => call(via, "rooms.memberships", { user }),

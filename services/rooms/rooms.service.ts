@@ -13,13 +13,15 @@ import { RoomChanges, type Append } from "./changes";
 import { seedRooms, SEEDS, type Seed } from "./first-rooms";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
 import type { Names, People } from "./member-list";
-import { Rooms } from "./rooms";
+import { RoomPeople, type BlocksAmong } from "./people";
+import { Rooms, type Barriers } from "./rooms";
 import { RoomTransfer } from "./transfer";
 
 interface RoomsService extends Service {
   writers: RoomWriters;
   rooms: Rooms;
   changes: RoomChanges;
+  people: RoomPeople;
   transfer: RoomTransfer;
   sweeper: Rounds;
   ending: AbortController;
@@ -139,7 +141,7 @@ const actions = {
     params: { id: rules.id, userId: rules.id, role: { type: "enum", values: [...ROOM_ROLES], optional: true } },
     handler(this: RoomsService, ctx) {
       const { id, userId, role } = ctx.params;
-      return this.rooms.addMember(callerOf(ctx.meta).id, id, userId, role, namesOf(ctx));
+      return this.rooms.addMember(callerOf(ctx.meta).id, id, userId, role, namesOf(ctx), barriersVia(ctx));
     },
   },
   removeMember: {
@@ -170,7 +172,14 @@ const actions = {
     async handler(this: RoomsService, ctx) {
       const { type, members, name: given } = ctx.params;
       const user = callerOf(ctx.meta).id;
-      const { conversation, created } = await this.rooms.converse(user, type, members, given || null, namesOf(ctx));
+      const { conversation, created } = await this.rooms.converse(
+        user,
+        type,
+        members,
+        given || null,
+        namesOf(ctx),
+        barriersVia(ctx),
+      );
       if (!created) ctx.meta.$statusCode = 200;
       return conversation;
     },
@@ -178,9 +187,24 @@ const actions = {
   access: {
     auth: "internal",
     visibility: "public",
-    params: { user: rules.id, rooms: { type: "array", max: 1_000, items: "string" } },
+    params: { user: rules.id, rooms: { type: "array", max: 1_000, items: "string" }, blocks: "boolean|optional" },
+    async handler(this: RoomsService, ctx) {
+      const { user, rooms, blocks } = ctx.params;
+      const answers = await this.rooms.access(user, rooms);
+      return blocks ? this.people.withBlocks(user, answers, blocksVia(ctx)) : answers;
+    },
+  },
+  acquainted: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      user: rules.id,
+      others: { type: "array", max: 1_000, items: "string", optional: true },
+      small: "boolean|optional",
+    },
     handler(this: RoomsService, ctx) {
-      return this.rooms.access(ctx.params.user, ctx.params.rooms);
+      const { user, others, small = false } = ctx.params;
+      return this.people.acquainted(user, others, small);
     },
   },
   accessMany: {
@@ -370,6 +394,7 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     const start = (room: string, users: string[]) => call(this.broker, "messages.start", { room, users });
     this.changes = new RoomChanges(rooms, members, append, clock, { largeRoom: limits.largeRoom, start });
     this.rooms = new Rooms(rooms, members, this.changes, clock, limits);
+    this.people = new RoomPeople(rooms, members);
     this.transfer = new RoomTransfer(rooms, members, this.changes);
     if (config.seedDemo) {
       const seeds = await platform.documents<Seed>(SEEDS);
@@ -396,6 +421,16 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
 };
 
 export default RoomsSchema;
+
+const blocksVia =
+  (via: Caller): BlocksAmong =>
+  (user, others) =>
+    call(via, "users.blocksAmong", { user, others });
+
+const barriersVia = (via: Caller): Barriers => ({
+  blocks: blocksVia(via),
+  closed: (user, others) => call(via, "users.closedTo", { user, others }),
+});
 
 const namesOf =
   (via: Caller): Names =>

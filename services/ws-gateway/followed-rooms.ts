@@ -33,6 +33,8 @@ export interface Room {
   passive: Few<Connection> | null;
   /** As its owner last said here, and when, monotonic milliseconds: a matter of cost, never of rights. */
   large: boolean;
+  /** Whether it is a direct room; false until that was said. */
+  direct: boolean;
   largeAt: number;
   /** Readers that are still catching up; null while there are none. */
   replaying: Set<Connection> | null;
@@ -93,7 +95,15 @@ export class FollowedRooms {
     });
     const feed = new RoomFeed(id, this.feedsWith, interest);
     const nobody = { readers: new Few<Connection>(), passive: null, replaying: null, marks: null };
-    const room: Room = { feed, ...nobody, large: false, largeAt: -Infinity, leave: null, emptySince: now() };
+    const room: Room = {
+      feed,
+      ...nobody,
+      large: false,
+      direct: false,
+      largeAt: -Infinity,
+      leave: null,
+      emptySince: now(),
+    };
     interest.then(leave => {
       if (this.rooms.get(id) === room) room.leave = leave;
       else leave();

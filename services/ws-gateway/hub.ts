@@ -106,15 +106,19 @@ export class Hub {
     return { readers: (readers?.size ?? 0) + (passive?.size ?? 0), replaying: replaying?.size ?? 0 };
   }
 
-  /** Whether its owner calls the room large; null where that was not said of late. */
-  isLarge(id: string): boolean | null {
+  /**
+   * Whether the room is too large for its owner to tell who types; null where that was not said of late, and always of a
+   * direct room, since one of the two may block the other from now on.
+   */
+  silent(id: string): boolean | null {
     const room = this.rooms.get(id);
-    return room && this.with_.now() - room.largeAt < LARGE_TTL ? room.large : null;
+    return room && !room.direct && this.with_.now() - room.largeAt < LARGE_TTL ? room.large : null;
   }
 
-  saidLarge(id: string, large: boolean): void {
+  /** The owner has told of the room. */
+  said(id: string, { large = false, kind }: RoomAccess): void {
     const room = this.rooms.get(id);
-    if (room) Object.assign(room, { large, largeAt: this.with_.now() });
+    if (room) Object.assign(room, { large, direct: kind === "direct", largeAt: this.with_.now() });
   }
 
   /** Decides about subscriptions. Follow with `admit` in the same tick as the answer. */
@@ -174,7 +178,7 @@ export class Hub {
         states[id] = { state: "denied", code: rights.denied ?? "UNAVAILABLE" };
         continue;
       }
-      this.saidLarge(id, access.large === true);
+      this.said(id, access);
       const manner = { ...rights, passive: passive && room.large };
       states[id] = this.enter(connection, room, manner, access.visibleFrom, from.get(id) ?? null, sameEpoch);
     }

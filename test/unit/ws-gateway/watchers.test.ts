@@ -8,12 +8,22 @@ function ground() {
   const online = new Set<string>();
   const asked: string[][] = [];
   let answer = async (): Promise<void> => undefined;
-  const watchers = new Watchers(async users => {
-    asked.push(users);
-    const now = users.map((user): PresenceChange => ({ user, status: online.has(user) ? "online" : "offline" }));
-    await answer();
-    return now;
-  });
+  /** Of whom nobody may see whether he is there. */
+  const hidden = new Set<string>();
+  let seeing = async (): Promise<void> => undefined;
+  const watchers = new Watchers(
+    async users => {
+      asked.push(users);
+      const now = users.map((user): PresenceChange => ({ user, status: online.has(user) ? "online" : "offline" }));
+      await answer();
+      return now;
+    },
+    async asks => {
+      const now = asks.map(({ users }) => users.filter(user => hidden.has(user)));
+      await seeing();
+      return now;
+    },
+  );
   const connect = () => {
     const sent: PresenceChange[] = [];
     const take = (frame: string) => sent.push(...(JSON.parse(frame) as { changes: PresenceChange[] }).changes);
@@ -27,7 +37,16 @@ function ground() {
   };
   const change = (owner: string, n: number, user: string, status: "online" | "offline"): void =>
     watchers.changed({ owner, n, changes: [{ user, status }] });
-  return { watchers, online, asked, connect, change, answerWith: (work: () => Promise<void>) => (answer = work) };
+  return {
+    watchers,
+    online,
+    asked,
+    connect,
+    change,
+    answerWith: (work: () => Promise<void>) => (answer = work),
+    hidden,
+    seeWith: (work: () => Promise<void>) => (seeing = work),
+  };
 }
 
 describe("watching presence", () => {
