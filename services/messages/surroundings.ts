@@ -123,7 +123,9 @@ export class Surroundings {
   /** The two may not be to each other what they were: of a direct room of theirs it is asked anew. */
   askAnew(users: readonly string[]): void {
     this.asksAnew++;
-    for (const user of users) if (this.members.get(user)?.access.kind === "direct") this.members.delete(user);
+    // Of who has just come it is not known here what kind of room this is.
+    for (const user of users)
+      if ((this.members.get(user)?.access.kind ?? "direct") === "direct") this.members.delete(user);
   }
 
   private remember(user: string, access: RoomAccess, at: number): void {
