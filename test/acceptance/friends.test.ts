@@ -60,12 +60,13 @@ describe("friends", () => {
   });
 
   test("two who ask each other at once are friends, however often", async () => {
+    const [ann, bob] = await pair();
     for (let round = 0; round < 5; round++) {
-      const [ann, bob] = await pair();
       const states = await Promise.all([ask(ann, bob), ask(bob, ann), ask(ann, bob), ask(bob, ann)]);
       expect(states).toContain("friends");
       expect([await friends(ann), await friends(bob)]).toEqual([[bob.id], [ann.id]]);
       for (const client of [ann, bob]) expect(await requests(client)).toEqual({ incoming: [], outgoing: [] });
+      await end(bob, ann);
     }
   });
 

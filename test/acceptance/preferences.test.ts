@@ -6,12 +6,16 @@ describe("preferences", () => {
   let ann: Client;
   let bob: Client;
 
+  /** Nobody befriends him, and he changes nothing. */
+  let carl: Client;
+
   beforeAll(async () => {
     stage = await Stage.on(await startServer());
+    carl = await stage.user("carl");
   });
-  beforeEach(async () => {
+  const newPeople = async (): Promise<void> => {
     [ann, bob] = (await stage.users("ann", "bob")) as [Client, Client];
-  });
+  };
   afterAll(() => stage.end());
 
   const set = async (body: object, client = ann) =>
@@ -25,6 +29,7 @@ describe("preferences", () => {
     expectStatus(await stage.admin.post("/api/conversations", { type: "group", members: [ann.id, bob.id] }), 201);
 
   test("begin with what holds for everybody, change part by part, and are told to one's own devices", async () => {
+    await newPeople();
     const room = await stage.channel([ann]);
     const [one, other] = [await ann.socket(), await bob.socket()];
     const before = expectStatus(await ann.get("/api/users/me/preferences"), 200).body;
@@ -83,18 +88,18 @@ describe("preferences", () => {
     ["more than clients may keep", { ui: { text: "x".repeat(8_200) } }],
     ["a list for what clients keep", { ui: [1] }],
   ])("%s is INVALID and changes nothing", async (_, body) => {
-    const before = (await ann.get("/api/users/me/preferences")).body;
-    expect(await ann.patch("/api/users/me/preferences", body)).toMatchObject({
+    const before = (await carl.get("/api/users/me/preferences")).body;
+    expect(await carl.patch("/api/users/me/preferences", body)).toMatchObject({
       status: 422,
       body: { code: "INVALID" },
     });
-    expect((await ann.get("/api/users/me/preferences")).body).toEqual(before);
+    expect((await carl.get("/api/users/me/preferences")).body).toEqual(before);
   });
 
   test("say who finds one by search: contacts are friends, and those of a small room", async () => {
+    await newPeople();
     const found = async (client: Client) =>
       (await client.get(`/api/users?search=${ann.username}`)).body.total as number;
-    const carl = await stage.user();
     await set({ privacy: { find: "nobody" } });
     expect([await found(bob), await found(ann), await found(stage.admin)]).toEqual([0, 1, 1]);
     await set({ privacy: { find: "contacts" } });
@@ -110,9 +115,9 @@ describe("preferences", () => {
   });
 
   test("say who begins a conversation; one that is there goes on", async () => {
+    await newPeople();
     const begin = (client: Client, type = "direct") =>
       client.post("/api/conversations", { type, members: [ann.id, ...(type === "group" ? [stage.admin.id] : [])] });
-    const carl = await stage.user();
     const room = await stage.direct(carl, ann);
     await set({ privacy: { write: "contacts" } });
     for (const type of ["direct", "group"])
@@ -122,11 +127,12 @@ describe("preferences", () => {
     await befriend();
     expect((await begin(bob)).status).toBe(201);
     await set({ privacy: { write: "nobody" } });
-    expect((await begin(await stage.user())).status).toBe(403);
+    expect((await begin(stage.admin)).status).toBe(403);
     expect((await begin(bob)).status).toBe(200);
   });
 
   test("say who sees that one is there: watching, lists and by id, from one moment to the next", async () => {
+    await newPeople();
     await ann.socket();
     const socket = await bob.socket();
     const seen = () =>
@@ -155,6 +161,7 @@ describe("preferences", () => {
   });
 
   test("keep one's read marks from others, while one's own devices know them", async () => {
+    await newPeople();
     const room = await stage.direct(ann, bob);
     const { seq, id } = await say(bob, room, "hello");
     const [mine, his] = [await ann.socket([room]), await bob.socket([room])];
@@ -174,6 +181,7 @@ describe("preferences", () => {
   });
 
   test("a profile says more: bio in several lines, pronouns; cleared with null", async () => {
+    await newPeople();
     const told = { bio: "Likes birds.\nAnd trees.", pronouns: "she/her" };
     expect((await ann.patch("/api/users/me", told)).body).toMatchObject(told);
     expect((await bob.get(`/api/users/${ann.id}`)).body).toMatchObject(told);
@@ -184,6 +192,7 @@ describe("preferences", () => {
   });
 
   test("a guest lists nobody, and knows those alone with whom he is in a room", async () => {
+    await newPeople();
     const guest = await stage.withRoles("guest", ["Guest"]);
     expect(await guest.get("/api/users")).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
     expect((await guest.get(`/api/users/${ann.id}`)).status).toBe(404);

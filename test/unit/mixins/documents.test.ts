@@ -67,6 +67,15 @@ describe.each(stores)("documents in %s", (_name, open) => {
     await expect(accounts.pick(["a"], ["name'); --" as "name"])).rejects.toThrow(TypeError);
   });
 
+  test("those that are none of a list are found, with those that have no value", async () => {
+    for (const [id, note] of [["a", "x"], ["b", "y"], ["c", null], ["d"]] as const)
+      await accounts.insert(account(id, note === undefined ? {} : { note }));
+    const found = async (where: object) => (await accounts.find({ where, sort: "id" })).map(({ id }) => id);
+    expect(await found({ note: { $nin: ["x", "z"] } })).toEqual(["b", "c", "d"]);
+    expect(await found({ note: { $nin: ["x", null] } })).toEqual(["b"]);
+    expect(await found({ id: { $nin: ["a", "c"] }, note: { $nin: [] } })).toEqual(["b", "d"]);
+  });
+
   test("documents are there when the store is opened again", async () => {
     await accounts.insert(account("a"));
     store = await store.again();

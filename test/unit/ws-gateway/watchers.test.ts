@@ -112,6 +112,73 @@ describe("watching presence", () => {
     expect(one.told().at(-1)).toEqual({ user: "a", status: "online" });
   });
 
+  describe("whose presence is not for everybody", () => {
+    const ofAnn = (socket: { told(): PresenceChange[] }) => socket.told().filter(({ user }) => user === "ann");
+
+    it("is offline to those it is not for, whatever happens, and to nobody else", async () => {
+      const { watchers, online, connect, change, hidden } = ground();
+      const [one, two] = [connect(), connect()];
+      online.add("ann");
+      await watchers.watch(one.connection, ["ann"]);
+      hidden.add("ann");
+      expect(await watchers.watch(two.connection, ["ann"])).toEqual([{ user: "ann", status: "offline" }]);
+      change("p", 1, "ann", "offline");
+      change("p", 2, "ann", "online");
+      expect([ofAnn(one).length, ofAnn(two).length]).toEqual([2, 0]);
+    });
+
+    it("goes and comes as people's relations change, and is asked for again where it was lost", async () => {
+      const { watchers, online, connect, hidden } = ground();
+      const socket = connect();
+      online.add("ann");
+      await watchers.watch(socket.connection, ["ann", "bob"]);
+      hidden.add("ann");
+      watchers.related([{ user: "ann", other: null }]);
+      await eventually("she has gone", () => ofAnn(socket).at(-1)?.status === "offline");
+      hidden.delete("ann");
+      watchers.related([{ user: "zoe", other: null }]);
+      expect(ofAnn(socket)).toHaveLength(1);
+      watchers.related(null);
+      await eventually("she has come", () => ofAnn(socket).at(-1)?.status === "online");
+      expect(socket.told().some(({ user }) => user === "bob")).toBe(false);
+    });
+
+    it("takes no answer that was asked for before a later one", async () => {
+      const { watchers, online, connect, hidden, seeWith } = ground();
+      const socket = connect();
+      online.add("ann");
+      let release = (): void => undefined;
+      seeWith(() => new Promise(resolve => (release = resolve)));
+      // Asked while she may be seen; answered after she may not.
+      const watching = watchers.watch(socket.connection, ["ann"]);
+      hidden.add("ann");
+      const first = release;
+      seeWith(async () => undefined);
+      watchers.related([{ user: "ann", other: null }]);
+      await new Promise(resolve => setImmediate(resolve));
+      first();
+      expect(await watching).toEqual([{ user: "ann", status: "offline" }]);
+    });
+
+    it("is nobody's until it is known whose it is", async () => {
+      const { watchers, online, connect, change, seeWith } = ground();
+      const socket = connect();
+      seeWith(async () => {
+        throw new Error("away");
+      });
+      await expect(watchers.watch(socket.connection, ["ann"])).rejects.toThrow("away");
+      online.add("ann");
+      change("p", 1, "ann", "online");
+      await watchers.settle();
+      expect(ofAnn(socket)).toEqual([]);
+      seeWith(async () => undefined);
+      await eventually("it is told", async () => {
+        await watchers.settle();
+        return ofAnn(socket).length > 0;
+      });
+    });
+  });
+
   it("asks again until presence answers", async () => {
     const { watchers, online, connect, answerWith } = ground();
     const { told, connection } = connect();
