@@ -216,6 +216,6 @@ describe("a block", () => {
   test("of oneself is INVALID, of nobody NOT_FOUND", async () => {
     expect((await ann.put(`/api/blocks/${ann.id}`)).status).toBe(422);
     expect((await ann.put("/api/blocks/nobody")).status).toBe(404);
-    expect((await ann.delete("/api/blocks/nobody")).status).toBe(204);
+    expect((await ann.delete("/api/blocks/nobody")).status).toBe(404);
   });
 });

@@ -52,7 +52,8 @@ export const relations = {
     visibility: "published",
     params: { userId: rules.id },
     async handler(this: UsersService, ctx) {
-      await this.relations.unfriend(callerOf(ctx.meta).id, ctx.params.userId);
+      const { id } = await this.directory.get(ctx.params.userId);
+      await this.relations.unfriend(callerOf(ctx.meta).id, id);
       return null;
     },
   },
@@ -79,7 +80,8 @@ export const relations = {
     visibility: "published",
     params: { userId: rules.id },
     async handler(this: UsersService, ctx) {
-      await this.relations.unblock(callerOf(ctx.meta).id, ctx.params.userId);
+      const { id } = await this.directory.get(ctx.params.userId);
+      await this.relations.unblock(callerOf(ctx.meta).id, id);
       return null;
     },
   },
