@@ -5,6 +5,8 @@ export type Condition =
   | Scalar
   | {
       $in?: readonly Scalar[];
+      /** Also true where the field is missing, like `$ne`. */
+      $nin?: readonly Scalar[];
       /** Also true where the field is missing. */
       $ne?: Scalar;
       $gt?: string | number;
@@ -22,6 +24,7 @@ export type Query = Readonly<Record<string, Condition>>;
 export type Comparison = { field: string } & (
   | { operator: "$eq" | "$ne"; value: Scalar }
   | { operator: "$in"; value: Scalar[] }
+  | { operator: "$nin"; value: Scalar[] }
   | { operator: "$gt" | "$gte" | "$lt" | "$lte"; value: string | number }
   | { operator: "$prefix"; value: string }
 );
@@ -74,6 +77,7 @@ function isOperators(condition: Condition): condition is Exclude<Condition, Scal
 }
 
 function comparison(field: string, operator: string, value: unknown): Comparison {
+  if (operator === "$nin" && Array.isArray(value)) return { field, operator, value: value.map(scalar) };
   if (operator === "$in" && Array.isArray(value)) return { field, operator, value: value.map(scalar) };
   if (operator === "$ne") return { field, operator, value: scalar(value) };
   if (operator === "$prefix" && typeof value === "string") return { field, operator, value };

@@ -48,5 +48,5 @@ function compare({ field, operator, value }: Comparison): Filter<Stored> {
 /** Whether only documents match in which the field has a value. */
 function asksForValue({ operator, value }: Comparison): boolean {
   if (operator === "$in") return !value.includes(null);
-  return operator === "$ne" ? false : value !== null;
+  return operator === "$ne" || operator === "$nin" ? false : value !== null;
 }

@@ -46,6 +46,7 @@ function compare({ field, operator, value }: Comparison): Fragment {
   if (operator === "$eq") return equals(expression, value);
   if (operator === "$ne") return { sql: `${expression} IS NOT ?`, params: [param(value)] };
   if (operator === "$in") return oneOf(expression, value);
+  if (operator === "$nin") return noneOf(expression, value);
   if (operator === "$prefix") return prefixed(expression, value);
   return { sql: `${expression} ${RANGES[operator]} ?`, params: [param(value)] };
 }
@@ -61,6 +62,14 @@ function oneOf(expression: string, values: readonly Scalar[]): Fragment {
   const params = [JSON.stringify(values.map(param))];
   const list = { sql: `${expression} IN (SELECT value FROM json_each(?))`, params };
   return values.includes(null) ? joined([list, equals(expression, null)], " OR ", "0") : list;
+}
+
+/** What is missing equals no value, so it is none of them unless null is one. */
+function noneOf(expression: string, values: readonly Scalar[]): Fragment {
+  const params = [JSON.stringify(values.filter(value => value !== null).map(param))];
+  const list = { sql: `${expression} NOT IN (SELECT value FROM json_each(?))`, params };
+  if (values.includes(null)) return joined([list, { sql: `${expression} IS NOT NULL`, params: [] }], " AND ", "1");
+  return joined([list, equals(expression, null)], " OR ", "0");
 }
 
 /** A range, so that an index serves it: the last code point sorts after everything that can follow the prefix. */

@@ -83,6 +83,10 @@ export async function* personLines(
     counts.sessions++;
     yield line("session", { ...session, expiresAt: new Date(expiresAt).toISOString() });
   }
+  const { preferences, friends, blocks } = await pages.ask("users.exportRelations", { user: id });
+  yield line("preferences", preferences);
+  for (const { user: userId, since } of friends) yield line("friend", { userId, since });
+  for (const { user: userId, since } of blocks) yield line("block", { userId, since });
   for (let after = ""; ;) {
     const page = await pages.ask("rooms.exportMemberships", { user: id, after, limit: MEMBERS });
     for (const { room, user: _user, ...membership } of page) {
@@ -129,7 +133,7 @@ export async function* personLines(
     after = page.at(-1)?.id ?? "";
     if (page.length < MEMBERS) break;
   }
-  yield line("end", counts);
+  yield line("end", { ...counts, friends: friends.length, blocks: blocks.length });
 }
 
 /** By id where there still is such a message, and by number: nothing of what others said. */

@@ -2,6 +2,7 @@ import type { ActionName } from "../core/contract";
 import { auth } from "./routes/auth";
 import { files } from "./routes/files";
 import { inRoom, messages } from "./routes/messages";
+import { relations } from "./routes/relations";
 import { lists, room } from "./routes/rooms";
 import { EXPORTS, OWN_PAGES, type Export, type OwnPage, type RestAction, type Route } from "./routes/route";
 import { service } from "./routes/service";
@@ -13,6 +14,7 @@ import { users } from "./routes/users";
  */
 export const ROUTES: readonly Route[] = [
   ...auth,
+  ...relations,
   ...users,
   ...lists,
   ...room("channels"),

@@ -2,6 +2,7 @@ import type { Limits } from "../core/limits";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
 import { boolean, integer, string, type Schema } from "./schemas/parts";
+import { relationSchemas } from "./schemas/relations";
 import { roomSchemas } from "./schemas/rooms";
 import { runningSchemas } from "./schemas/running";
 import { serviceSchemas } from "./schemas/service";
@@ -9,6 +10,7 @@ import { serviceSchemas } from "./schemas/service";
 /** The components of the OpenAPI document by name: everything REST takes and gives. */
 export const schemasOf = (limits: Limits) => ({
   ...accountSchemas(),
+  ...relationSchemas(),
   ...roomSchemas(limits),
   ...runningSchemas(),
   ...messageSchemas(limits),

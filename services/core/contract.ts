@@ -5,7 +5,7 @@ import type { MessagesActions } from "./contract/messages";
 import type { NodeActions } from "./contract/node";
 import type { PresenceActions, PresenceChange } from "./contract/presence";
 import type { RoomsActions } from "./contract/rooms";
-import type { UsersActions } from "./contract/users";
+import type { RelationChange, UsersActions } from "./contract/users";
 import type { WsGatewayActions } from "./contract/ws-gateway";
 import type { Identity } from "./model";
 
@@ -35,6 +35,8 @@ export interface Actions
 export interface Events {
   /** Control facts only: messages travel on the room bus. */
   "auth.revoked": { items: Revocation[] };
+  /** What people may see of each other has changed, or may have. */
+  "users.relations": { changes: RelationChange[] };
   "presence.changed": { owner: string; n: number; changes: PresenceChange[] };
 }
 

@@ -1,4 +1,4 @@
-import type { UserNotes } from "./model";
+import { FRIEND_STATES, type UserNotes } from "./model";
 import type { ClientFrame, FrameType, ServerFrame } from "./protocol";
 import type { EntryKind } from "./room-bus";
 import {
@@ -242,6 +242,24 @@ export const NOTES: { readonly [Kind in keyof UserNotes]: NoteRules<Kind> } & {
       seq: { ...SEQ, description: "The first of them." },
       offset: { ...WHOLE, description: "Of the room's last entry then: a message of one's own beyond it ends this." },
     },
+  },
+  friend: {
+    summary: "What somebody is to one from now on, whoever of the two did it.",
+    data: {
+      userId: ID,
+      state: said(
+        FRIEND_STATES,
+        "requested: one has asked to be friends. received: the other has. none: neither is so.",
+      ),
+    },
+  },
+  block: {
+    summary: "One blocks somebody, or does not any more. The other is not told.",
+    data: { userId: ID, on: FLAG },
+  },
+  preferences: {
+    summary: "One's own preferences have changed: ask REST for them if one's own are of an earlier revision.",
+    data: { revision: WHOLE },
   },
   reset: { summary: "Notes up to n were skipped: ask REST how things are.", data: {} },
 };

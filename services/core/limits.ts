@@ -29,6 +29,10 @@ export const LIMITS = {
   groupMembers: 1_000,
   /** Members above which a room is large: who reads it passively gets bumps, and receipts and typing are silent. */
   largeRoom: 1_000,
+  /** Friends of one user, requests of his that nobody has answered, and people he blocks. */
+  friends: 5_000,
+  friendRequests: 100,
+  blocks: 1_000,
   /** Sign-ins and registrations a minute and address. */
   signInsPerMinute: 30,
   /** REST requests a minute and user (address, without a token). */

@@ -8,6 +8,9 @@ export interface PublicUser {
   username: string;
   displayName?: string;
   avatarUrl?: string;
+  /** What he says of himself; may have several lines. */
+  bio?: string;
+  pronouns?: string;
   /** Only for oneself and for holders of `users.email`. */
   email?: string;
   roles: Role[];
@@ -299,6 +302,65 @@ export interface OpenedRoom {
   epoch: string;
 }
 
+/** Somebody with whom one is friends, who asks to be or is asked, or whom one blocks, and since when. */
+export interface Related {
+  user: PublicUser;
+  since: string;
+}
+
+/** What somebody is to one: `requested`: one has asked to be friends; `received`: he has. */
+export const FRIEND_STATES = ["none", "requested", "received", "friends"] as const;
+export type FriendState = (typeof FRIEND_STATES)[number];
+
+/** Whom something is for. Contacts are friends, and those with whom one shares a small room. */
+export const AUDIENCES = ["everyone", "contacts", "nobody"] as const;
+export type Audience = (typeof AUDIENCES)[number];
+
+export interface Privacy {
+  /** Who finds one by search. */
+  find: Audience;
+  /** Who may begin a conversation with one. */
+  write: Audience;
+  /** Who sees whether one is there. */
+  presence: Audience;
+  /** Others are told how far one has read. */
+  sendReadReceipts: boolean;
+}
+
+/** Of which messages one is notified. */
+export const NOTIFICATION_LEVELS = ["all", "mentions", "none"] as const;
+export type NotificationLevel = (typeof NOTIFICATION_LEVELS)[number];
+
+export interface RoomNotifications {
+  level?: NotificationLevel;
+  /** RFC 3339. */
+  mutedUntil?: string;
+}
+
+export interface NotificationPreferences {
+  default: NotificationLevel;
+  /** By room. */
+  rooms: Record<string, RoomNotifications>;
+  /** Times of day (`HH:MM`) in one's time zone; `to` may be the next day's. */
+  doNotDisturb?: { from: string; to: string };
+  email: boolean;
+  push: boolean;
+}
+
+/** How somebody wants things to be. */
+export interface Preferences {
+  /** BCP 47. */
+  language?: string;
+  /** Of the IANA database. */
+  timeZone?: string;
+  notifications: NotificationPreferences;
+  privacy: Privacy;
+  /** Whatever clients keep here: at most `MAX_UI` bytes of JSON. */
+  ui?: Metadata;
+  /** Grows with each change. */
+  revision: number;
+}
+
 /** What a user's own feed tells, by kind; one kind more is one line more. */
 export interface UserNotes {
   /**
@@ -329,6 +391,12 @@ export interface UserNotes {
    * of his beyond `offset`, which was the room's last entry.
    */
   unread: { roomId: string; seq: number; offset: number };
+  /** What somebody is to him from now on, whoever of the two did it. */
+  friend: { userId: string; state: FriendState };
+  /** He blocks somebody, or does not any more. */
+  block: { userId: string; on: boolean };
+  /** He has changed his preferences: they are now at this revision. */
+  preferences: { revision: number };
 }
 
 /** One entry of a user's own feed. */

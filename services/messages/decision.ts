@@ -245,11 +245,12 @@ function visible(at: Situation): StoredMessage {
 
 const runs = (at: Situation, user: Identity): boolean => moderates(user, at.access?.role);
 
-/** Whoever he is: nobody writes in an archived room, nor who is muted. */
+/** Whoever he is: nobody writes in an archived room, nor who is muted. Who of two blocks the other is not said. */
 function heard({ rules, access, now }: Situation): void {
   if (rules.archived) throw archivedRoom();
   const until = mutedUntil(access, now);
   if (until !== undefined) throw muted(until);
+  if (access?.blocked) throw new RookeryError("FORBIDDEN", "Nothing can be written here.");
 }
 
 /** @param aside it is no text of the main line: a reaction, or said in a thread */

@@ -101,6 +101,9 @@ function marksOfNote(user: string, n: number, { kind, data }: UserNote): Mark[] 
     case "member":
     case "thread":
     case "hide":
+    case "friend":
+    case "block":
+    case "preferences":
       return [];
   }
 }

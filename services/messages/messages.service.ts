@@ -5,7 +5,7 @@ import { platformOf, type Platform } from "../../config/platform";
 import { isChosen } from "../../mixins/nodes";
 import { Rounds } from "../../mixins/rounds";
 import { RoomWriters } from "../../mixins/writers";
-import { ASIDE, call, type ActionsOf, type Caller, type Meta } from "../core/contract";
+import { ASIDE, call, type ActionsOf, type Caller, type Events, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import { browses } from "../core/permissions";
@@ -15,6 +15,7 @@ import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
 import { INTERNAL } from "../core/limits";
 import { CallOrder } from "./call-order";
+import { Discretion } from "./discretion";
 import { EVERYBODY, type MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
@@ -45,6 +46,7 @@ interface MessagesService extends Service {
   ending: AbortController;
   messages: Messages;
   reading: Reading;
+  discretion: Discretion;
   transfer: Transfer;
 }
 
@@ -435,6 +437,16 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
   name: "messages",
   actions,
 
+  events: {
+    "users.relations": {
+      handler(this: MessagesService, ctx: Context<Events["users.relations"]>) {
+        for (const { user, other } of ctx.params.changes)
+          if (other === null) this.discretion?.forget(user);
+          else this.log?.askAnew([user, other]);
+      },
+    },
+  },
+
   created(this: MessagesService) {
     this.ending = new AbortController();
   },
@@ -457,7 +469,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       clock,
       limits,
       access: async (user, room, browses) => {
-        const [access] = await call(this.broker, "rooms.access", { user, browses, rooms: [room] });
+        const [access] = await call(this.broker, "rooms.access", { user, browses, rooms: [room], blocks: true });
         return access ?? { room, denied: "NOT_FOUND", role: null, visibleFrom: 0 };
       },
       rules: room => call(this.broker, "rooms.rules", { room }),
@@ -489,7 +501,11 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     );
     this.transfer = new Transfer(this.store);
     this.messages = new Messages(this.store, this.writers, this.notes, limits);
-    this.reading = new Reading(this.store, this.notes, bus, limits);
+    this.discretion = new Discretion(
+      user => call(this.broker, "users.discreet", { user }),
+      () => clock.monotonic(),
+    );
+    this.reading = new Reading(this.store, this.notes, bus, limits, user => this.discretion.of(user));
     this.retention = new Retention({
       store: this.store,
       clock,
@@ -560,7 +576,12 @@ async function online(via: Caller, room: string): Promise<readonly string[]> {
 function roomsOf(via: Context<unknown, Meta> & Caller): Rooms {
   const looksAround = browses(callerOf(via.meta));
   return {
-    access: async (user, room) => (await call(via, "rooms.access", { user, browses: looksAround, rooms: [room] }))[0],
+    access: async (user, room, blocks) =>
+      (await call(via, "rooms.access", { user, browses: looksAround, rooms: [room], ...(blocks && { blocks }) }))[0],
+    blocked: async (user, rooms) => {
+      const answers = await call(via, "rooms.access", { user, browses: looksAround, rooms, blocks: true });
+      return answers.filter(({ blocked }) => blocked).map(({ room }) => room);
+    },
     memberIds: room => call(via, "rooms.memberIds", { room }),
     memberPage: params => call(via, "rooms.memberPage", params),
     memberships: user => call(via, "rooms.memberships", { user }),

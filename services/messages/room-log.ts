@@ -60,6 +60,11 @@ export class RoomLog {
     for (const writer of this.writers.values()) writer.tellHeadNow();
   }
 
+  /** What these two are to each other has changed: whether one may still write to the other is asked anew. */
+  askAnew(users: readonly string[]): void {
+    for (const writer of this.writers.values()) writer.askAnew(users);
+  }
+
   close(): void {
     clearInterval(this.timer);
   }

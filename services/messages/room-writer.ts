@@ -106,6 +106,11 @@ export class RoomWriter {
     return !this.running && this.queue.length === 0 && this.doubt === null && !this.untold;
   }
 
+  /** What two people are to each other has changed. */
+  askAnew(users: readonly string[]): void {
+    this.surroundings.askAnew(users);
+  }
+
   append(request: AppendRequest): Promise<AppendAnswer> {
     this.usedAt = this.with_.clock.monotonic();
     return new Promise(resolve => {

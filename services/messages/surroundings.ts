@@ -55,6 +55,8 @@ export class Surroundings {
   private readonly members = new Map<string, { access: RoomAccess; at: number }>();
   private rules: { rules: RoomRules; at: number } | null = null;
   private readonly slow: SlowMode;
+  /** Counts what makes an answer that is on its way too old to be believed for longer. */
+  private asksAnew = 0;
 
   constructor(
     private readonly room: string,
@@ -122,6 +124,14 @@ export class Surroundings {
     return loaded;
   }
 
+  /** The two may not be to each other what they were: of a direct room of theirs it is asked anew. */
+  askAnew(users: readonly string[]): void {
+    this.asksAnew++;
+    // Of who has just come it is not known here what kind of room this is.
+    for (const user of users)
+      if ((this.members.get(user)?.access.kind ?? "direct") === "direct") this.members.delete(user);
+  }
+
   private remember(user: string, access: RoomAccess, at: number): void {
     this.members.delete(user);
     this.members.set(user, { access, at });
@@ -133,10 +143,12 @@ export class Surroundings {
     const now = this.with_.clock.monotonic();
     const known = this.members.get(user);
     if (known && now - known.at < ACCESS_TTL) return known.access;
+    const { asksAnew } = this;
     try {
       const access = await within(until - now, this.with_.access(user, this.room, looksAround));
       // Only membership is kept: a refusal may end by the next entry, and asking again is then right.
-      if (!access.denied && access.role !== null) this.remember(user, access, now);
+      const member = !access.denied && access.role !== null;
+      if (member && (access.kind !== "direct" || asksAnew === this.asksAnew)) this.remember(user, access, now);
       else this.members.delete(user);
       return access;
     } catch (error) {

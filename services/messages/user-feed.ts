@@ -9,7 +9,7 @@ import type { MessageStore } from "./message.store";
 export type Append = (requests: AppendRequest[]) => Promise<AppendAnswer[]>;
 
 /** What of his own marks a user is told. */
-export type MarkNote = Exclude<UserNote, { kind: "member" | "hide" }>;
+export type MarkNote = Exclude<UserNote, { kind: "member" | "hide" | "friend" | "block" | "preferences" }>;
 
 /** What else is to be done with a note. */
 export interface Telling {

@@ -8,7 +8,8 @@ import type { RoomChanges } from "./changes";
 import type { Invites } from "./invites";
 import type { Names } from "./member-list";
 import type { Ownership } from "./ownership";
-import type { Rooms } from "./rooms";
+import type { BlocksAmong, RoomPeople } from "./people";
+import type { Barriers, Rooms } from "./rooms";
 import type { Sanctions } from "./sanctions";
 import type { RoomTransfer } from "./transfer";
 
@@ -16,6 +17,7 @@ import type { RoomTransfer } from "./transfer";
 export interface RoomsService extends Service {
   writers: RoomWriters;
   rooms: Rooms;
+  people: RoomPeople;
   sanctions: Sanctions;
   invites: Invites;
   ownership: Ownership;
@@ -30,6 +32,17 @@ export const namesOf =
   (via: Caller): Names =>
   ids =>
     call(via, "users.names", { ids });
+
+/** Blocks between users, asked within the given request; and what else keeps them apart. */
+export const blocksVia =
+  (via: Caller): BlocksAmong =>
+  (user, others) =>
+    call(via, "users.blocksAmong", { user, others });
+
+export const barriersVia = (via: Caller): Barriers => ({
+  blocks: blocksVia(via),
+  closed: (user, others) => call(via, "users.closedTo", { user, others }),
+});
 
 /** Records what the caller decided about a room, if anything came of it. */
 export async function audited(

@@ -17,8 +17,9 @@ import { seedRooms, SEEDS, type Seed } from "./first-rooms";
 import { Invites } from "./invites";
 import type { People } from "./member-list";
 import { Ownership } from "./ownership";
-import { audited, namesOf, type RoomsService } from "./parts";
+import { audited, barriersVia, blocksVia, namesOf, type RoomsService } from "./parts";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
+import { RoomPeople } from "./people";
 import { Rooms } from "./rooms";
 import { Sanctions } from "./sanctions";
 import { RoomTransfer } from "./transfer";
@@ -144,7 +145,8 @@ const actions = {
     params: { id: rules.id, userId: rules.id, role: { type: "enum", values: [...ROOM_ROLES], optional: true } },
     async handler(this: RoomsService, ctx) {
       const { id, userId, role } = ctx.params;
-      const added = await this.rooms.addMember(callerOf(ctx.meta), id, userId, role, namesOf(ctx));
+      const caller = callerOf(ctx.meta);
+      const added = await this.rooms.addMember(caller, id, userId, role, namesOf(ctx), barriersVia(ctx));
       await audited(ctx, added.changed && role !== undefined, "room.role", id, { user: userId, role: role ?? "" });
       return added.member;
     },
@@ -181,7 +183,8 @@ const actions = {
       const { type, members, name: given, ...more } = ctx.params;
       const user = callerOf(ctx.meta).id;
       const wanted = { ...more, name: given || null };
-      const { conversation, created } = await this.rooms.converse(user, type, members, wanted, namesOf(ctx));
+      const barriers = barriersVia(ctx);
+      const { conversation, created } = await this.rooms.converse(user, type, members, wanted, namesOf(ctx), barriers);
       if (!created) ctx.meta.$statusCode = 200;
       return conversation;
     },
@@ -189,9 +192,24 @@ const actions = {
   access: {
     auth: "internal",
     visibility: "public",
-    params: asked,
+    params: { ...asked, blocks: "boolean|optional" },
+    async handler(this: RoomsService, ctx) {
+      const { blocks, ...ask } = ctx.params;
+      const answers = await this.rooms.access(ask);
+      return blocks ? this.people.withBlocks(ask.user, answers, blocksVia(ctx)) : answers;
+    },
+  },
+  acquainted: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      user: rules.id,
+      others: { type: "array", max: 1_000, items: "string", optional: true },
+      small: "boolean|optional",
+    },
     handler(this: RoomsService, ctx) {
-      return this.rooms.access(ctx.params);
+      const { user, others, small = false } = ctx.params;
+      return this.people.acquainted(user, others, small);
     },
   },
   accessMany: {
@@ -387,6 +405,7 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     this.changes = new RoomChanges(rooms, members, append, clock, { largeRoom, start }, { groupMembers });
     const decisions = new Decisions(rooms, members, this.changes, clock);
     this.rooms = new Rooms(rooms, members, this.changes, clock, limits, decisions);
+    this.people = new RoomPeople(rooms, members);
     this.sanctions = new Sanctions(members, decisions, clock, limits);
     this.invites = new Invites(decisions, clock);
     this.ownership = new Ownership(decisions, clock);

@@ -69,6 +69,18 @@ export interface NewChannel {
   history?: History;
 }
 
+/** What stands between people. */
+export interface Barriers {
+  /** Those of the others between whom and the user there is a block. */
+  blocks(user: string, others: string[]): Promise<string[]>;
+  /** Those of them with whom he may not begin a conversation. */
+  closed(user: string, others: string[]): Promise<string[]>;
+}
+
+const NO_BARRIERS: Barriers = { blocks: async () => [], closed: async () => [] };
+
+const nobody = (): RookeryError => new RookeryError("NOT_FOUND", "There is no such user.");
+
 /** What only those who run the installation set, also in rooms that they may not read. */
 const OF_MANAGERS: ReadonlySet<string> = new Set<keyof RoomEdit>(["retentionDays", "legalHold"]);
 
@@ -247,6 +259,7 @@ export class Rooms {
     userId: string,
     role: RoomRole | undefined,
     names: Names,
+    barriers = NO_BARRIERS,
   ): Promise<{ member: Member; changed: boolean }> {
     const may = ({ room, member }: Sight): void => {
       if (room.kind === "direct" || !runsRoom(member?.role)) throw new RookeryError("FORBIDDEN");
@@ -254,7 +267,13 @@ export class Rooms {
     };
     // Strangers learn nothing of users, and the room does not wait for the users service.
     may(await this.decisions.visible(user, id));
-    if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
+    if ((await names([userId])).length === 0) throw nobody();
+    // Who is there already is not out of reach of those who run the room.
+    if (
+      !membership(await this.members.get(memberId(id, userId))) &&
+      (await barriers.blocks(user.id, [userId])).length > 0
+    )
+      throw nobody();
     const changed = await this.decisions.decide(user, id, may, async ({ room, member }) => {
       const record = await this.members.get(memberId(id, userId));
       const current = membership(record);
@@ -310,12 +329,13 @@ export class Rooms {
     others: readonly string[],
     { name = null, history }: { name?: string | null; history?: History },
     names: Names,
+    barriers = NO_BARRIERS,
   ): Promise<{ conversation: Conversation; created: boolean }> {
     const people = [...new Set([user, ...others])];
     if (type === "direct" && people.length !== 2) throw new RookeryError("INVALID", "members: Name one other person.");
     const most = Math.min(this.limits.group, this.limits.groupMembers);
     if (people.length > most) throw new RookeryError("INVALID", `members: At most ${most}.`);
-    if ((await names(people)).length !== people.length) throw new RookeryError("NOT_FOUND", "There is no such user.");
+    if ((await names(people)).length !== people.length) throw nobody();
     if (type === "direct" && history !== undefined)
       throw new RookeryError("INVALID", "history: In a direct room both read all.");
     const role = (person: string): RoomRole => (type === "group" && person === user ? "owner" : "member");
@@ -328,6 +348,7 @@ export class Rooms {
     const key = type === "direct" ? directKey(people[0] as string, people[1] as string) : null;
     const known = key && (await this.rooms.findOne({ directKey: key }));
     if (known) return { conversation: toConversation(await this.changes.settled(known.id), people), created: false };
+    await this.approach(user, people.slice(1), barriers);
     try {
       const room = await this.insert(
         this.blank(user, type, { name, directKey: key, ...(history && { history }) }),
@@ -395,6 +416,14 @@ export class Rooms {
         const member = await this.decisions.member(room, user);
         return member && { changes: await takingOut(this.members, [member], "remove") };
       });
+  }
+
+  /** Throws NOT_FOUND where one blocks the other, as if there was no such person, and FORBIDDEN where somebody wants no such thing. */
+  private async approach(user: string, others: string[], barriers: Barriers): Promise<void> {
+    if (others.length === 0) return;
+    const [blocked, closed] = await Promise.all([barriers.blocks(user, others), barriers.closed(user, others)]);
+    if (blocked.length > 0) throw nobody();
+    if (closed.length > 0) throw new RookeryError("FORBIDDEN", "Not everybody named takes conversations from you.");
   }
 
   private blank(user: string, kind: StoredRoom["kind"], more: Partial<StoredRoom>): StoredRoom {

@@ -1,18 +1,13 @@
 import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
 import { emptyStage, StagedChanges, type Stage, type Verdict } from "../../mixins/staged-changes";
 import type { Clock } from "../core/clock";
+import type { ProfileChange } from "../core/contract";
 import type { Role } from "../core/permissions";
 import { Turns } from "../core/turns";
 
 /** A change of somebody who holds the role Admin, or gets it: other roles, and with them the profile, or the removal. */
 export type AdminChange = { user: string } & (
-  | {
-      kind: "roles";
-      roles: Role[];
-      displayName?: string | null;
-      avatarUrl?: string | null;
-    }
-  | { kind: "removal"; removedAt: string }
+  ({ kind: "roles"; roles: Role[] } & ProfileChange) | { kind: "removal"; removedAt: string }
 );
 
 export type AdminStage = Stage<AdminChange>;

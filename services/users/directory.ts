@@ -1,6 +1,6 @@
 import { DuplicateKeyError, type CollectionSpec, type Documents, type Where } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
-import type { UserRecord } from "../core/contract";
+import type { ProfileChange, UserRecord } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
@@ -18,6 +18,12 @@ export interface StoredUser {
   emailKey?: string;
   displayName?: string;
   avatarUrl?: string;
+  bio?: string;
+  pronouns?: string;
+  /** Who finds him by search; everybody without it. */
+  audience?: string;
+  /** Number of the change of his preferences that made it so. */
+  audienceChange?: number;
   roles: Role[];
   /** Set for holders of the role Admin, so that they can be counted. */
   admin?: true;
@@ -51,11 +57,6 @@ export const USERS: CollectionSpec = {
 export interface Consequences {
   rolesChanged(userId: string): Promise<void>;
   removed(userId: string): Promise<void>;
-}
-
-export interface ProfileChange {
-  displayName?: string | null;
-  avatarUrl?: string | null;
 }
 
 /** One text for both, so that it does not tell which. */
@@ -151,12 +152,33 @@ export class Directory {
     return (await this.users.find({ where, sort: "usernameKey", limit })).map(({ id, username }) => ({ id, username }));
   }
 
-  /** Sorted by user name; `search` is part of a user name or display name, ignoring case. */
+  /** Those of the ids that are users, in the order given. */
+  async many(ids: readonly string[]): Promise<StoredUser[]> {
+    return (await this.users.getMany(ids)).filter(user => !user.removedAt);
+  }
+
+  /** Who finds a user from now on, unless a later change has said so; null: everybody. */
+  async setAudience(id: string, audience: string | null, n: number): Promise<void> {
+    await this.users.update(id, known => {
+      if (known.removedAt || (known.audienceChange ?? 0) >= n) return null;
+      return { ...known, audience: audience ?? undefined, audienceChange: n };
+    });
+  }
+
+  /**
+   * Sorted by user name; `search` is part of a user name or display name, ignoring case.
+   * @param sight whom the viewer finds; null: everybody
+   */
   async list(
     search: string | undefined,
     { page, pageSize }: { page: number; pageSize: number },
+    sight: { audiences: (string | null)[]; without: string[] } | null,
   ): Promise<Page<StoredUser>> {
-    const where: Where<StoredUser> = { removedAt: null };
+    const where: Where<StoredUser> = {
+      removedAt: null,
+      ...(sight && { audience: { $in: sight.audiences } }),
+      ...(sight && sight.without.length > 0 && { id: { $nin: sight.without } }),
+    };
     const text = search?.trim();
     const what = { where, ...(text && { search: { text, fields: ["username", "displayName"] as const } }) };
     const offset = Math.min((page - 1) * pageSize, Number.MAX_SAFE_INTEGER);
@@ -336,10 +358,12 @@ const sameRoles = (a: readonly Role[], b: readonly Role[]): boolean => a.join() 
 const withoutRoles = ({ admin: _, ...user }: StoredUser): StoredUser => user;
 const withoutPending = ({ pending: _, ...user }: StoredUser): StoredUser => user;
 
-function withProfile(user: StoredUser, { displayName, avatarUrl }: ProfileChange): StoredUser {
+function withProfile(user: StoredUser, { displayName, avatarUrl, bio, pronouns }: ProfileChange): StoredUser {
   return {
     ...user,
     ...(displayName !== undefined && { displayName: displayName ?? undefined }),
     ...(avatarUrl !== undefined && { avatarUrl: avatarUrl ?? undefined }),
+    ...(bio !== undefined && { bio: bio ?? undefined }),
+    ...(pronouns !== undefined && { pronouns: pronouns ?? undefined }),
   };
 }

@@ -10,6 +10,8 @@ export function toPublic(user: StoredUser, viewer: Identity, status: PresenceSta
     username: user.username,
     ...(user.displayName !== undefined && { displayName: user.displayName }),
     ...(user.avatarUrl !== undefined && { avatarUrl: user.avatarUrl }),
+    ...(user.bio !== undefined && { bio: user.bio }),
+    ...(user.pronouns !== undefined && { pronouns: user.pronouns }),
     ...(seesEmail && user.email !== undefined && { email: user.email }),
     roles: [...user.roles],
     status,
@@ -22,10 +24,25 @@ const FILE = /^\/api\/files\/[0-9a-f-]{36}$/;
 type Errors = { type: string; message?: string }[];
 
 /** Parameter rule: 1 to 64 characters on one line, spaces around them cut; null clears it. */
-export const displayNameRule = line({ optional: true, nullable: true, min: 1, max: 64 });
+const displayNameRule = line({ optional: true, nullable: true, min: 1, max: 64 });
+
+/** Parameter rule: up to 500 characters that may have several lines; null clears it. */
+const bioRule = {
+  type: "string",
+  trim: true,
+  optional: true,
+  nullable: true,
+  min: 1,
+  max: 500,
+  custom: (value: unknown, errors: Errors): unknown => {
+    if (typeof value === "string" && !value.split("\n").every(isLine))
+      errors.push({ type: "bio", message: "Give a text without control characters." });
+    return value;
+  },
+} as const;
 
 /** Parameter rule: a picture on the web or a file of ours; null clears it. Browsers get nothing else to follow. */
-export const avatarUrlRule = {
+const avatarUrlRule = {
   type: "string",
   optional: true,
   nullable: true,
@@ -35,6 +52,14 @@ export const avatarUrlRule = {
       errors.push({ type: "avatarUrl", message: "Give an http or https address, or the url of a file." });
     return value;
   },
+} as const;
+
+/** Parameter rules of what people say of themselves. */
+export const profileRules = {
+  displayName: displayNameRule,
+  avatarUrl: avatarUrlRule,
+  bio: bioRule,
+  pronouns: line({ optional: true, nullable: true, min: 1, max: 40 }),
 } as const;
 
 function isWebAddress(text: string): boolean {

@@ -1,25 +1,29 @@
-import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
+import type { ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { Rounds } from "../../mixins/rounds";
-import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
+import type { Staged } from "../../mixins/staged-changes";
+import { RoomWriters } from "../../mixins/writers";
+import { broadcast, call, type ActionsOf, type RelationChange } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import type { PresenceStatus, PublicUser } from "../core/model";
+import type { UserNote } from "../core/model";
 import { ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
+import { preferences } from "./actions/preferences";
+import { relations } from "./actions/relations";
 import { ADMINS, type AdminStage } from "./admins";
-import { Directory, USERS, type Consequences, type StoredUser } from "./directory";
-import { avatarUrlRule, displayNameRule, toPublic } from "./profile";
-
-interface UsersService extends Service {
-  directory: Directory;
-  resumer: Rounds;
-}
+import { Directory, USERS, type StoredUser } from "./directory";
+import { allShown, consequencesVia, shown, type UsersService } from "./parts";
+import { PREFERENCES, PreferenceStore, type StoredPreferences } from "./preferences";
+import { profileRules } from "./profile";
+import { RELATIONS, Relations, type StoredRelation, type Telling } from "./relations";
+import { audienceOf, Sight } from "./sight";
 
 /** Milliseconds between looks for consequences of changes that are still to be carried out. */
 const RESUME = 5_000;
-/** Milliseconds to wait for the status of users; without an answer they are shown as offline. */
-const STATUS_TIMEOUT = 1_000;
+/** The same of what people are still to be told, and how much of it is looked at in one go. */
+const SWEEP = 1_000;
+const SWEEP_RECORDS = 100;
 
 const roles = {
   type: "array",
@@ -54,7 +58,7 @@ const actions = {
       const caller = callerOf(ctx.meta);
       const user = await this.directory.get(ctx.params.id);
       if (caller.id !== user.id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
-      return shown(ctx, user);
+      return shown(this, ctx, user);
     },
   },
   emails: {
@@ -118,7 +122,7 @@ const actions = {
     visibility: "published",
     params: nothing,
     async handler(this: UsersService, ctx) {
-      return shown(ctx, await this.directory.get(callerOf(ctx.meta).id));
+      return shown(this, ctx, await this.directory.get(callerOf(ctx.meta).id));
     },
   },
   get: {
@@ -126,41 +130,38 @@ const actions = {
     visibility: "published",
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
-      return shown(ctx, await this.directory.get(ctx.params.id));
+      const user = await this.directory.get(ctx.params.id);
+      await this.sight.find(callerOf(ctx.meta), user.id);
+      return shown(this, ctx, user);
     },
   },
   list: {
-    auth: "user",
+    auth: { permission: "users.find" },
     visibility: "published",
     params: { ...rules.paging, search: "string|max:100|optional" },
     async handler(this: UsersService, ctx) {
       const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
-      const found = await this.directory.list(ctx.params.search, page);
-      return { ...found, items: await allShown(ctx, found.items) };
+      const sight = await this.sight.listed(callerOf(ctx.meta));
+      const found = await this.directory.list(ctx.params.search, page, sight);
+      return { ...found, items: await allShown(this, ctx, found.items) };
     },
   },
   updateMe: {
     auth: "user",
     visibility: "published",
-    params: { displayName: displayNameRule, avatarUrl: avatarUrlRule },
+    params: profileRules,
     async handler(this: UsersService, ctx) {
-      const { displayName, avatarUrl } = ctx.params;
       const { id } = callerOf(ctx.meta);
-      return shown(ctx, await this.directory.update(consequencesVia(ctx), id, { displayName, avatarUrl }));
+      return shown(this, ctx, await this.directory.update(consequencesVia(ctx, this), id, ctx.params));
     },
   },
   update: {
     auth: { permission: "users.manage" },
     visibility: "published",
-    params: {
-      id: rules.id,
-      displayName: displayNameRule,
-      avatarUrl: avatarUrlRule,
-      roles: { ...roles, optional: true },
-    },
+    params: { id: rules.id, ...profileRules, roles: { ...roles, optional: true } },
     async handler(this: UsersService, ctx) {
-      const { id, displayName, avatarUrl, roles: wanted } = ctx.params;
-      return shown(ctx, await this.directory.update(consequencesVia(ctx), id, { displayName, avatarUrl }, wanted));
+      const { id, roles: wanted, ...profile } = ctx.params;
+      return shown(this, ctx, await this.directory.update(consequencesVia(ctx, this), id, profile, wanted));
     },
   },
   remove: {
@@ -168,10 +169,12 @@ const actions = {
     visibility: "published",
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
-      await this.directory.remove(consequencesVia(ctx), ctx.params.id, callerOf(ctx.meta));
+      await this.directory.remove(consequencesVia(ctx, this), ctx.params.id, callerOf(ctx.meta));
       return null;
     },
   },
+  ...relations,
+  ...preferences,
 } satisfies ActionsOf<"users">;
 
 const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersService> = {
@@ -183,48 +186,63 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
     const users = await platform.documents<StoredUser>(USERS);
     const admins = await platform.documents<AdminStage>(ADMINS);
     this.directory = new Directory(users, admins, platform.clock, error => this.resumer.failed(error));
-    const consequences = consequencesVia(this.broker);
+    this.writers = new RoomWriters(this.broker);
+    this.relations = new Relations(
+      await platform.documents<StoredRelation>(RELATIONS),
+      (pair, tellings) => tell(this, pair, tellings),
+      platform.clock,
+      platform.limits,
+    );
+    this.preferences = new PreferenceStore(
+      await platform.documents<StoredPreferences>(PREFERENCES),
+      async (user, { privacy, id, revision }) => {
+        if (privacy) {
+          const audience = privacy.find === "everyone" ? null : audienceOf(user, privacy.find);
+          await this.directory.setAudience(user, audience, revision);
+          broadcast(this.broker, "users.relations", { changes: [{ user, other: null }] });
+        }
+        await note(this.writers, [{ id, to: user, note: { kind: "preferences", data: { revision } } }]);
+      },
+      platform.clock,
+    );
+    this.sight = new Sight(this.relations, this.preferences, (user, others, small) =>
+      call(this.broker, "rooms.acquainted", { user, ...(others && { others }), small }),
+    );
+    const consequences = consequencesVia(this.broker, this);
     this.resumer = new Rounds(() => this.directory.resume(consequences), {
       every: RESUME,
       log: this.logger,
       what: "other services are told of a change later",
     });
+    const later = (_: string, error: unknown): void => this.sweeper.failed(error);
+    this.sweeper = new Rounds(
+      async () => {
+        await this.relations.sweep(SWEEP_RECORDS, later);
+        await this.preferences.sweep(SWEEP_RECORDS, later);
+      },
+      { every: SWEEP, log: this.logger, what: "people are told of a change later" },
+    );
   },
 
   async stopped(this: UsersService) {
     this.resumer?.stop();
+    this.sweeper?.stop();
+    this.writers?.close();
   },
 };
 
 export default UsersSchema;
 
-function consequencesVia(via: Caller): Consequences {
-  return {
-    async rolesChanged(userId) {
-      await call(via, "auth.revoke", { userId, keepSessions: true });
-    },
-    async removed(userId) {
-      await call(via, "auth.revoke", { userId, forget: true });
-      await call(via, "rooms.evict", { userId });
-    },
-  };
+/** What must act at once goes first: gateways and writers look at the two anew. */
+async function tell(service: UsersService, pair: RelationChange, tellings: readonly Staged<Telling>[]): Promise<void> {
+  broadcast(service.broker, "users.relations", { changes: [pair] });
+  await note(service.writers, tellings);
 }
 
-async function shown(ctx: Context<unknown, Meta>, user: StoredUser): Promise<PublicUser> {
-  return (await allShown(ctx, [user]))[0] as PublicUser;
-}
-
-async function allShown(ctx: Context<unknown, Meta>, users: StoredUser[]): Promise<PublicUser[]> {
-  const viewer = callerOf(ctx.meta);
-  const status = await statusOf(
-    ctx,
-    users.map(({ id }) => id),
+/** Writes into feeds, once under each id. Throws where it is not known that all of it stands there. */
+async function note(writers: RoomWriters, notes: readonly { id: string; to: string; note: UserNote }[]): Promise<void> {
+  const answers = await writers.append(
+    notes.map(({ id, to, note: told }) => ({ room: to, entry: { op: "user", changeId: id, note: told } })),
   );
-  return users.map(user => toPublic(user, viewer, status[user.id] ?? "offline"));
-}
-
-/** A list without its statuses is worth more than none: while presence is away everybody counts as offline. */
-async function statusOf(ctx: Context<unknown, Meta>, users: string[]): Promise<Record<string, PresenceStatus>> {
-  if (users.length === 0) return {};
-  return call(ctx, "presence.of", { users }, { timeout: STATUS_TIMEOUT }).catch(() => ({}));
+  for (const answer of answers) if (!answer.ok) throw new RookeryError(answer.error.code, answer.error.detail);
 }

@@ -179,22 +179,24 @@ export class Commands {
 
   private async type(connection: Connection, identity: Identity, room: string, on: boolean): Promise<void> {
     const { hub, services } = this.with_;
-    const known = connection.rooms.get(room)?.member && !hub.isHushed(room, identity.id);
-    let large = known ? hub.isLarge(room) : null;
-    if (large === null) {
+    const key = `${room} ${identity.id}`;
+    const now = this.with_.clock.monotonic();
+    const told = this.typing.get(key);
+    const isMember = connection.rooms.get(room)?.member === true && !hub.isHushed(room, identity.id);
+    const repeats = told !== undefined && now - told.toldAt < TYPING_REPEAT;
+    if (isMember && on && repeats) return void (told.by = connection);
+    let silent = isMember ? hub.silent(room) : null;
+    if (silent === null) {
       const access = await services.access(identity, room);
       if (access.role === null) throw new RookeryError("FORBIDDEN", "Only members type here.");
       hub.learn(room, identity.id, access);
       if (on && access.archived) throw archivedRoom();
       if (on && access.mutedUntil !== undefined) throw muted(access.mutedUntil);
-      large = access.large === true;
+      silent = access.large === true || access.blocked === true;
     }
     if (!on) return this.endTyping(room, identity.id);
-    const key = `${room} ${identity.id}`;
-    const now = this.with_.clock.monotonic();
-    const told = this.typing.get(key);
     if (told) told.by = connection;
-    if (large || (told && now - told.toldAt < TYPING_REPEAT)) return;
+    if (silent || repeats) return;
     this.typing.set(key, { toldAt: now, by: connection });
     this.with_.bus.publish({ type: "signal", room, signal: { type: "typing", user: identity.id, on } });
   }

@@ -74,6 +74,9 @@ export class Connection {
   /** Changes of subscriptions that wait for the one under way, in the order they were asked for; null while none is. */
   turns: (() => void)[] | null = null;
   watched: ReadonlySet<string> = NOBODY;
+  /** Of these, whose presence is not for its user, and when that was asked, counted as `Watchers` counts. */
+  unseen: ReadonlySet<string> = NOBODY;
+  sightAt = 0;
   /** Told that the token is about to expire. */
   warned = false;
   /** Hello was said and is answered, or not refused yet. */

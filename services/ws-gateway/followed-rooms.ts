@@ -33,6 +33,8 @@ export interface Room {
   passive: Few<Connection> | null;
   /** As its owner last said here, and when, monotonic milliseconds: a matter of cost, never of rights. */
   large: boolean;
+  /** Whether it is a direct room; false until that was said. */
+  direct: boolean;
   largeAt: number;
   /** Of whose voice here the owner is asked whenever they would be heard: they are or were muted. Null: of nobody's. */
   hushed: Set<string> | null;
@@ -99,6 +101,7 @@ export class FollowedRooms {
       feed,
       ...nobody,
       large: false,
+      direct: false,
       largeAt: -Infinity,
       hushed: null,
       leave: null,

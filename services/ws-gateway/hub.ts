@@ -106,10 +106,13 @@ export class Hub {
     return { readers: (readers?.size ?? 0) + (passive?.size ?? 0), replaying: replaying?.size ?? 0 };
   }
 
-  /** Whether its owner calls the room large; null where that was not said of late. */
-  isLarge(id: string): boolean | null {
+  /**
+   * Whether the room is too large for its owner to tell who types; null where that was not said of late, and always of a
+   * direct room, since one of the two may block the other from now on.
+   */
+  silent(id: string): boolean | null {
     const room = this.rooms.get(id);
-    return room && this.with_.now() - room.largeAt < LARGE_TTL ? room.large : null;
+    return room && !room.direct && this.with_.now() - room.largeAt < LARGE_TTL ? room.large : null;
   }
 
   /** Whether the owner is to be asked before he is heard. */
@@ -118,10 +121,11 @@ export class Hub {
   }
 
   /** What its owner says of a room and of somebody in it. Of an archived one it is asked again each time. */
-  learn(id: string, user: string, { large = false, archived, mutedUntil }: RoomAccess): void {
+  learn(id: string, user: string, { large = false, kind, archived, mutedUntil }: RoomAccess): void {
     const room = this.rooms.get(id);
     if (!room) return;
-    Object.assign(room, { large, largeAt: archived ? -Infinity : this.with_.now() });
+    const largeAt = archived ? -Infinity : this.with_.now();
+    Object.assign(room, { large, direct: kind === "direct", largeAt });
     if (mutedUntil !== undefined) (room.hushed ??= new Set()).add(user);
   }
 

@@ -21,6 +21,7 @@ import { Hub } from "./hub";
 import { MemoryBudget } from "./memory-budget";
 import { Operators } from "./operators";
 import { PresenceReport } from "./presence-report";
+import { RelationWatch } from "./relation-watch";
 import { Watchers } from "./watchers";
 import { Entrance, type EntranceDependencies } from "./wires/entrance";
 import { Topics } from "./wires/topics";
@@ -151,6 +152,11 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
         this.revocations?.add(ctx.params.items);
       },
     },
+    "users.relations": {
+      handler(this: GatewayService, ctx: Context<Events["users.relations"]>) {
+        this.watchers?.related(ctx.params.changes);
+      },
+    },
     "presence.changed": {
       handler(this: GatewayService, ctx: Context<Events["presence.changed"]>) {
         this.watchers?.changed(ctx.params);
@@ -188,10 +194,13 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     });
     this.writers = new RoomWriters(via);
     metrics.watchQueue("sends", () => this.writers.size);
-    this.watchers = new Watchers(async users => {
-      const statuses = users.length > 0 ? await call(via, "presence.of", { users }) : {};
-      return Object.entries(statuses).map(([user, status]) => ({ user, status }));
-    });
+    this.watchers = new Watchers(
+      async users => {
+        const statuses = users.length > 0 ? await call(via, "presence.of", { users }) : {};
+        return Object.entries(statuses).map(([user, status]) => ({ user, status }));
+      },
+      asks => call(via, "users.unseen", { asks }),
+    );
     const commands = new Commands({
       hub,
       watchers: this.watchers,
@@ -273,9 +282,18 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     const watch =
       link &&
       new HeadWatch({ feeds: () => hub.feeds(), heads: rooms => heads.readAll(rooms), now: () => clock.monotonic() });
+    // In one process nothing that is told is lost.
+    const relations =
+      link &&
+      new RelationWatch({
+        recent: async within => (await call(via, "users.recentRelations", { within })).changes,
+        changed: changes => this.watchers.related(changes),
+        now: () => clock.monotonic(),
+      });
     link?.onUp(() => {
       watch?.all();
       this.watchers.refresh();
+      this.watchers.related(null);
     });
     this.writers.onChange((before, now) => {
       const lost = before.nodes.filter(node => !now.has(node));
@@ -296,6 +314,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       this.entrance.tick();
       watch?.tick();
       void this.watchers.settle();
+      void relations?.tick();
       void believe();
     }, SWEEP).unref();
     health.need("sockets", () => {
@@ -376,7 +395,8 @@ function servicesOf(service: GatewayService, heads: HeadReader): Services {
       else await call(via, "messages.read", { id, seq, ...(mark.private && { private: true }) }, as(user));
     },
     async access(user, room) {
-      const [access] = await call(via, "rooms.access", { user: user.id, browses: browses(user), rooms: [room] });
+      const ask = { user: user.id, browses: browses(user), rooms: [room], blocks: true };
+      const [access] = await call(via, "rooms.access", ask);
       if (!access || access.denied) throw new RookeryError(access?.denied ?? "NOT_FOUND");
       return access;
     },

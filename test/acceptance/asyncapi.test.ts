@@ -150,6 +150,9 @@ describe("/api/asyncapi.json", () => {
     for (const t of ["typing", "read", "delivered", "presence"]) await one.frame(t, frame => frame.t === t);
     await one.event(room, (await one.frame("an edit", frame => frame.kind === "edit")).offset);
 
+    expectStatus(await bob.put(`/api/friends/${ann.id}`), 200);
+    expectStatus(await bob.put(`/api/blocks/${ann.id}`), 204);
+    expectStatus(await bob.patch("/api/users/me/preferences", { language: "en" }), 200);
     expectStatus(await bob.post(`/api/channels/${room}/unread`, { seq: 1 }), 204);
     expectStatus(await bob.post("/api/read", {}), 204);
     expectStatus(await stage.admin.patch(`/api/channels/${room}`, { topic: "weather" }), 200);
@@ -161,7 +164,7 @@ describe("/api/asyncapi.json", () => {
     expectStatus(await stage.admin.delete(`/api/channels/${room}`), 204);
     await one.frame("the end of the room", ({ kind, data }) => kind === "room" && data.deletedAt !== undefined);
     await one.frame("note thread", frame => frame.t === "user" && frame.kind === "thread");
-    for (const kind of ["member", "read", "readAll", "unread", "delivered", "hide"])
+    for (const kind of ["member", "read", "readAll", "unread", "delivered", "hide", "friend", "block", "preferences"])
       await other.frame(`note ${kind}`, frame => frame.t === "user" && frame.kind === kind);
     await ask(one, { t: "unsub", rooms: [room] });
     hold(one, other);
@@ -182,6 +185,16 @@ describe("/api/asyncapi.json", () => {
     await call("users.updateMe", { displayName: "Ann" });
     await call("users.get", { id: bob.id });
     await call("users.list", { search: "a", page: 1, pageSize: 3 });
+    await call("users.befriend", { userId: bob.id });
+    await call("users.requests");
+    await call("users.unfriend", { userId: bob.id });
+    await call("users.friends", { page: 1 });
+    await call("users.friendIds");
+    await call("users.block", { userId: carl.id });
+    await call("users.blocks", { pageSize: 3 });
+    await call("users.unblock", { userId: carl.id });
+    await call("users.updatePreferences", { language: "en", notifications: { rooms: { [room]: { level: "none" } } } });
+    await call("users.preferences");
     await admin("users.update", { id: carl.id, roles: ["User", "Moderator"] });
     await call("rooms.list", { pageSize: 3 });
     await call("rooms.join", { id: room });

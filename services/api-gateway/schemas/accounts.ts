@@ -16,6 +16,13 @@ import {
   type Schema,
 } from "./parts";
 
+const profile = {
+  "displayName?": orNull(string({ maxLength: 64 })),
+  "avatarUrl?": orNull(string({ maxLength: 500 })),
+  "bio?": orNull(string({ maxLength: 500, description: "May have several lines." })),
+  "pronouns?": orNull(string({ maxLength: 40 })),
+};
+
 /** Accounts and users. */
 export const accountSchemas = () => {
   return {
@@ -35,16 +42,17 @@ export const accountSchemas = () => {
       username,
       "displayName?": string(),
       "avatarUrl?": string(),
+      "bio?": string(),
+      "pronouns?": string(),
       "email?": string({ description: "Only of oneself and for administrators." }),
       roles: list(string({ enum: ROLES })),
       status: string({ enum: PRESENCE_STATUSES }),
       createdAt: time,
     }),
     UserPage: page("User"),
-    UpdateProfile: body({ "displayName?": orNull(string()), "avatarUrl?": orNull(string()) }),
+    UpdateProfile: body(profile),
     UpdateUser: body({
-      "displayName?": orNull(string()),
-      "avatarUrl?": orNull(string()),
+      ...profile,
       "roles?": list(string({ enum: ROLES })),
     }),
   } satisfies Record<string, Schema>;

@@ -32,6 +32,8 @@ export interface RoomAccess {
   mutedUntil?: string | null;
   /** It has more members than `limits.largeRoom`. */
   large?: boolean;
+  /** A direct room in which neither says anything to the other any more. Only where it was asked for. */
+  blocked?: boolean;
   role: RoomRole | null;
   /** Entries at or below this offset are not shown to the user; 0 shows all. */
   visibleFrom: number;
@@ -201,12 +203,14 @@ export interface RoomsActions {
     params: { type: "direct" | "group"; members: string[]; name?: string; history?: History };
     returns: Conversation;
   };
-  /** One answer for each room asked, in the order asked. */
-  "rooms.access": { params: AccessAsk; returns: RoomAccess[] };
+  /** One answer for each room asked, in the order asked. `blocks`: also whether one of a direct room blocks the other. */
+  "rooms.access": { params: AccessAsk & { blocks?: boolean }; returns: RoomAccess[] };
   /** The same of many users, at most 500: one answer for each ask, in order. */
   "rooms.accessMany": { params: { asks: AccessAsk[] }; returns: RoomAccess[][] };
   /** Null: there is no such room. */
   "rooms.rules": { params: { room: string }; returns: RoomRules | null };
+  /** Those of the others, or the first 2,000 of all, who are in a room with the user; `small`: in one of few people. */
+  "rooms.acquainted": { params: { user: string; others?: string[]; small?: boolean }; returns: string[] };
   "rooms.memberships": { params: { user: string }; returns: Membership[] };
   /**
    * A room as a user sees it, with its longest-standing members, and his access. All who came or went by what its log holds

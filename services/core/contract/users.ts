@@ -1,7 +1,43 @@
-import type { Page, PublicUser } from "../model";
+import type { Metadata, NotificationLevel, Page, Preferences, Privacy, PublicUser, Related } from "../model";
 import type { Role } from "../permissions";
 import type { UserRecord } from "./auth";
 import type { Paging } from "./paging";
+
+/** What two people are to each other has changed; `other` null: what the settings of one say to everybody. */
+export interface RelationChange {
+  user: string;
+  other: string | null;
+}
+
+/** Of one's own profile; null clears a field. */
+export interface ProfileChange {
+  displayName?: string | null;
+  avatarUrl?: string | null;
+  bio?: string | null;
+  pronouns?: string | null;
+}
+
+/** What is left out stays as it is, in parts too; null clears. `ui` is replaced as a whole. */
+export interface PreferencesChange {
+  language?: string | null;
+  timeZone?: string | null;
+  notifications?: {
+    default?: NotificationLevel;
+    rooms?: Record<string, { level?: NotificationLevel | null; mutedUntil?: string | null } | null>;
+    doNotDisturb?: { from: string; to: string } | null;
+    email?: boolean;
+    push?: boolean;
+  };
+  privacy?: Partial<Privacy>;
+  ui?: Metadata | null;
+}
+
+/** What is kept of a person's relations and wishes, for the export of his data. */
+export interface ExportedRelations {
+  friends: { user: string; since: string }[];
+  blocks: { user: string; since: string }[];
+  preferences: Preferences;
+}
 
 export interface UsersActions {
   "users.create": {
@@ -21,14 +57,36 @@ export interface UsersActions {
   "users.me": { params: Record<string, never>; returns: PublicUser };
   "users.get": { params: { id: string }; returns: PublicUser };
   "users.list": { params: Paging & { search?: string }; returns: Page<PublicUser> };
-  "users.updateMe": { params: { displayName?: string | null; avatarUrl?: string | null }; returns: PublicUser };
-  "users.update": {
-    params: { id: string; displayName?: string | null; avatarUrl?: string | null; roles?: Role[] };
-    returns: PublicUser;
-  };
+  "users.updateMe": { params: ProfileChange; returns: PublicUser };
+  "users.update": { params: ProfileChange & { id: string; roles?: Role[] }; returns: PublicUser };
   "users.remove": { params: { id: string }; returns: null };
   /** The profile with its e-mail, for the export of a person's data: oneself, or `users.manage`. */
   "users.personal": { params: { id: string }; returns: PublicUser };
+  /** The newest first, like all lists of people. */
+  "users.friends": { params: Paging; returns: Page<Related> };
+  /** Ids of one's friends: whose presence to watch. */
+  "users.friendIds": { params: Record<string, never>; returns: { items: string[] } };
+  "users.requests": { params: Record<string, never>; returns: { incoming: Related[]; outgoing: Related[] } };
+  /** Asks somebody to be friends, or says yes to him. */
+  "users.befriend": { params: { userId: string }; returns: { state: "requested" | "friends" } };
+  /** Ends a friendship or a request, whosever it was. */
+  "users.unfriend": { params: { userId: string }; returns: null };
+  "users.blocks": { params: Paging; returns: Page<Related> };
+  "users.block": { params: { userId: string }; returns: null };
+  "users.unblock": { params: { userId: string }; returns: null };
+  "users.preferences": { params: Record<string, never>; returns: Preferences };
+  "users.updatePreferences": { params: PreferencesChange; returns: Preferences };
+  /** Those of the others who block the user or are blocked by him; at most 1,000 are looked at. */
+  "users.blocksAmong": { params: { user: string; others: string[] }; returns: string[] };
+  /** Those of the others who do not let the user begin a conversation with them. */
+  "users.closedTo": { params: { user: string; others: string[] }; returns: string[] };
+  /** Of each list of users those whose presence is not for that viewer; at most 1,000 users over all lists. */
+  "users.unseen": { params: { asks: { viewer: string; users: string[] }[] }; returns: string[][] };
+  /** Whether others are not to be told how far the user has read. */
+  "users.discreet": { params: { user: string }; returns: boolean };
+  /** What an event may have told within that time, milliseconds; null: more than one wants to know one by one. */
+  "users.recentRelations": { params: { within: number }; returns: { changes: RelationChange[] | null } };
+  "users.exportRelations": { params: { user: string }; returns: ExportedRelations };
   /** E-mail addresses of those of the given ids who have one. */
   "users.emails": { params: { ids: string[] }; returns: { id: string; email: string }[] };
 }

@@ -35,7 +35,9 @@ export class Chat {
   /** People whose presence is told of at most. */
   private watched = 0;
   private readonly directs = new Set<string>();
+  /** The others of these. */
   private readonly contacts = new Set<string>();
+  private readonly friends = new Set<string>();
   /** Direct rooms heard of while those that are there already are read; null afterwards. */
   private fresh: Conversation[] | null = [];
   /** Joins and leaves of a room that wait for the one under way. */
@@ -56,6 +58,7 @@ export class Chat {
       if (answer.t !== "welcome") return done(outcomeOf(answer));
       this.watched = (answer["limits"] as { watch: number }).watch;
       this.port.own((this.user = (answer["user"] as { id: string }).id));
+      this.readFriends();
       this.readDirects(null, met, () => {
         const { fresh } = this;
         this.fresh = null;
@@ -218,6 +221,22 @@ export class Chat {
     });
   }
 
+  /** Friends are contacts, too. Where they cannot be told now, those of them who have a direct room with him are. */
+  private readFriends(): void {
+    this.call("users.friendIds", {}, outcome => {
+      if (!outcome.ok) return;
+      const { items } = outcome.result["result"] as { items: string[] };
+      for (const friend of items) this.friends.add(friend);
+      if (items.length > 0) this.watch();
+    });
+  }
+
+  private befriended({ userId, state }: UserNotes["friend"]): void {
+    const known = state === "friends" ? !this.friends.has(userId) : this.friends.delete(userId);
+    if (state === "friends") this.friends.add(userId);
+    if (known) this.watch();
+  }
+
   private know({ id, members }: Conversation): void {
     this.directs.add(id);
     this.port.direct(id, members);
@@ -225,15 +244,17 @@ export class Chat {
   }
 
   private watch(): void {
-    const users = [...this.contacts].slice(0, this.watched);
-    if (users.length > 0) this.port.ask({ t: "watch", users }, none);
+    const users = [...new Set([...this.friends, ...this.contacts])].slice(0, this.watched);
+    this.port.ask({ t: "watch", users }, none);
   }
 
   private heard(frame: Heard): void {
     if (this.arriving.size > 0) this.arrive(frame);
     // What was skipped he cannot ask for on this wire; coming again he says what he has, and gets what follows.
     if (frame.t === "reset" || (frame.t === "user" && frame["kind"] === "reset")) return this.port.end(CLOSES.BUSY);
-    if (frame.t !== "user" || frame["kind"] !== "member") return;
+    if (frame.t !== "user") return;
+    if (frame["kind"] === "friend") return this.befriended(frame["data"] as UserNotes["friend"]);
+    if (frame["kind"] !== "member") return;
     const { change, room } = frame["data"] as UserNotes["member"];
     if (change !== "join" || !room || !("type" in room) || room.type !== "direct") return;
     if (this.fresh) this.fresh.push(room);

@@ -9,7 +9,7 @@ import { AccessTokens } from "../../../services/core/tokens";
 import { cleanName, contentDisposition } from "../../../services/files/file-name";
 import { checkOperation } from "../../../services/messages/content";
 import { namesMentioned } from "../../../services/messages/mentions";
-import { avatarUrlRule } from "../../../services/users/profile";
+import { profileRules } from "../../../services/users/profile";
 import { parsePacket } from "../../../services/ws-gateway/wires/socketio/socketio.packets";
 import { LIMITS } from "../../../services/core/limits";
 
@@ -39,7 +39,7 @@ const PARSERS: Record<string, (text: string) => unknown> = {
   "a clientId": text => refused(() => checkOperation({ op: "send", text: "x", clientId: text }, limits)),
   "a user name": text => username.pattern.test(text),
   "a line": isLine,
-  "the address of a picture": text => avatarUrlRule.custom(`https://${text}`, []),
+  "the address of a picture": text => profileRules.avatarUrl.custom(`https://${text}`, []),
   "a file's name": text => contentDisposition(cleanName(text), false),
   "frames joined by newlines": text => refused(() => splitFrames(text)?.map(checkFrame)),
   "a frame": text => refused(() => checkFrame(JSON.parse(JSON.stringify({ t: "send", room: text, text })) as never)),

@@ -87,7 +87,7 @@ describe("notes of a user's marks", () => {
     }));
     const store = { unread: async () => rows } as unknown as MessageStore;
     const { notes, batch } = marks();
-    const rooms = { memberships: async () => [] } as unknown as Rooms;
+    const rooms = { memberships: async () => [], blocked: async () => [] } as unknown as Rooms;
     const read = new Reading(store, notes, new MemoryRoomBus(), LIMITS).readAll(rooms, "ann");
     const { written, answer } = await batch(0);
     const all = [0, 1, 2, 3].map(at => ({ roomId: `r-${at}`, seq: 3 }));

@@ -1,5 +1,5 @@
 import type { CollectionSpec } from "../../../mixins/collection";
-import { documentsOver, type DocumentAdapter, type Documents } from "../../../mixins/documents";
+import { documentsOver, type DocumentAdapter, type Documents, type Where } from "../../../mixins/documents";
 import { stores, type Store } from "./stores";
 
 interface Account {
@@ -65,6 +65,15 @@ describe.each(stores)("documents in %s", (_name, open) => {
     expect(await accounts.pick(["nobody"], ["name"])).toEqual(new Map());
     expect(await accounts.pick([], ["name"])).toEqual(new Map());
     await expect(accounts.pick(["a"], ["name'); --" as "name"])).rejects.toThrow(TypeError);
+  });
+
+  test("those that are none of a list are found, with those that have no value", async () => {
+    for (const [id, note] of [["a", "x"], ["b", "y"], ["c", null], ["d"]] as const)
+      await accounts.insert(account(id, note === undefined ? {} : { note }));
+    const found = async (where: Where<Account>) => (await accounts.find({ where, sort: "id" })).map(({ id }) => id);
+    expect(await found({ note: { $nin: ["x", "z"] } })).toEqual(["b", "c", "d"]);
+    expect(await found({ note: { $nin: ["x", null] } })).toEqual(["b"]);
+    expect(await found({ id: { $nin: ["a", "c"] }, note: { $nin: [] } })).toEqual(["b", "d"]);
   });
 
   test("documents are there when the store is opened again", async () => {

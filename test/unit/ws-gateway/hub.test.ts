@@ -156,14 +156,14 @@ describe("the hub", () => {
 
   it("believes for a minute what it was told of a room's size", async () => {
     const { connect, join, hub, room, pass } = ground();
-    expect(hub.isLarge(room)).toBeNull();
+    expect(hub.silent(room)).toBeNull();
     await join(connect("v").connection, "v");
-    expect(hub.isLarge(room)).toBe(false);
+    expect(hub.silent(room)).toBe(false);
     hub.learn(room, "v", { room, large: true, role: "member", visibleFrom: 0 });
     pass(50_000);
-    expect(hub.isLarge(room)).toBe(true);
+    expect(hub.silent(room)).toBe(true);
     pass(10_000);
-    expect(hub.isLarge(room)).toBeNull();
+    expect(hub.silent(room)).toBeNull();
   });
 
   it("marks told by two nodes in either order never fall, each user's and kind's for itself", async () => {

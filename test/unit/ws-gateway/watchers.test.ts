@@ -8,12 +8,22 @@ function ground() {
   const online = new Set<string>();
   const asked: string[][] = [];
   let answer = async (): Promise<void> => undefined;
-  const watchers = new Watchers(async users => {
-    asked.push(users);
-    const now = users.map((user): PresenceChange => ({ user, status: online.has(user) ? "online" : "offline" }));
-    await answer();
-    return now;
-  });
+  /** Of whom nobody may see whether he is there. */
+  const hidden = new Set<string>();
+  let seeing = async (): Promise<void> => undefined;
+  const watchers = new Watchers(
+    async users => {
+      asked.push(users);
+      const now = users.map((user): PresenceChange => ({ user, status: online.has(user) ? "online" : "offline" }));
+      await answer();
+      return now;
+    },
+    async asks => {
+      const now = asks.map(({ users }) => users.filter(user => hidden.has(user)));
+      await seeing();
+      return now;
+    },
+  );
   const connect = () => {
     const sent: PresenceChange[] = [];
     const take = (frame: string) => sent.push(...(JSON.parse(frame) as { changes: PresenceChange[] }).changes);
@@ -27,7 +37,16 @@ function ground() {
   };
   const change = (owner: string, n: number, user: string, status: "online" | "offline"): void =>
     watchers.changed({ owner, n, changes: [{ user, status }] });
-  return { watchers, online, asked, connect, change, answerWith: (work: () => Promise<void>) => (answer = work) };
+  return {
+    watchers,
+    online,
+    asked,
+    connect,
+    change,
+    answerWith: (work: () => Promise<void>) => (answer = work),
+    hidden,
+    seeWith: (work: () => Promise<void>) => (seeing = work),
+  };
 }
 
 describe("watching presence", () => {
@@ -91,6 +110,73 @@ describe("watching presence", () => {
     answerWith(async () => change("p", 2, "a", "online"));
     expect(await watchers.watch(two.connection, ["a"])).toEqual([{ user: "a", status: "online" }]);
     expect(one.told().at(-1)).toEqual({ user: "a", status: "online" });
+  });
+
+  describe("whose presence is not for everybody", () => {
+    const ofAnn = (socket: { told(): PresenceChange[] }) => socket.told().filter(({ user }) => user === "ann");
+
+    it("is offline to those it is not for, whatever happens, and to nobody else", async () => {
+      const { watchers, online, connect, change, hidden } = ground();
+      const [one, two] = [connect(), connect()];
+      online.add("ann");
+      await watchers.watch(one.connection, ["ann"]);
+      hidden.add("ann");
+      expect(await watchers.watch(two.connection, ["ann"])).toEqual([{ user: "ann", status: "offline" }]);
+      change("p", 1, "ann", "offline");
+      change("p", 2, "ann", "online");
+      expect([ofAnn(one).length, ofAnn(two).length]).toEqual([2, 0]);
+    });
+
+    it("goes and comes as people's relations change, and is asked for again where it was lost", async () => {
+      const { watchers, online, connect, hidden } = ground();
+      const socket = connect();
+      online.add("ann");
+      await watchers.watch(socket.connection, ["ann", "bob"]);
+      hidden.add("ann");
+      watchers.related([{ user: "ann", other: null }]);
+      await eventually("she has gone", () => ofAnn(socket).at(-1)?.status === "offline");
+      hidden.delete("ann");
+      watchers.related([{ user: "zoe", other: null }]);
+      expect(ofAnn(socket)).toHaveLength(1);
+      watchers.related(null);
+      await eventually("she has come", () => ofAnn(socket).at(-1)?.status === "online");
+      expect(socket.told().some(({ user }) => user === "bob")).toBe(false);
+    });
+
+    it("takes no answer that was asked for before a later one", async () => {
+      const { watchers, online, connect, hidden, seeWith } = ground();
+      const socket = connect();
+      online.add("ann");
+      let release = (): void => undefined;
+      seeWith(() => new Promise(resolve => (release = resolve)));
+      // Asked while she may be seen; answered after she may not.
+      const watching = watchers.watch(socket.connection, ["ann"]);
+      hidden.add("ann");
+      const first = release;
+      seeWith(async () => undefined);
+      watchers.related([{ user: "ann", other: null }]);
+      await new Promise(resolve => setImmediate(resolve));
+      first();
+      expect(await watching).toEqual([{ user: "ann", status: "offline" }]);
+    });
+
+    it("is nobody's until it is known whose it is", async () => {
+      const { watchers, online, connect, change, seeWith } = ground();
+      const socket = connect();
+      seeWith(async () => {
+        throw new Error("away");
+      });
+      await expect(watchers.watch(socket.connection, ["ann"])).rejects.toThrow("away");
+      online.add("ann");
+      change("p", 1, "ann", "online");
+      await watchers.settle();
+      expect(ofAnn(socket)).toEqual([]);
+      seeWith(async () => undefined);
+      await eventually("it is told", async () => {
+        await watchers.settle();
+        return ofAnn(socket).length > 0;
+      });
+    });
   });
 
   it("asks again until presence answers", async () => {

@@ -1,0 +1,68 @@
+import type { Context, Service } from "moleculer";
+import type { Rounds } from "../../mixins/rounds";
+import type { RoomWriters } from "../../mixins/writers";
+import { call, type Caller, type Meta } from "../core/contract";
+import type { PresenceStatus, PublicUser } from "../core/model";
+import { callerOf } from "../core/policy";
+import type { Consequences, Directory, StoredUser } from "./directory";
+import type { PreferenceStore } from "./preferences";
+import { toPublic } from "./profile";
+import type { Relations } from "./relations";
+import type { Sight } from "./sight";
+
+/** What the service of this process holds; its actions find it in `this`. */
+export interface UsersService extends Service {
+  directory: Directory;
+  relations: Relations;
+  preferences: PreferenceStore;
+  sight: Sight;
+  writers: RoomWriters;
+  resumer: Rounds;
+  sweeper: Rounds;
+}
+
+/** Milliseconds to wait for the status of users; without an answer they are shown as offline. */
+const STATUS_TIMEOUT = 1_000;
+
+export function consequencesVia(via: Caller, service: Pick<UsersService, "relations" | "preferences">): Consequences {
+  return {
+    async rolesChanged(userId) {
+      await call(via, "auth.revoke", { userId, keepSessions: true });
+    },
+    async removed(userId) {
+      await call(via, "auth.revoke", { userId, forget: true });
+      await call(via, "rooms.evict", { userId });
+      await service.relations.forget(userId);
+      await service.preferences.forget(userId);
+    },
+  };
+}
+
+export async function shown(service: UsersService, ctx: Context<unknown, Meta>, user: StoredUser): Promise<PublicUser> {
+  return (await allShown(service, ctx, [user]))[0] as PublicUser;
+}
+
+/** Users as the caller may see them. */
+export async function allShown(
+  service: UsersService,
+  ctx: Context<unknown, Meta>,
+  users: StoredUser[],
+): Promise<PublicUser[]> {
+  const viewer = callerOf(ctx.meta);
+  const ids = users.map(({ id }) => id);
+  const [status, hidden] = await Promise.all([
+    statusOf(ctx, ids),
+    service.sight
+      .unseen([{ viewer: viewer.id, users: ids }])
+      // Of whom it cannot be found out, nobody is told.
+      .catch(() => [ids.filter(id => id !== viewer.id)]),
+  ]);
+  const unseen = new Set(hidden[0]);
+  return users.map(user => toPublic(user, viewer, unseen.has(user.id) ? "offline" : (status[user.id] ?? "offline")));
+}
+
+/** A list without its statuses is worth more than none: while presence is away everybody counts as offline. */
+async function statusOf(ctx: Context<unknown, Meta>, users: string[]): Promise<Record<string, PresenceStatus>> {
+  if (users.length === 0) return {};
+  return call(ctx, "presence.of", { users }, { timeout: STATUS_TIMEOUT }).catch(() => ({}));
+}
