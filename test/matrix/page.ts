@@ -12,7 +12,8 @@ for it, it gives the same answer.
 UNAUTHENTICATED. An empty field: there is nobody like that.
 
 A *room moderator* and the *owner* are that in the room that is asked about; *Moderator* and *Admin* hold the role for the
-whole installation and are not in the room. The *author* wrote the message. Who was *removed* was a member before.
+whole installation and are not in the room. The *author* wrote the message. Who was *removed* was a member before; who is
+*banned*, *muted* or a *room guest* is that in this room. A *Guest* has that role alone in the whole installation.
 `;
 
 const WORDS: Readonly<Record<string, string>> = {

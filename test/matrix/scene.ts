@@ -4,8 +4,12 @@ import { expectStatus, say, unique, type Client, type Stage } from "../support/c
 export const CALLERS = [
   "nobody",
   "signed out",
+  "Guest",
+  "banned",
   "removed",
   "stranger",
+  "room guest",
+  "muted",
   "member",
   "author",
   "room moderator",
@@ -14,7 +18,8 @@ export const CALLERS = [
   "Admin",
 ] as const;
 export type Caller = (typeof CALLERS)[number];
-export type Cast = Record<Exclude<Caller, "nobody">, Client> & { extra: Client };
+/** Beside those who ask: whom they add, befriend and block. */
+export type Cast = Record<Exclude<Caller, "nobody">, Client> & Record<"extra" | "friend" | "foe", Client>;
 
 export const KINDS = ["public", "private", "direct"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -26,29 +31,53 @@ export interface Place {
   message: string;
   /** Shown by the message. */
   file: string;
+  /** The code of a link into the room. */
+  link: () => Promise<string>;
   /** Somebody whom nobody else has to do with. */
   bystander: () => Promise<string>;
 }
 
 /** Everybody there is, each with a session of his own. */
 export async function gather(stage: Stage): Promise<Cast> {
-  const users = await stage.users("removed", "stranger", "member", "author", "moderator", "extra", "gone");
-  const [removed, stranger, member, author, moderator, extra, gone] = users as [Client, ...Client[]] as Client[];
+  const names = [
+    "removed",
+    "stranger",
+    "member",
+    "author",
+    "moderator",
+    "extra",
+    "gone",
+    "banned",
+    "guest",
+    "muted",
+  ] as const;
+  const users = await stage.users(...names, "friend", "foe");
+  const named = Object.fromEntries([...names, "friend", "foe"].map((name, at) => [name, users[at]])) as Record<
+    (typeof names)[number] | "friend" | "foe",
+    Client
+  >;
   const owner = await stage.withRoles("owner", ["User", "Moderator"]);
   const global = await stage.withRoles("global", ["User", "Moderator"]);
   const admin = await stage.withRoles("chief", ["User", "Admin"]);
-  expectStatus(await gone!.post("/api/auth/logout", {}), 204);
+  const visitor = await stage.withRoles("visitor", ["Guest"]);
+  expectStatus(await named.gone.post("/api/auth/logout", {}), 204);
   return {
-    "signed out": gone!,
-    removed: removed!,
-    stranger: stranger!,
-    member: member!,
-    author: author!,
-    "room moderator": moderator!,
+    "signed out": named.gone,
+    Guest: visitor,
+    banned: named.banned,
+    removed: named.removed,
+    stranger: named.stranger,
+    "room guest": named.guest,
+    muted: named.muted,
+    member: named.member,
+    author: named.author,
+    "room moderator": named.moderator,
     owner,
     Moderator: global,
     Admin: admin,
-    extra: extra!,
+    extra: named.extra,
+    friend: named.friend,
+    foe: named.foe,
   };
 }
 
@@ -59,7 +88,16 @@ export async function build(stage: Stage, cast: Cast, kind: Kind): Promise<Place
   const file = expectStatus(await author.raw("POST", "/api/files?name=a.txt", "text", {}), 201).body.id as string;
   const message = (await say(author, room, "hello", { attachments: [file] })).id as string;
   await say(author, room, "a reply", { threadId: message });
-  return { room, message, file, bystander: async () => (await stage.user("bystander")).id };
+  const invite = async (): Promise<string> =>
+    expectStatus(await cast.owner.post(`/api/channels/${room}/invites`, {}), 201).body.code as string;
+  let lasting: Promise<string> | undefined;
+  return {
+    room,
+    message,
+    file,
+    link: () => (lasting ??= invite()),
+    bystander: async () => (await stage.user("bystander")).id,
+  };
 }
 
 async function channel(cast: Cast, isPrivate: boolean): Promise<string> {
@@ -71,8 +109,12 @@ async function channel(cast: Cast, isPrivate: boolean): Promise<string> {
   await let_(cast.removed);
   await let_(cast.member);
   await let_(cast.author);
+  await let_(cast.muted);
+  await let_(cast["room guest"], "guest");
   await let_(cast["room moderator"], "moderator");
   expectStatus(await owner.delete(`/api/channels/${room}/members/${cast.removed.id}`), 204);
+  expectStatus(await owner.put(`/api/channels/${room}/bans/${cast.banned.id}`, {}), 204);
+  expectStatus(await owner.put(`/api/channels/${room}/mutes/${cast.muted.id}`, {}), 204);
   return room;
 }
 
@@ -83,4 +125,4 @@ async function directRoom(stage: Stage, cast: Cast): Promise<string> {
 
 /** What a caller is in a direct room: whoever is nothing to it is a stranger. */
 export const isIn = (kind: Kind, caller: Caller): boolean =>
-  kind !== "direct" || !["removed", "room moderator", "owner"].includes(caller);
+  kind !== "direct" || !["banned", "removed", "room guest", "muted", "room moderator", "owner"].includes(caller);
