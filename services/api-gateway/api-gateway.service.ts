@@ -4,6 +4,7 @@ import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type Inco
 import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { TrustedProxies } from "../core/client-address";
+import { auditRefusal } from "../core/audit";
 import { call, type Events } from "../core/contract";
 import { Authenticator } from "./authenticate";
 import { Cors } from "../core/cors";
@@ -31,7 +32,7 @@ interface GatewayMethods {
   httpHandler(req: IncomingMessage, res: ServerResponse): Promise<void>;
   sendResponse(req: IncomingMessage, res: ServerResponse, data: unknown, action: object): void;
   addRoute(route: ApiRouteSchema): unknown;
-  fail(req: IncomingMessage, res: ServerResponse, error: unknown): void;
+  fail(req: IncomingMessage, res: ServerResponse, error: unknown): Promise<void>;
 }
 
 interface GatewayState {
@@ -96,19 +97,27 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
     },
 
     errorHandler(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
-      this.fail(req, res, error);
+      void this.fail(req, res, error);
     },
 
     sendError(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
-      this.fail(req, res, error);
+      void this.fail(req, res, error);
     },
 
-    fail(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
-      const { id, path } = exchangeOf(req);
+    /** Answers with an error; whom it refuses is recorded before. */
+    async fail(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
+      const { id, path, address, credentials } = exchangeOf(req);
       const shown = httpError(error, req.method);
       if (shown.code === "INTERNAL") {
         this.logger.error(`request ${id} failed: ${req.method} ${path}`, error);
       }
+      const { $alias } = req as Partial<IncomingRequest>;
+      const what = $alias ? `${$alias.method} /${$alias.path}` : "requests";
+      const { identity } = credentials;
+      await auditRefusal(this.broker, this.platform.clock, {
+        ...{ code: shown.code, what, address },
+        ...(identity && { user: identity.id }),
+      });
       if (isApi(path) || res.headersSent || shown.code !== "NOT_FOUND") sendProblem(res, shown);
       else res.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not found\n");
     },
@@ -158,6 +167,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       // Whoever watches over us asks all day long; that all is well is no news.
       log: line => this.logger[line.path === HEALTH && line.status === 200 ? "debug" : "info"]("request", line),
       answer: (req, res) => this.httpHandler(req, res),
+      fail: (req, res, error) => this.fail(req, res, error),
     });
     this.server = createHttpServer(listener.handle);
   },

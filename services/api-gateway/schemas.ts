@@ -1,4 +1,5 @@
 import type { Limits } from "../core/limits";
+import { auditQuery, auditSchemas } from "./schemas/audit";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
 import { integer, string, type Schema } from "./schemas/parts";
@@ -10,6 +11,7 @@ export const schemasOf = (limits: Limits) => ({
   ...accountSchemas(),
   ...roomSchemas(limits),
   ...messageSchemas(limits),
+  ...auditSchemas(),
   ...serviceSchemas(),
 });
 
@@ -20,7 +22,11 @@ export const QUERY = {
   page: { schema: integer(1), description: "From 1." },
   pageSize: { schema: integer(1), description: "Cut to the maximum." },
   search: { schema: string(), description: "Part of a name." },
-  before: { schema: integer(0), description: "Messages with a smaller seq." },
+  before: {
+    schema: { type: ["integer", "string"], minimum: 0 },
+    description: "Messages with a smaller seq; records older than the one with this id.",
+  },
+  ...auditQuery,
   after: { schema: integer(0), description: "Messages with a larger seq." },
   around: { schema: integer(0), description: "Messages on both sides of this seq." },
   limit: {

@@ -1,5 +1,6 @@
 import { DuplicateKeyError, StorageError, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
+import type { AuditNote } from "../core/audit";
 import type { SignedIn, UserRecord } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
@@ -19,6 +20,8 @@ export interface Users {
   record(id: string): Promise<UserRecord | null>;
   /** The user as he sees himself. */
   profile(identity: Identity): Promise<PublicUser>;
+  /** Records what is done in this request. Never rejects. */
+  audit(entry: AuditNote): Promise<void>;
 }
 
 export interface AccountParts {
@@ -61,6 +64,7 @@ export class Accounts {
       throw error;
     }
     await this.confirm(id);
+    await users.audit({ type: "account.register", actor: id, object: id, result: "ok" });
     return this.signIn(users, user, revision);
   }
 
@@ -71,8 +75,14 @@ export class Accounts {
     const user = await users.byLogin(login);
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);
-    if (!fits || !user) throw refused();
-    return this.signIn(users, user, revision);
+    if (!fits || !user) {
+      // Never what was typed as a name: people type passwords there.
+      await users.audit({ type: "login", actor: null, ...(user && { object: user.id }), result: "refused" });
+      throw refused();
+    }
+    const answer = await this.signIn(users, user, revision);
+    await users.audit({ type: "login", actor: user.id, object: user.id, result: "ok" });
+    return answer;
   }
 
   /** The next pair of tokens, with the user's roles as they are now. */
@@ -96,16 +106,28 @@ export class Accounts {
     }
     const profile = await users.profile(identity);
     const rotation = await sessions.rotate(refreshToken);
-    if (rotation.outcome === "reused") await this.end(session.id);
+    if (rotation.outcome === "reused") {
+      await this.end(session.id);
+      await users.audit({ type: "token.reuse", actor: user.id, object: session.id, result: "refused" });
+    }
     if (rotation.outcome !== "rotated") throw ended();
     return this.answer(profile, identity, rotation.refreshToken, revision);
   }
 
   /** Ends the caller's session and the one of the refresh token. Silent on whether there was one. */
-  async logout(caller: Identity | undefined, refreshToken: string | undefined): Promise<void> {
+  async logout(
+    users: Pick<Users, "audit">,
+    caller: Identity | undefined,
+    refreshToken: string | undefined,
+  ): Promise<void> {
     if (!caller && refreshToken === undefined) throw new RookeryError("UNAUTHENTICATED");
     const session = refreshToken === undefined ? null : await this.parts.sessions.find(refreshToken);
-    for (const id of new Set([caller?.sid, session?.id])) if (id) await this.end(id);
+    for (const id of new Set([caller?.sid, session?.id])) {
+      if (!id) continue;
+      await this.end(id);
+      const actor = id === session?.id ? session.userId : (caller?.id ?? null);
+      await users.audit({ type: "logout", actor, object: id, result: "ok" });
+    }
   }
 
   /** Refuses every access token the user has; unless `keepSessions`, none of his sessions gets another. */

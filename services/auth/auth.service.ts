@@ -65,7 +65,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       tokens.ttl * 1000 + SKEW,
       items => broadcast(this.broker, "auth.revoked", { items }),
     );
-    this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT));
+    this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT), clock, platform.limits, config.auditDays);
     this.passwords = new Passwords();
     this.accounts = new Accounts({
       credentials,
@@ -91,6 +91,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       await this.sessions.sweep();
       await this.revocations.sweep(ids => this.sessions.endMany(ids));
       await this.accounts.sweep(users);
+      await this.audit.sweep();
     };
     this.sweeper = new Rounds(sweep, { every: SWEEP, log: this.logger, what: "what has expired stays for now" });
   },

@@ -90,6 +90,7 @@ const actions = {
   remove: {
     auth: "user",
     visibility: "published",
+    audit: { type: "room.delete", object: "id" },
     params: { id: rules.id },
     async handler(this: RoomsService, ctx) {
       await this.rooms.remove(callerOf(ctx.meta), ctx.params.id);
@@ -136,6 +137,7 @@ const actions = {
   addMember: {
     auth: "user",
     visibility: "published",
+    audit: { type: "room.role", object: "id", detail: ["userId", "role"], when: "role" },
     params: { id: rules.id, userId: rules.id, role: { type: "enum", values: [...ROOM_ROLES], optional: true } },
     handler(this: RoomsService, ctx) {
       const { id, userId, role } = ctx.params;
@@ -145,6 +147,7 @@ const actions = {
   removeMember: {
     auth: "user",
     visibility: "published",
+    audit: { type: "room.kick", object: "id", detail: ["userId"] },
     params: { id: rules.id, userId: rules.id },
     async handler(this: RoomsService, ctx) {
       await this.rooms.removeMember(callerOf(ctx.meta), ctx.params.id, ctx.params.userId);

@@ -152,6 +152,7 @@ const actions = {
   update: {
     auth: { permission: "users.manage" },
     visibility: "published",
+    audit: { type: "roles.change", object: "id", detail: ["roles"], when: "roles" },
     params: {
       id: rules.id,
       displayName: displayNameRule,
@@ -166,6 +167,7 @@ const actions = {
   remove: {
     auth: "user",
     visibility: "published",
+    audit: { type: "account.delete", object: "id" },
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
       await this.directory.remove(consequencesVia(ctx), ctx.params.id, callerOf(ctx.meta));

@@ -38,7 +38,7 @@ export const accounts = {
     visibility: "published",
     params: { refreshToken: `${secret}|optional` },
     async handler(this: AuthService, ctx) {
-      await this.accounts.logout(ctx.meta.user, ctx.params.refreshToken);
+      await this.accounts.logout(usersOf(ctx), ctx.meta.user, ctx.params.refreshToken);
       return null;
     },
   },

@@ -14,6 +14,7 @@ import { signOutEverybody } from "../../../services/auth/restored";
 import { RevocationLog } from "../../../services/auth/revocation-log";
 import { Sessions } from "../../../services/auth/sessions";
 import type { SignedIn, UserRecord } from "../../../services/core/contract";
+import type { AuditNote } from "../../../services/core/audit";
 import { RookeryError } from "../../../services/core/errors";
 import { AccessTokens } from "../../../services/core/tokens";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
@@ -21,10 +22,14 @@ import { temporaryFolder } from "../../support/temp";
 
 /** Users in memory: a second implementation of what auth asks of the users service. */
 class Village implements Users {
+  readonly notes: AuditNote[] = [];
   readonly people = new Map<string, UserRecord>();
   onCreate: () => Promise<void> = async () => undefined;
   onRecord: () => Promise<void> = async () => undefined;
 
+  async audit(note: AuditNote): Promise<void> {
+    this.notes.push(note);
+  }
   async create(user: { id: string; username: string }): Promise<UserRecord> {
     await this.onCreate();
     if (await this.byLogin(user.username)) throw new RookeryError("CONFLICT");

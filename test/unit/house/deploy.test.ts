@@ -192,6 +192,7 @@ function calledBy(service: string): string[] {
   const named = [...code.matchAll(/"([a-z-]+\.[A-Za-z]+)"/g)].map(match => match[1] as string);
   const called = named.filter(name => ACTIONS.has(name)).map(name => name.replace(/\..*/, ""));
   const others = called.filter(name => name !== service);
+  if (service !== "auth" && /^ {4}audit: \{|core\/audit"/m.test(code)) others.push("auth");
   if (code.includes("mixins/writers")) others.push("messages");
   if (code.includes("core/methods")) others.push(...METHODS.map(name => name.replace(/\..*/, "")));
   return [...new Set(others)].sort();
