@@ -3,9 +3,10 @@ import type { Context, Service, ServiceSchema } from "moleculer";
 import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type IncomingRequest } from "moleculer-web";
 import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
+import { ServicePeers } from "../../mixins/peers";
 import { TrustedProxies } from "../core/client-address";
 import { auditRefusal } from "../core/audit";
-import { call, type Events } from "../core/contract";
+import { call, type ActionsOf, type Events } from "../core/contract";
 import { Authenticator } from "./authenticate";
 import { Cors } from "../core/cors";
 import { exchangeOf } from "./exchange";
@@ -15,8 +16,10 @@ import { Listener } from "./listener";
 import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
 import { wholeHealth } from "./whole-health";
-import { RateLimit } from "./rate-limit";
+import { LIMIT_KINDS, RateLimit, WINDOW, type LimitKind } from "./rate-limit";
+import * as rules from "../core/rules";
 import { RevocationFeed } from "../core/revocation-feed";
+import { SharedCounter } from "../core/shared-counter";
 import { restRoute } from "./router";
 import { isApi } from "./security-headers";
 import { close, createHttpServer, listen } from "./server";
@@ -27,6 +30,35 @@ const COMPARE_TIMEOUT = 2_000;
 const HEALTH = "/api/health";
 /** Milliseconds a token made by a node with another clock may live longer. */
 const TOKEN_SLACK = 60_000;
+
+const actions = {
+  spend: {
+    auth: "internal",
+    visibility: "public",
+    params: {
+      limit: { type: "enum", values: [...LIMIT_KINDS] },
+      items: {
+        type: "array",
+        min: 1,
+        max: 1_000,
+        items: {
+          type: "object",
+          strict: true,
+          props: {
+            key: "string|max:300",
+            used: "number|min:0",
+            endsInMs: "number|min:0",
+            spent: "number|min:0",
+            want: "number|min:0",
+          },
+        },
+      },
+    },
+    handler(this: Gateway, ctx) {
+      return this.counters[ctx.params.limit as LimitKind].told(ctx.params.items);
+    },
+  },
+} satisfies ActionsOf<"api-gateway">;
 
 interface GatewayMethods {
   httpHandler(req: IncomingMessage, res: ServerResponse): Promise<void>;
@@ -40,6 +72,8 @@ interface GatewayState {
   server: Server;
   revocations: RevocationFeed;
   timer: NodeJS.Timeout | undefined;
+  counters: Record<LimitKind, SharedCounter>;
+  peers: ServicePeers;
   /** Whether another listener of this process takes our connections. */
   handedOver: boolean;
   /** Answers what no route did. */
@@ -72,6 +106,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
   actions: {
     /** The router itself, with a request and its answer. Spans would hold URLs with their queries. */
     rest: { auth: "internal", visibility: "private", tracing: false },
+    ...actions,
     listAliases: false,
     addRoute: false,
     removeRoute: false,
@@ -139,7 +174,16 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       lossy: config.cluster !== null,
     });
     const metrics = metricsOf(this.broker);
-    const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limit =>
+    this.peers = new ServicePeers(this.broker, "api-gateway", now);
+    const counter = (limit: LimitKind, most: number, sure: boolean): SharedCounter => {
+      const peers = this.peers.telling("api-gateway.spend", limit, () => this.counters[limit].moved());
+      return new SharedCounter({ most, windowMs: WINDOW }, peers, now, sure);
+    };
+    this.counters = {
+      requests: counter("requests", limits.requestsPerMinute, false),
+      signIns: counter("signIns", limits.signInsPerMinute, true),
+    };
+    const rateLimit = new RateLimit(config.rateLimit, this.counters, limit =>
       metrics.rateLimited(limit, config.rateLimit === "on"),
     );
     const health = wholeHealth(this.broker, linkOf(platform), now);
@@ -174,6 +218,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
 
   async started(this: Gateway) {
     const { config, origin } = this.platform;
+    this.peers.start(this.platform.link);
     this.timer = setInterval(() => void this.revocations.compare(), COMPARE_EVERY).unref();
     if (this.handedOver) origin.serve(this.server);
     else origin.port = await listen(this.server, config.host, config.port);
@@ -181,6 +226,8 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
 
   async stopped(this: Gateway) {
     clearInterval(this.timer);
+    this.peers.close();
+    for (const limit of LIMIT_KINDS) this.counters[limit].close();
     if (this.handedOver) this.platform.origin.serve(undefined);
     else await close(this.server);
   },
