@@ -1,5 +1,5 @@
-import { isIPv6 } from "node:net";
 import type { ServerResponse } from "node:http";
+import { networkOf } from "../core/client-address";
 import { RookeryError } from "../core/errors";
 import type { RateLimitMode } from "../core/limits";
 import type { SharedCounter } from "../core/shared-counter";
@@ -40,16 +40,4 @@ export class RateLimit {
 
 export const userKey = (id: string): string => `user:${id}`;
 
-/** One household has 2^64 IPv6 addresses: the network counts, not the address. */
-export const addressKey = (address: string): string => `address:${isIPv6(address) ? network64(address) : address}`;
-
-function network64(address: string): string {
-  const [head = "", tail] = address.split("::") as [string, string?];
-  const groups = head === "" ? [] : head.split(":");
-  if (tail !== undefined) {
-    const rest = tail === "" ? [] : tail.split(":");
-    while (groups.length + rest.length < 8) groups.push("0");
-    groups.push(...rest);
-  }
-  return groups.slice(0, 4).join(":");
-}
+export const addressKey = (address: string): string => `address:${networkOf(address)}`;

@@ -11,6 +11,7 @@ import type { Credentials, Session } from "./auth.store";
 import type { Passwords } from "./passwords";
 import type { RevocationLog } from "./revocation-log";
 import type { Sessions } from "./sessions";
+import type { SignInDelay } from "./sign-in-delay";
 
 /** What auth asks of the owner of users. One instance serves one request. */
 export interface Users {
@@ -31,6 +32,7 @@ export interface AccountParts {
   passwords: Passwords;
   tokens: AccessTokens;
   clock: Clock;
+  delay: SignInDelay;
 }
 
 /** Milliseconds after which a registration that did not finish is judged by whether its user exists. */
@@ -69,10 +71,11 @@ export class Accounts {
   }
 
   /** By user name or e-mail. Wrong in any way: the same answer after the same work. */
-  async login(users: Users, login: string, password: string): Promise<SignedIn> {
+  async login(users: Users, login: string, password: string, address = ""): Promise<SignedIn> {
     // Before anything else is read: what is revoked from here on also revokes the token made at the end.
     const revision = await this.parts.revocations.current();
     const user = await users.byLogin(login);
+    const succeeded = await this.parts.delay.begin(login, user?.id, address);
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);
     if (!fits || !user) {
@@ -80,6 +83,7 @@ export class Accounts {
       await users.audit({ type: "login", actor: null, ...(user && { object: user.id }), result: "refused" });
       throw refused();
     }
+    await succeeded();
     const answer = await this.signIn(users, user, revision);
     await users.audit({ type: "login", actor: user.id, object: user.id, result: "ok" });
     return answer;

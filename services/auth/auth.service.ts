@@ -1,4 +1,5 @@
 import type { ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { metricsOf } from "../../config/metrics";
 import { platformOf } from "../../config/platform";
 import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
@@ -25,6 +26,7 @@ import { usersOf, type AuthService } from "./parts";
 import { Passwords } from "./passwords";
 import { RevocationLog } from "./revocation-log";
 import { Sessions } from "./sessions";
+import { ATTEMPTS, SignInDelay, type Attempts } from "./sign-in-delay";
 
 /** Milliseconds between looks for what has expired or was left half done. */
 const SWEEP = 60_000;
@@ -67,6 +69,13 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     );
     this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT), clock, platform.limits, config.auditDays);
     this.passwords = new Passwords();
+    this.delay = new SignInDelay({
+      attempts: await platform.documents<Attempts>(ATTEMPTS),
+      clock,
+      mode: config.rateLimit,
+      secret: config.jwt.secret,
+      exceeded: () => metricsOf(this.broker).rateLimited("signIn", config.rateLimit === "on"),
+    });
     this.accounts = new Accounts({
       credentials,
       sessions: this.sessions,
@@ -74,6 +83,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       passwords: this.passwords,
       tokens,
       clock,
+      delay: this.delay,
     });
     const users = usersOf(this.broker);
     this.admin = new FirstAdmin({
@@ -92,6 +102,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       await this.revocations.sweep(ids => this.sessions.endMany(ids));
       await this.accounts.sweep(users);
       await this.audit.sweep();
+      await this.delay.sweep();
     };
     this.sweeper = new Rounds(sweep, { every: SWEEP, log: this.logger, what: "what has expired stays for now" });
   },

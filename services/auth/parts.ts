@@ -10,6 +10,7 @@ import type { FirstAdmin } from "./first-admin";
 import type { Passwords } from "./passwords";
 import type { RevocationLog } from "./revocation-log";
 import type { Sessions } from "./sessions";
+import type { SignInDelay } from "./sign-in-delay";
 
 /** What the service of this process holds; its actions find it in `this`. */
 export interface AuthService extends Service {
@@ -19,6 +20,7 @@ export interface AuthService extends Service {
   passwords: Passwords;
   admin: FirstAdmin;
   audit: AuditLog;
+  delay: SignInDelay;
   ending: AbortController;
   sweeper: Rounds;
 }

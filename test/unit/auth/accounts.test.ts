@@ -12,6 +12,7 @@ import {
 import { Passwords } from "../../../services/auth/passwords";
 import { signOutEverybody } from "../../../services/auth/restored";
 import { RevocationLog } from "../../../services/auth/revocation-log";
+import { SignInDelay, type DelayParts } from "../../../services/auth/sign-in-delay";
 import { Sessions } from "../../../services/auth/sessions";
 import type { SignedIn, UserRecord } from "../../../services/core/contract";
 import type { AuditNote } from "../../../services/core/audit";
@@ -50,6 +51,9 @@ class Village implements Users {
   }
 }
 
+/** Has tests of its own. */
+const delay = new SignInDelay({ mode: "off" } as DelayParts);
+
 describe("accounts", () => {
   const clock = new TestClock(Date.now());
   const passwords = new Passwords();
@@ -69,7 +73,7 @@ describe("accounts", () => {
     entries = await openDocuments<RevocationEntry>(database, REVOCATIONS);
     sessions = await openDocuments<Session>(database, SESSIONS);
     revocations = new RevocationLog(entries, clock, 660_000, () => undefined);
-    const parts = { credentials, revocations, passwords, tokens, clock };
+    const parts = { credentials, revocations, passwords, tokens, clock, delay };
     accounts = new Accounts({ ...parts, sessions: new Sessions(sessions, clock, 3600) });
     village = new Village();
   });
@@ -147,7 +151,7 @@ describe("accounts", () => {
     };
     const over = (faults: Fault[]) =>
       new Accounts({
-        ...{ credentials, revocations, passwords, tokens, clock },
+        ...{ credentials, revocations, passwords, tokens, clock, delay },
         sessions: new Sessions(faulty(faults), clock, 3600),
       });
 

@@ -15,6 +15,7 @@ import {
 import { FirstAdmin } from "../../../services/auth/first-admin";
 import { Passwords } from "../../../services/auth/passwords";
 import { RevocationLog } from "../../../services/auth/revocation-log";
+import { SignInDelay, type DelayParts } from "../../../services/auth/sign-in-delay";
 import { Sessions } from "../../../services/auth/sessions";
 import type { SignedIn, UserRecord } from "../../../services/core/contract";
 import type { AuditNote } from "../../../services/core/audit";
@@ -53,6 +54,9 @@ class Village implements Users {
   }
 }
 
+/** Has tests of its own. */
+const delay = new SignInDelay({ mode: "off" } as DelayParts);
+
 interface AuthNode {
   accounts: Accounts;
   revocations: RevocationLog;
@@ -80,6 +84,7 @@ async function authNode(): Promise<AuthNode> {
     passwords,
     tokens,
     clock,
+    delay,
   });
   const seeds = await open<Seed>(SEEDS);
   let made = 0;
