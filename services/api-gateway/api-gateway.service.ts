@@ -17,9 +17,9 @@ import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
 import { wholeHealth } from "./whole-health";
 import { LIMIT_KINDS, RateLimit, WINDOW, type LimitKind } from "./rate-limit";
-import * as rules from "../core/rules";
 import { RevocationFeed } from "../core/revocation-feed";
 import { SharedCounter } from "../core/shared-counter";
+import { spending } from "../core/spending";
 import { restRoute } from "./router";
 import { isApi } from "./security-headers";
 import { close, createHttpServer, listen } from "./server";
@@ -35,25 +35,7 @@ const actions = {
   spend: {
     auth: "internal",
     visibility: "public",
-    params: {
-      limit: { type: "enum", values: [...LIMIT_KINDS] },
-      items: {
-        type: "array",
-        min: 1,
-        max: 1_000,
-        items: {
-          type: "object",
-          strict: true,
-          props: {
-            key: "string|max:300",
-            used: "number|min:0",
-            endsInMs: "number|min:0",
-            spent: "number|min:0",
-            want: "number|min:0",
-          },
-        },
-      },
-    },
+    params: spending(LIMIT_KINDS),
     handler(this: Gateway, ctx) {
       return this.counters[ctx.params.limit as LimitKind].told(ctx.params.items);
     },
