@@ -1,4 +1,4 @@
-import type { ServiceBroker, type Context } from "moleculer";
+import type { ServiceBroker, Context } from "moleculer";
 import type { AuditRecord, Meta } from "../../services/core/contract";
 import { RookeryError } from "../../services/core/errors";
 import { codeOf, identity, startNode } from "../support/broker";
