@@ -197,7 +197,7 @@ export class SharedCounter {
   }
 
   private windowLeft({ at }: Entry, now: number): number {
-    return "windowMs" in this.allowed ? Math.max(1, at - now) : 0;
+    return "windowMs" in this.allowed ? Math.max(1, Math.round(at - now)) : 0;
   }
 
   private tellOf(node: string, key: string, soon: boolean): void {
