@@ -23,6 +23,8 @@ export interface Config {
   cluster: { transporter: string; mongoUrl: string } | null;
   /** Days that messages are kept where their room says nothing else; 0: for ever. */
   retentionDays: number;
+  /** Days that records of the audit log are kept; 0: for ever. */
+  auditDays: number;
   s3: { endpoint: string; bucket: string; accessKey: string; secretKey: string } | null;
   rateLimit: RateLimitMode;
   limits: Limits;
@@ -84,6 +86,7 @@ const OWN_PREFIXES = [
   "RateLimit__",
   "ConnectionStrings__",
   "RETENTION_",
+  "AUDIT_",
 ];
 const OWN_NAMES_LIKE = /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX/;
 
@@ -245,6 +248,7 @@ const VARIABLES = {
     default: 365,
     desc: "days that messages are kept, where their room says nothing else; parts of a day are taken, 0 keeps for ever",
   }),
+  AUDIT_DAYS: days({ default: 365, desc: "days that records of the audit log are kept; 0 keeps for ever" }),
   RATE_LIMIT: str({
     choices: ["on", "count", "off"],
     default: "on",
@@ -365,6 +369,7 @@ export function loadConfig(environment: Environment): Config {
     services: (values.SERVICES as ServiceName[] | undefined) ?? [...SERVICE_NAMES],
     cluster: transporter && mongoUrl ? { transporter, mongoUrl } : null,
     retentionDays: number("RETENTION_DAYS"),
+    auditDays: number("AUDIT_DAYS"),
     s3:
       s3Missing.length === 0
         ? {

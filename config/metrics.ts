@@ -132,6 +132,12 @@ const METRICS = {
     labels: ["limit", "outcome"],
     help: "Requests over a limit: refused, or only counted (RATE_LIMIT=count)",
   },
+  audits: {
+    name: "rookery_audit_records_total",
+    type: "counter",
+    labels: ["outcome"],
+    help: "Records of the audit log, by outcome: stored, or dropped because too many waited for the log",
+  },
   rejections: { name: "rookery_unhandled_rejections_total", type: "counter", help: "Promises nobody handled: defects" },
 } as const satisfies Record<string, Description>;
 
@@ -165,6 +171,7 @@ export class RookeryMetrics {
   private readonly retired = new Tally([]);
   private readonly filesRemoved = new Tally([]);
   private readonly limits = new Tally(METRICS.limits.labels);
+  private readonly audits = new Tally(METRICS.audits.labels, [["stored"], ["dropped"]]);
   private readonly rejections = new Tally([]);
   private readonly queues = new Map<string, () => number>();
   private retentionState: () => RetentionFigures | null = () => null;
@@ -263,6 +270,10 @@ export class RookeryMetrics {
   /** Somebody went over a limit. @param refused false where RATE_LIMIT=count let it pass */
   rateLimited(limit: string, refused: boolean): void {
     this.limits.add(1, limit, refused ? "refused" : "counted");
+  }
+
+  audited(outcome: "stored" | "dropped", records: number): void {
+    this.audits.add(records, outcome);
   }
 
   unhandledRejection(): void {

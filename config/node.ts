@@ -7,6 +7,7 @@ import { systemClock, type Clock } from "../services/core/clock";
 import type { Config } from "./config";
 import { Health } from "./health";
 import { loggerOptions } from "./log";
+import { auditMiddleware } from "./middlewares/audit";
 import { doorsFirst } from "./middlewares/doors-first";
 import { linkMiddleware } from "./middlewares/link";
 import { nodeIdMiddleware } from "./middlewares/node-id";
@@ -85,6 +86,7 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
       streamsMiddleware(),
       ...MIDDLEWARES.slice(0, VALIDATOR + 1),
       policyMiddleware,
+      auditMiddleware(),
       ...MIDDLEWARES.slice(VALIDATOR + 1),
       telemetryMiddleware,
       metricsMiddleware(),

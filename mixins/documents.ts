@@ -57,6 +57,8 @@ export interface Documents<T extends { id: string }> {
   findOne(where: Where<T>): Promise<T | null>;
   count(what?: Pick<Find<T>, "where" | "search">): Promise<number>;
   insert(doc: T): Promise<T>;
+  /** All in one write. Where one is refused, those before it may be stored. */
+  insertMany(docs: readonly T[]): Promise<void>;
   /**
    * Replaces the document by what `change` makes of it, or leaves it when that is null; `change` may run again when another
    * writer was faster. Resolves to the document as it is then, null if there is none.
@@ -75,6 +77,7 @@ export interface DocumentAdapter {
   pick(ids: readonly string[], fields: readonly string[]): Promise<Picked[]>;
   count(filters: Filters): Promise<number>;
   insert(entity: Entity): Promise<Entity>;
+  insertMany(entities: readonly Entity[]): Promise<Entity[]>;
   updateMany(query: Query, change: Change): Promise<number>;
   removeMany(query: Query): Promise<number>;
   removeById(id: string): Promise<Entity | null>;
@@ -160,8 +163,12 @@ class AdapterDocuments<T extends { id: string }> implements Documents<T> {
   }
 
   async insert(doc: T): Promise<T> {
-    await this.adapter.insert({ ...fieldsOf(doc), [REVISION]: 1, _id: doc.id });
+    await this.adapter.insert(entityOf(doc));
     return doc;
+  }
+
+  async insertMany(docs: readonly T[]): Promise<void> {
+    await this.adapter.insertMany(docs.map(entityOf));
   }
 
   async update(id: string, change: (doc: T) => T | null): Promise<T | null> {
@@ -224,6 +231,8 @@ function queryOf<T>(where: Where<T>): Query {
   const conditions = Object.entries(where) as [string, Condition][];
   return Object.fromEntries(conditions.map(([field, condition]) => [idAware(field), condition]));
 }
+
+const entityOf = <T extends { id: string }>(doc: T): Entity => ({ ...fieldsOf(doc), [REVISION]: 1, _id: doc.id });
 
 function fieldsOf<T extends { id: string }>({ id: _id, ...fields }: T): Record<string, unknown> {
   return fields;

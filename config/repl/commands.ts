@@ -1,3 +1,4 @@
+import { audit } from "./audit";
 import { argumentsOf, Mistake, nearest, wordsOf, type Command } from "./command";
 import { drain } from "./drain";
 import { paintFor, safe } from "./format";
@@ -12,7 +13,7 @@ import { slow } from "./slow";
 import { who } from "./who";
 
 /** What operators can ask. The names do not hide those that moleculer-repl has. */
-export const COMMANDS: readonly Command[] = [health, who, room, msg, sessions, kick, drain, slow, retention];
+export const COMMANDS: readonly Command[] = [health, who, room, msg, sessions, kick, drain, slow, retention, audit];
 
 export interface Output {
   text: string;

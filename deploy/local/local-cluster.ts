@@ -16,6 +16,8 @@ export interface ClusterOptions {
   port?: number;
   /** Every service in a process of its own. */
   each?: boolean;
+  /** Two api-gateways. */
+  twins?: boolean;
   /** Whether a process that died is started again; default true. */
   restart?: boolean;
   /** Settings of every process. */
@@ -171,7 +173,7 @@ export class Cluster {
   }
 
   private async startNodes(): Promise<void> {
-    const { each, onLine, program, envOf } = this.options;
+    const { each, twins, onLine, program, envOf } = this.options;
     const { natsUrl, mongoUrl } = this;
     this.port ||= await freePort();
     const env = {
@@ -181,7 +183,7 @@ export class Cluster {
       MONGO_URL: mongoUrl,
     };
     const nodes = await Promise.all(
-      layout({ each }).map(async spec =>
+      layout({ each, twins }).map(async spec =>
         ClusterNode.create(spec, {
           env: { ...env, ...(await envOf?.(spec, { natsUrl, mongoUrl })) },
           program,

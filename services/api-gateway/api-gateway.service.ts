@@ -3,8 +3,10 @@ import type { Context, Service, ServiceSchema } from "moleculer";
 import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type IncomingRequest } from "moleculer-web";
 import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
+import { ServicePeers } from "../../mixins/peers";
 import { TrustedProxies } from "../core/client-address";
-import { call, type Events } from "../core/contract";
+import { auditRefusal } from "../core/audit";
+import { call, type ActionsOf, type Events } from "../core/contract";
 import { Authenticator } from "./authenticate";
 import { Cors } from "../core/cors";
 import { exchangeOf } from "./exchange";
@@ -14,8 +16,10 @@ import { Listener } from "./listener";
 import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
 import { wholeHealth } from "./whole-health";
-import { RateLimit } from "./rate-limit";
+import { LIMIT_KINDS, RateLimit, WINDOW, type LimitKind } from "./rate-limit";
 import { RevocationFeed } from "../core/revocation-feed";
+import { SharedCounter } from "../core/shared-counter";
+import { spending } from "../core/spending";
 import { restRoute } from "./router";
 import { isApi } from "./security-headers";
 import { close, createHttpServer, listen } from "./server";
@@ -27,11 +31,22 @@ const HEALTH = "/api/health";
 /** Milliseconds a token made by a node with another clock may live longer. */
 const TOKEN_SLACK = 60_000;
 
+const actions = {
+  spend: {
+    auth: "internal",
+    visibility: "public",
+    params: spending(LIMIT_KINDS),
+    handler(this: Gateway, ctx) {
+      return this.counters[ctx.params.limit as LimitKind].told(ctx.params.items);
+    },
+  },
+} satisfies ActionsOf<"api-gateway">;
+
 interface GatewayMethods {
   httpHandler(req: IncomingMessage, res: ServerResponse): Promise<void>;
   sendResponse(req: IncomingMessage, res: ServerResponse, data: unknown, action: object): void;
   addRoute(route: ApiRouteSchema): unknown;
-  fail(req: IncomingMessage, res: ServerResponse, error: unknown): void;
+  fail(req: IncomingMessage, res: ServerResponse, error: unknown): Promise<void>;
 }
 
 interface GatewayState {
@@ -39,6 +54,8 @@ interface GatewayState {
   server: Server;
   revocations: RevocationFeed;
   timer: NodeJS.Timeout | undefined;
+  counters: Record<LimitKind, SharedCounter>;
+  peers: ServicePeers;
   /** Whether another listener of this process takes our connections. */
   handedOver: boolean;
   /** Answers what no route did. */
@@ -71,6 +88,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
   actions: {
     /** The router itself, with a request and its answer. Spans would hold URLs with their queries. */
     rest: { auth: "internal", visibility: "private", tracing: false },
+    ...actions,
     listAliases: false,
     addRoute: false,
     removeRoute: false,
@@ -96,19 +114,27 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
     },
 
     errorHandler(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
-      this.fail(req, res, error);
+      void this.fail(req, res, error);
     },
 
     sendError(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
-      this.fail(req, res, error);
+      void this.fail(req, res, error);
     },
 
-    fail(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
-      const { id, path } = exchangeOf(req);
+    /** Answers with an error; whom it refuses is recorded before. */
+    async fail(this: Gateway, req: IncomingMessage, res: ServerResponse, error: unknown) {
+      const { id, path, address, credentials } = exchangeOf(req);
       const shown = httpError(error, req.method);
       if (shown.code === "INTERNAL") {
         this.logger.error(`request ${id} failed: ${req.method} ${path}`, error);
       }
+      const { $alias } = req as Partial<IncomingRequest>;
+      const what = $alias ? `${$alias.method} /${$alias.path}` : "requests";
+      const { identity } = credentials;
+      await auditRefusal(this.broker, this.platform.clock, {
+        ...{ code: shown.code, what, address },
+        ...(identity && { user: identity.id }),
+      });
       if (isApi(path) || res.headersSent || shown.code !== "NOT_FOUND") sendProblem(res, shown);
       else res.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" }).end("Not found\n");
     },
@@ -130,7 +156,16 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       lossy: config.cluster !== null,
     });
     const metrics = metricsOf(this.broker);
-    const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limit =>
+    this.peers = new ServicePeers(this.broker, "api-gateway", now);
+    const counter = (limit: LimitKind, most: number, sure: boolean): SharedCounter => {
+      const peers = this.peers.telling("api-gateway.spend", limit, () => this.counters[limit].moved());
+      return new SharedCounter({ most, windowMs: WINDOW }, peers, now, sure);
+    };
+    this.counters = {
+      requests: counter("requests", limits.requestsPerMinute, false),
+      signIns: counter("signIns", limits.signInsPerMinute, true),
+    };
+    const rateLimit = new RateLimit(config.rateLimit, this.counters, limit =>
       metrics.rateLimited(limit, config.rateLimit === "on"),
     );
     const health = wholeHealth(this.broker, linkOf(platform), now);
@@ -158,12 +193,14 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       // Whoever watches over us asks all day long; that all is well is no news.
       log: line => this.logger[line.path === HEALTH && line.status === 200 ? "debug" : "info"]("request", line),
       answer: (req, res) => this.httpHandler(req, res),
+      fail: (req, res, error) => this.fail(req, res, error),
     });
     this.server = createHttpServer(listener.handle);
   },
 
   async started(this: Gateway) {
     const { config, origin } = this.platform;
+    this.peers.start(this.platform.link);
     this.timer = setInterval(() => void this.revocations.compare(), COMPARE_EVERY).unref();
     if (this.handedOver) origin.serve(this.server);
     else origin.port = await listen(this.server, config.host, config.port);
@@ -171,6 +208,8 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
 
   async stopped(this: Gateway) {
     clearInterval(this.timer);
+    this.peers.close();
+    for (const limit of LIMIT_KINDS) this.counters[limit].close();
     if (this.handedOver) this.platform.origin.serve(undefined);
     else await close(this.server);
   },

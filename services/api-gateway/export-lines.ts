@@ -17,9 +17,11 @@ export interface ExportRequest {
   links: boolean;
   /** Who asks; links are his. */
   user: string;
+  /** What else was asked for. */
+  query?: Readonly<Record<string, string>>;
 }
 
-const line = (type: string, fields: object): string => `${JSON.stringify({ type, ...fields })}\n`;
+export const line = (type: string, fields: object): string => `${JSON.stringify({ type, ...fields })}\n`;
 /** A JSON object with its type in front. */
 const typed = (type: string, json: string): string => `{"type":${JSON.stringify(type)},${json.slice(1)}\n`;
 

@@ -5,6 +5,7 @@ import type { Clock } from "../core/clock";
 import type { Caller, Meta } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
 import { callerOf } from "../core/policy";
+import { auditLines } from "./export-audit";
 import { personLines, roomLines } from "./export-lines";
 import type { Export } from "./routes/route";
 
@@ -13,7 +14,7 @@ const AT_ONCE = 8;
 /** Milliseconds after which whoever is told that there are too many may try again. */
 const LATER = 10_000;
 
-const LINES = { "room-export": roomLines, "person-export": personLines };
+const LINES = { "room-export": roomLines, "person-export": personLines, "audit-export": auditLines };
 
 /** Sends exports as fast as they are read, and asks for no page before the last one has left. */
 export class Exports {
@@ -29,7 +30,7 @@ export class Exports {
   async send(
     what: Export,
     ctx: Caller & { meta: Meta },
-    { id = "", files }: Record<string, string>,
+    { id = "", files, ...query }: Record<string, string>,
     res: ServerResponse,
     headOnly: boolean,
   ): Promise<void> {
@@ -39,11 +40,11 @@ export class Exports {
     this.underWay++;
     try {
       const user = callerOf(ctx.meta).id;
-      const lines = LINES[what](ctx, this.clock, { id, links: files === "links", user });
+      const lines = LINES[what](ctx, this.clock, { id, links: files === "links", user, query });
       const first = await lines.next();
       res.writeHead(200, {
         "Content-Type": "application/x-ndjson; charset=utf-8",
-        "Content-Disposition": `attachment; filename="${what}-${id}.jsonl"`,
+        "Content-Disposition": `attachment; filename="${id === "" ? what : `${what}-${id}`}.jsonl"`,
         "Cache-Control": "no-store",
       });
       if (headOnly) return void res.end(await lines.return(undefined).then(() => undefined));

@@ -19,6 +19,8 @@ export interface ListenerParts {
   log(line: RequestLine): void;
   /** Answers a request that was let in. */
   answer(req: IncomingMessage, res: ServerResponse): Promise<void>;
+  /** Answers with an error. */
+  fail(req: IncomingMessage, res: ServerResponse, error: unknown): Promise<void>;
 }
 
 /** One line of the request log: no query, no header, no body. */
@@ -43,7 +45,9 @@ export class Listener {
   constructor(private readonly parts: ListenerParts) {}
 
   readonly handle = (req: IncomingMessage, res: ServerResponse): void => {
-    this.serve(req, res).catch((error: unknown) => sendProblem(res, httpError(error)));
+    this.serve(req, res)
+      .catch((error: unknown) => this.parts.fail(req, res, error))
+      .catch((error: unknown) => sendProblem(res, httpError(error)));
   };
 
   private async serve(req: IncomingMessage, res: ServerResponse): Promise<void> {

@@ -1,4 +1,5 @@
 import type { ActionName } from "../core/contract";
+import { audit } from "./routes/audit";
 import { auth } from "./routes/auth";
 import { files } from "./routes/files";
 import { inRoom, messages } from "./routes/messages";
@@ -23,6 +24,7 @@ export const ROUTES: readonly Route[] = [
   ...inRoom("conversations"),
   ...messages,
   ...files,
+  ...audit,
   ...service,
 ];
 

@@ -1,4 +1,5 @@
 import type { Limits } from "../core/limits";
+import { auditQuery, auditSchemas } from "./schemas/audit";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
 import { boolean, integer, string, type Schema } from "./schemas/parts";
@@ -14,6 +15,7 @@ export const schemasOf = (limits: Limits) => ({
   ...roomSchemas(limits),
   ...runningSchemas(),
   ...messageSchemas(limits),
+  ...auditSchemas(),
   ...serviceSchemas(),
 });
 
@@ -25,7 +27,11 @@ export const QUERY = {
   pageSize: { schema: integer(1), description: "Cut to the maximum." },
   search: { schema: string(), description: "Part of a name." },
   archived: { schema: boolean, description: "Those that are archived, too." },
-  before: { schema: integer(0), description: "Messages with a smaller seq." },
+  before: {
+    schema: { type: ["integer", "string"], minimum: 0 },
+    description: "Messages with a smaller seq; records older than the one with this id.",
+  },
+  ...auditQuery,
   after: { schema: integer(0), description: "Messages with a larger seq." },
   around: { schema: integer(0), description: "Messages on both sides of this seq." },
   limit: {

@@ -1,5 +1,6 @@
 import { DuplicateKeyError, StorageError, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
+import type { AuditNote } from "../core/audit";
 import type { SignedIn, UserRecord } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
@@ -10,6 +11,7 @@ import type { Credentials, Session } from "./auth.store";
 import type { Passwords } from "./passwords";
 import type { RevocationLog } from "./revocation-log";
 import type { Sessions } from "./sessions";
+import type { SignInDelay } from "./sign-in-delay";
 
 /** What auth asks of the owner of users. One instance serves one request. */
 export interface Users {
@@ -19,6 +21,8 @@ export interface Users {
   record(id: string): Promise<UserRecord | null>;
   /** The user as he sees himself. */
   profile(identity: Identity): Promise<PublicUser>;
+  /** Records what is done in this request. Never rejects. */
+  audit(entry: AuditNote): Promise<void>;
 }
 
 export interface AccountParts {
@@ -28,6 +32,7 @@ export interface AccountParts {
   passwords: Passwords;
   tokens: AccessTokens;
   clock: Clock;
+  delay: SignInDelay;
 }
 
 /** Milliseconds after which a registration that did not finish is judged by whether its user exists. */
@@ -61,18 +66,27 @@ export class Accounts {
       throw error;
     }
     await this.confirm(id);
+    await users.audit({ type: "account.register", actor: id, object: id, result: "ok" });
     return this.signIn(users, user, revision);
   }
 
   /** By user name or e-mail. Wrong in any way: the same answer after the same work. */
-  async login(users: Users, login: string, password: string): Promise<SignedIn> {
+  async login(users: Users, login: string, password: string, address = ""): Promise<SignedIn> {
     // Before anything else is read: what is revoked from here on also revokes the token made at the end.
     const revision = await this.parts.revocations.current();
     const user = await users.byLogin(login);
+    const succeeded = await this.parts.delay.begin(login, user?.id, address);
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);
-    if (!fits || !user) throw refused();
-    return this.signIn(users, user, revision);
+    if (!fits || !user) {
+      // Never what was typed as a name: people type passwords there.
+      await users.audit({ type: "login", actor: null, ...(user && { object: user.id }), result: "refused" });
+      throw refused();
+    }
+    await succeeded();
+    const answer = await this.signIn(users, user, revision);
+    await users.audit({ type: "login", actor: user.id, object: user.id, result: "ok" });
+    return answer;
   }
 
   /** The next pair of tokens, with the user's roles as they are now. */
@@ -96,16 +110,28 @@ export class Accounts {
     }
     const profile = await users.profile(identity);
     const rotation = await sessions.rotate(refreshToken);
-    if (rotation.outcome === "reused") await this.end(session.id);
+    if (rotation.outcome === "reused") {
+      await this.end(session.id);
+      await users.audit({ type: "token.reuse", actor: user.id, object: session.id, result: "refused" });
+    }
     if (rotation.outcome !== "rotated") throw ended();
     return this.answer(profile, identity, rotation.refreshToken, revision);
   }
 
   /** Ends the caller's session and the one of the refresh token. Silent on whether there was one. */
-  async logout(caller: Identity | undefined, refreshToken: string | undefined): Promise<void> {
+  async logout(
+    users: Pick<Users, "audit">,
+    caller: Identity | undefined,
+    refreshToken: string | undefined,
+  ): Promise<void> {
     if (!caller && refreshToken === undefined) throw new RookeryError("UNAUTHENTICATED");
     const session = refreshToken === undefined ? null : await this.parts.sessions.find(refreshToken);
-    for (const id of new Set([caller?.sid, session?.id])) if (id) await this.end(id);
+    for (const id of new Set([caller?.sid, session?.id])) {
+      if (!id) continue;
+      await this.end(id);
+      const actor = id === session?.id ? session.userId : (caller?.id ?? null);
+      await users.audit({ type: "logout", actor, object: id, result: "ok" });
+    }
   }
 
   /** Refuses every access token the user has; unless `keepSessions`, none of his sessions gets another. */

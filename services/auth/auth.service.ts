@@ -1,4 +1,5 @@
 import type { ServiceSchema, ServiceSettingSchema } from "moleculer";
+import { metricsOf } from "../../config/metrics";
 import { platformOf } from "../../config/platform";
 import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
@@ -25,6 +26,7 @@ import { usersOf, type AuthService } from "./parts";
 import { Passwords } from "./passwords";
 import { RevocationLog } from "./revocation-log";
 import { Sessions } from "./sessions";
+import { ATTEMPTS, SignInDelay, type Attempts } from "./sign-in-delay";
 
 /** Milliseconds between looks for what has expired or was left half done. */
 const SWEEP = 60_000;
@@ -65,8 +67,15 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       tokens.ttl * 1000 + SKEW,
       items => broadcast(this.broker, "auth.revoked", { items }),
     );
-    this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT));
+    this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT), clock, platform.limits, config.auditDays);
     this.passwords = new Passwords();
+    this.delay = new SignInDelay({
+      attempts: await platform.documents<Attempts>(ATTEMPTS),
+      clock,
+      mode: config.rateLimit,
+      secret: config.jwt.secret,
+      exceeded: () => metricsOf(this.broker).rateLimited("signIn", config.rateLimit === "on"),
+    });
     this.accounts = new Accounts({
       credentials,
       sessions: this.sessions,
@@ -74,6 +83,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       passwords: this.passwords,
       tokens,
       clock,
+      delay: this.delay,
     });
     const users = usersOf(this.broker);
     this.admin = new FirstAdmin({
@@ -91,6 +101,8 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       await this.sessions.sweep();
       await this.revocations.sweep(ids => this.sessions.endMany(ids));
       await this.accounts.sweep(users);
+      await this.audit.sweep();
+      await this.delay.sweep();
     };
     this.sweeper = new Rounds(sweep, { every: SWEEP, log: this.logger, what: "what has expired stays for now" });
   },

@@ -1,5 +1,7 @@
-import type { Context, Service } from "moleculer";
+import type { Context, Service, ServiceBroker } from "moleculer";
 import type { Rounds } from "../../mixins/rounds";
+import { platformOf } from "../../config/platform";
+import { audit } from "../core/audit";
 import { call, type Caller, type Meta } from "../core/contract";
 import type { Identity } from "../core/model";
 import type { Accounts, Users } from "./accounts";
@@ -8,6 +10,7 @@ import type { FirstAdmin } from "./first-admin";
 import type { Passwords } from "./passwords";
 import type { RevocationLog } from "./revocation-log";
 import type { Sessions } from "./sessions";
+import type { SignInDelay } from "./sign-in-delay";
 
 /** What the service of this process holds; its actions find it in `this`. */
 export interface AuthService extends Service {
@@ -17,17 +20,20 @@ export interface AuthService extends Service {
   passwords: Passwords;
   admin: FirstAdmin;
   audit: AuditLog;
+  delay: SignInDelay;
   ending: AbortController;
   sweeper: Rounds;
 }
 
 /** The owner of users, asked within the given request. */
-export function usersOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] }): Users {
+export function usersOf(via: (Context<unknown, Meta> | ServiceBroker) & { meta?: Meta }): Users {
+  const { clock } = platformOf("broker" in via ? via.broker : via);
   return {
     create: user => call(via, "users.create", user),
     byLogin: login => call(via, "users.byLogin", { login }),
     record: id => call(via, "users.record", { id }),
     profile: identity => asUser(via, identity),
+    audit: entry => audit(via, clock, entry),
   };
 }
 

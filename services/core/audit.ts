@@ -1,5 +1,8 @@
-import { timestamp, type Clock } from "./clock";
-import { call, type AuditEntry, type Caller, type Meta } from "./contract";
+import type { Clock } from "./clock";
+import { timestamp } from "./clock";
+import { AuditTrail } from "./audit-trail";
+import { call, type AuditEntry, type AuditRecord, type Caller, type Meta } from "./contract";
+import type { ErrorCode } from "./errors";
 import { newId } from "./ids";
 
 /** What is audited. A type is never renamed: records stay for good. */
@@ -40,22 +43,88 @@ export const AUDIT_TYPES = [
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 
-/** Milliseconds that whoever is audited waits for his record. */
-const PATIENCE = 2_000;
+export const isAuditType = (value: unknown): value is AuditType => (AUDIT_TYPES as readonly unknown[]).includes(value);
 
-/** Records what the caller of `via` did; by him, unless the entry names another. */
-export async function audit(
-  via: Caller & { meta?: Meta },
-  clock: Clock,
-  entry: Omit<AuditEntry, "actor"> & { actor?: string | null },
-): Promise<void> {
-  const { user, address } = via.meta ?? {};
-  const record = {
+/**
+ * What an action declares as `audit`, so that each call of it is recorded: done, of unknown outcome, or refused because the
+ * caller may not. Its names are those of parameters.
+ */
+export interface AuditDeclaration {
+  type: AuditType;
+  /** Holds the id of what it is done to. */
+  object?: string;
+  /** Recorded too. Never what is secret or what somebody says. */
+  detail?: readonly string[];
+  /** Recorded only where this one is given. */
+  when?: string;
+}
+
+/** An entry as it is noted: by the caller, from his address, unless it says otherwise. */
+export type AuditNote = Omit<AuditEntry, "actor"> & { actor?: string | null };
+
+type Via = Caller & { meta?: Meta; broker?: object };
+
+/** Milliseconds that one call with records may take. */
+const TIMEOUT = 5_000;
+
+const trails = new WeakMap<object, AuditTrail>();
+
+/** For whoever makes brokers: where the records of this one wait. */
+export function attachTrail(broker: object, trail: AuditTrail): void {
+  trails.set(broker, trail);
+}
+
+/** Takes records to auth. */
+export const sender =
+  (via: Caller) =>
+  (records: AuditRecord[]): Promise<unknown> =>
+    call(via, "auth.record", { records }, { timeout: TIMEOUT });
+
+/** The one trail of a process, or of a bare caller. */
+export function trailOf(via: Via): AuditTrail {
+  const owner = via.broker ?? via;
+  let trail = trails.get(owner);
+  if (!trail) trails.set(owner, (trail = new AuditTrail({ send: sender(owner as Caller) })));
+  return trail;
+}
+
+/**
+ * Records what the caller of `via` did; by him, unless the entry names another. Resolves once it is stored, or when waiting
+ * any longer would only hold up who is recorded. Never rejects.
+ */
+export async function audit(via: Via, clock: Clock, entry: AuditNote): Promise<void> {
+  await trailOf(via).add(recordOf(via.meta, clock, entry));
+}
+
+/** The same of what may come again and again: the first in a minute at once, the others of that minute as one more. */
+export async function auditOften(via: Via, clock: Clock, entry: AuditNote): Promise<void> {
+  const { type, object, result, detail } = entry;
+  const who = entry.actor ?? via.meta?.user?.id ?? entry.address ?? via.meta?.address;
+  const about = [type, who, object, result, detail?.["what"]].join(" ");
+  await trailOf(via).often(about, more => recordOf(via.meta, clock, { ...entry, detail: { ...detail, ...more } }));
+}
+
+/** Who was refused at a door, and what he asked for: an action, a kind of limit. */
+export interface Refusal {
+  code: ErrorCode;
+  what: string;
+  user?: string;
+  address: string;
+}
+
+/** Records that a door refused somebody who may not, or who asks too often; of all else it says nothing. Never rejects. */
+export async function auditRefusal(via: Via, clock: Clock, { code, what, user, address }: Refusal): Promise<void> {
+  if (code !== "FORBIDDEN" && code !== "RATE_LIMITED") return;
+  const type = code === "FORBIDDEN" ? "access.denied" : "limit.hit";
+  await auditOften(via, clock, { type, actor: user ?? null, address, result: "refused", detail: { what } });
+}
+
+function recordOf({ user, address }: Meta = {}, clock: Clock, entry: AuditNote): AuditRecord {
+  return {
     id: newId(),
     at: timestamp(clock),
-    ...(address !== undefined && { address }),
+    ...(address !== undefined && address !== "" && { address }),
     ...entry,
     actor: entry.actor === undefined ? (user?.id ?? null) : entry.actor,
   };
-  await call(via, "auth.record", { records: [record] }, { timeout: PATIENCE });
 }

@@ -103,3 +103,17 @@ export function clientAddress(request: IncomingMessage, proxies: TrustedProxies 
     Array.isArray(forwardedFor) ? forwardedFor.join(",") : forwardedFor,
   );
 }
+
+/** What counts as one where addresses are counted. One household has 2^64 IPv6 addresses: its network counts. */
+export const networkOf = (address: string): string => (isIPv6(address) ? network64(address) : address);
+
+function network64(address: string): string {
+  const [head = "", tail] = address.split("::") as [string, string?];
+  const groups = head === "" ? [] : head.split(":");
+  if (tail !== undefined) {
+    const rest = tail === "" ? [] : tail.split(":");
+    while (groups.length + rest.length < 8) groups.push("0");
+    groups.push(...rest);
+  }
+  return groups.slice(0, 4).join(":");
+}

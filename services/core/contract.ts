@@ -1,4 +1,5 @@
 import type { ActionSchema, CallingOptions, Context } from "moleculer";
+import type { ApiGatewayActions } from "./contract/api-gateway";
 import type { AuthActions, Revocation } from "./contract/auth";
 import type { FilesActions } from "./contract/files";
 import type { MessagesActions } from "./contract/messages";
@@ -9,6 +10,7 @@ import type { RelationChange, UsersActions } from "./contract/users";
 import type { WsGatewayActions } from "./contract/ws-gateway";
 import type { Identity } from "./model";
 
+export * from "./contract/api-gateway";
 export * from "./contract/auth";
 export * from "./contract/files";
 export * from "./contract/log";
@@ -24,6 +26,7 @@ export * from "./contract/ws-gateway";
 export interface Actions
   extends
     NodeActions,
+    ApiGatewayActions,
     AuthActions,
     UsersActions,
     RoomsActions,

@@ -29,6 +29,14 @@ const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** False for what cannot be one of our ids, so that it is not even looked up. */
 export const isId = (value: unknown): value is string => typeof value === "string" && ID.test(value);
 
+/** Below every id of ours that is made from then on, and above those made before. @param time milliseconds since 1970 */
+export function idsAt(time: number): string {
+  const hex = Math.min(Math.floor(time), 2 ** 48 - 1)
+    .toString(16)
+    .padStart(12, "0");
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7`;
+}
+
 /** Milliseconds since 1970 at which one of our ids was made; null for what is none. */
 export function timeOf(id: string): number | null {
   if (!isId(id) || id[14] !== "7") return null;

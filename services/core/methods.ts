@@ -6,6 +6,7 @@ import type { ActionName } from "./contract";
  */
 export const METHODS = [
   "auth.logout",
+  "auth.audit",
   "users.me",
   "users.get",
   "users.list",
@@ -81,6 +82,7 @@ const names: ReadonlySet<unknown> = new Set(METHODS);
 export const isMethod = (name: unknown): name is MethodName => names.has(name);
 
 const READS: ReadonlySet<unknown> = new Set<MethodName>([
+  "auth.audit",
   "users.me",
   "users.get",
   "users.list",

@@ -84,7 +84,7 @@ const actions = {
         "Content-Length": String(file.size),
         "Content-Disposition": contentDisposition(file.name, file.inline),
         "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
         "Cache-Control": "private, max-age=300",
       };
       return stream;

@@ -147,3 +147,13 @@ export const asRefusal = (error: unknown): RookeryError => {
   const { code, detail, errors } = publicError(error);
   return new RookeryError(code === "UNKNOWN_OUTCOME" || code === "INTERNAL" ? "UNAVAILABLE" : code, detail, { errors });
 };
+
+/** Sends that are not yet paid for, by user. */
+export function sendsOf(jobs: readonly Job[]): Map<string, number> {
+  const sends = new Map<string, number>();
+  for (const { request, charged, answered } of jobs) {
+    const { user, entry } = request;
+    if (user && entry.op === "send" && !charged && !answered) sends.set(user.id, (sends.get(user.id) ?? 0) + 1);
+  }
+  return sends;
+}

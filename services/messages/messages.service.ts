@@ -4,6 +4,7 @@ import { metricsOf, type RookeryMetrics } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { isChosen } from "../../mixins/nodes";
 import { Rounds } from "../../mixins/rounds";
+import { ServicePeers } from "../../mixins/peers";
 import { RoomWriters } from "../../mixins/writers";
 import { ASIDE, call, type ActionsOf, type Caller, type Events, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -12,7 +13,8 @@ import { browses } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import { sendOf } from "../core/send";
 import * as rules from "../core/rules";
-import { TokenBuckets } from "../core/token-bucket";
+import { SharedCounter } from "../core/shared-counter";
+import { spending } from "../core/spending";
 import { INTERNAL } from "../core/limits";
 import { CallOrder } from "./call-order";
 import { Discretion } from "./discretion";
@@ -26,11 +28,15 @@ import { openRoom, roomList } from "./overview";
 import { Reading } from "./reading";
 import { Retention, roundEvery } from "./retention";
 import { RoomLog } from "./room-log";
+import { SendBudget } from "./send-budget";
 import { Transfer } from "./transfer";
 import { FeedTrimmer, MarkNotes } from "./user-feed";
 import { WriteTrace } from "./write-trace";
 
 interface MessagesService extends Service {
+  peers: ServicePeers;
+  /** Of each user, on all nodes. */
+  sends: SharedCounter;
   /** Where what REST asks for goes: the writer of the room may be another node. */
   writers: RoomWriters;
   store: MessageStore;
@@ -58,6 +64,14 @@ const attachment = [
 ];
 
 const actions = {
+  spend: {
+    auth: "internal",
+    visibility: "public",
+    params: spending(["sends"]),
+    handler(this: MessagesService, ctx) {
+      return this.sends.told(ctx.params.items);
+    },
+  },
   append: {
     auth: "internal",
     visibility: "public",
@@ -455,8 +469,14 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     const platform = platformOf(this.broker);
     const { config, clock, limits, bus } = platform;
     const metrics = metricsOf(this.broker);
-    const rate = { burst: limits.sendBurst, perSecond: limits.sendsPerSecond };
-    const buckets = new TokenBuckets(rate, () => clock.monotonic());
+    const now = (): number => clock.monotonic();
+    this.peers = new ServicePeers(this.broker, "messages", now);
+    this.sends = new SharedCounter(
+      { most: limits.sendBurst, perSecond: limits.sendsPerSecond },
+      this.peers.telling("messages.spend", "sends", () => this.sends.moved()),
+      now,
+    );
+    const budget = new SendBudget(this.sends);
     // What is not told now the files service finds by itself.
     const release = (ids: string[]) => call(this.broker, "files.release", { ids });
     const retentionOf = async (room: string) => (await call(this.broker, "rooms.retentionOf", { rooms: [room] }))[0];
@@ -477,9 +497,10 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       online: room => online(this.broker, room),
       attach: (owner, room, ids) => call(this.broker, "files.attach", { owner, room, ids }),
       named: usernames => call(this.broker, "users.byUsernames", { usernames }),
+      prepare: sends => (config.rateLimit === "off" ? undefined : budget.prepare(sends)),
       throttle(user) {
         if (config.rateLimit === "off") return 0;
-        const wait = buckets.take(user);
+        const wait = budget.take(user);
         if (wait > 0) metrics.rateLimited("send", config.rateLimit === "on");
         return config.rateLimit === "on" ? wait : 0;
       },
@@ -492,6 +513,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       freed: files => void release([...files]).catch(() => undefined),
       trace: this.trace,
     });
+    this.peers.start(platform.link);
     this.unwatch = platform.link?.onUp(() => this.log.tellHeads());
     metrics.watchQueue("rooms", () => this.log.waiting);
     this.writers = new RoomWriters(this.broker);
@@ -544,6 +566,8 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
     this.notes?.close();
     this.writers?.close();
     this.unwatch?.();
+    this.peers?.close();
+    this.sends?.close();
     this.log?.close();
     await this.store?.close();
   },

@@ -6,7 +6,7 @@ import type { Limits } from "../core/limits";
 import type { Attachment } from "../core/model";
 import type { RoomBus, RoomHead } from "../core/room-bus";
 import { Doubt } from "./doubt";
-import { byKey, failed, keyText, newJob, nextBatch, settle, type Job } from "./job";
+import { byKey, failed, keyText, newJob, nextBatch, sendsOf, settle, type Job } from "./job";
 import { eventOf, type Entry, type MessageStore, type Repeat } from "./message.store";
 import { plan, type Held, type Planned, type Refused } from "./plan";
 import { Surroundings } from "./surroundings";
@@ -30,6 +30,8 @@ export interface WriterDependencies {
   attach(owner: string, room: string, ids: string[]): Promise<Attachment[]>;
   /** Users by their names, ignoring case; unknown names are left out. */
   named(usernames: string[]): Promise<{ id: string; username: string }[]>;
+  /** Told how much users want to send before they are throttled; a promise where that has to be asked for. */
+  prepare?(sends: ReadonlyMap<string, number>): Promise<unknown> | undefined;
   /** Milliseconds until the user may send again, 0 if now. */
   throttle(user: string): number;
   /** False while nobody could be told of what is written: then nothing is accepted. */
@@ -180,7 +182,9 @@ export class RoomWriter {
     let jobs: readonly Job[] = batch;
     for (let lost = 0; ; lost++) {
       const head = (this.head ??= (await this.with_.store.takeOver(this.room)).head);
+      const prepared = this.with_.prepare?.(sendsOf(jobs));
       const loaded = await this.surroundings.load(jobs);
+      if (prepared) await prepared;
       const { planned, refused, held } = plan(jobs, head, loaded, this.with_);
       // From here on it is written, however long we wait before that: whoever expires meanwhile is not told otherwise.
       for (const { job } of [...planned, ...held]) job.started = true;

@@ -158,6 +158,7 @@ const actions = {
   update: {
     auth: { permission: "users.manage" },
     visibility: "published",
+    audit: { type: "roles.change", object: "id", detail: ["roles"], when: "roles" },
     params: { id: rules.id, ...profileRules, roles: { ...roles, optional: true } },
     async handler(this: UsersService, ctx) {
       const { id, roles: wanted, ...profile } = ctx.params;
@@ -167,6 +168,7 @@ const actions = {
   remove: {
     auth: "user",
     visibility: "published",
+    audit: { type: "account.delete", object: "id" },
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
       await this.directory.remove(consequencesVia(ctx, this), ctx.params.id, callerOf(ctx.meta));

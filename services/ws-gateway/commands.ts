@@ -8,6 +8,7 @@ import {
   publicError,
   readError,
   RookeryError,
+  type ErrorCode,
   type PublicError,
 } from "../core/errors";
 import type { Limits } from "../core/limits";
@@ -29,7 +30,7 @@ export interface Services {
   history(user: Identity, room: string, query: object): Promise<HistoryWindow>;
   mark(user: Identity, mark: MarkFrame): Promise<void>;
   access(user: Identity, room: string): Promise<RoomAccess>;
-  call(user: Identity, method: MethodName, params: object): Promise<unknown>;
+  call(user: Identity, method: MethodName, params: object, address: string): Promise<unknown>;
 }
 
 /** Takes entries to the writers of their rooms; each is answered exactly once. */
@@ -47,11 +48,19 @@ export interface CommandDependencies {
   clock: Clock;
   publicLimits: object;
   sent(wire: Wire, outcome: string): void;
+  /** Records that somebody was refused; resolves when he may be told. */
+  refused(connection: Connection, code: ErrorCode, what: string): Promise<void>;
   /** Meters that somebody is over a limit; true where he is to be refused. */
   overLimit(limit: string): boolean;
 }
 
 type Authenticated = Connection & { token: NonNullable<Connection["token"]> };
+/** What is asked for, as the audit log names it. */
+interface Asked {
+  t: string;
+  i?: number;
+  method?: string;
+}
 type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping" }>;
 
 /** Writes of one user that may be under way here. */
@@ -81,6 +90,7 @@ export class Commands {
 
   run(connection: Connection, frame: Answered, i: number | undefined): void {
     const { identity } = (connection as Authenticated).token;
+    const { address } = connection.socket;
     switch (frame.t) {
       case "send":
         return this.append(connection, frame.room, sendOf(frame), i);
@@ -101,7 +111,7 @@ export class Commands {
         return this.subscriptions.unsub(connection, frame, i);
       case "history": {
         const { t: _t, i: _i, room, before, after, around, limit } = frame;
-        return this.read(connection, i, async () => {
+        return this.read(connection, frame, async () => {
           const query = { before, after, around, limit: limit ?? this.with_.limits.pageDefault };
           const { items, hasBefore, hasAfter } = await this.with_.services.history(identity, room, query);
           this.done(connection, i, { items, hasBefore, hasAfter });
@@ -109,17 +119,17 @@ export class Commands {
       }
       case "read":
       case "delivered":
-        return this.later(connection, i, async () => {
+        return this.later(connection, frame, async () => {
           await this.marks.add(identity, frame);
           this.done(connection, i);
         });
       case "typing":
-        return this.read(connection, i, async () => {
+        return this.read(connection, frame, async () => {
           await this.type(connection, identity, frame.room, frame.on ?? true);
           this.done(connection, i);
         });
       case "watch":
-        return this.read(connection, i, async () => {
+        return this.read(connection, frame, async () => {
           if (frame.users.length > this.with_.limits.watch)
             throw invalidField("users", `At most ${this.with_.limits.watch}.`);
           const changes = await this.with_.watchers.watch(connection, frame.users);
@@ -127,10 +137,10 @@ export class Commands {
           if (changes.length > 0) connection.reply(encode({ t: "presence", changes }));
         });
       case "call":
-        return this[isRead(frame.method) ? "read" : "later"](connection, i, async () => {
+        return this[isRead(frame.method) ? "read" : "later"](connection, frame, async () => {
           if (!isMethod(frame.method)) throw new RookeryError("NOT_FOUND", "There is no such method.");
           this.done(connection, i, {
-            result: (await this.with_.services.call(identity, frame.method, frame.params ?? {})) ?? null,
+            result: (await this.with_.services.call(identity, frame.method, frame.params ?? {}, address)) ?? null,
           });
         });
     }
@@ -163,10 +173,8 @@ export class Commands {
     this.with_.writers.add(request, result => {
       this.settled(user.id);
       this.with_.sent(connection.wire, result.ok ? "ok" : result.error.code);
-      if (i !== undefined && !connection.closed)
-        connection.reply(
-          result.ok ? sentFrame(i, result.data, result.duplicate === true) : errorAnswer(i, result.error),
-        );
+      if (!result.ok) return this.refuse(connection, i, result.error, entry.op, () => connection.answered());
+      if (i !== undefined && !connection.closed) connection.reply(sentFrame(i, result.data, result.duplicate === true));
       connection.answered();
     });
   }
@@ -210,22 +218,40 @@ export class Commands {
     if (i !== undefined && !connection.closed) connection.reply(answer("ok", i, fields));
   }
 
-  private later(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
-    this.work(connection, work, error => this.refuse(connection, i, publicError(error)));
+  private later(connection: Connection, frame: Asked, work: () => Promise<void>): void {
+    this.work(connection, frame, work, publicError);
   }
 
-  private read(connection: Connection, i: number | undefined, work: () => Promise<void>): void {
-    this.work(connection, work, error => this.refuse(connection, i, readError(error)));
+  private read(connection: Connection, frame: Asked, work: () => Promise<void>): void {
+    this.work(connection, frame, work, readError);
   }
 
-  private work(connection: Connection, work: () => Promise<void>, failed: (error: unknown) => void): void {
+  private work(
+    connection: Connection,
+    frame: Asked,
+    work: () => Promise<void>,
+    told: (error: unknown) => PublicError,
+  ): void {
+    const answered = (): void => connection.answered();
     connection.begun();
-    void work()
-      .catch(failed)
-      .then(() => connection.answered());
+    work().then(answered, (error: unknown) =>
+      this.refuse(connection, frame.i, told(error), frame.method ?? frame.t, answered),
+    );
   }
 
-  private refuse(connection: Connection, i: number | undefined, error: PublicError): void {
-    if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, error));
+  /** What is recorded is stored before it is answered. */
+  private refuse(
+    connection: Connection,
+    i: number | undefined,
+    error: PublicError,
+    what: string,
+    answered: () => void,
+  ): void {
+    const answer = (): void => {
+      if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, error));
+      answered();
+    };
+    if (error.code !== "FORBIDDEN" && error.code !== "RATE_LIMITED") return answer();
+    void this.with_.refused(connection, error.code, what).then(answer);
   }
 }

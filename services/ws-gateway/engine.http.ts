@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import { ERRORS, type ErrorCode } from "../core/errors";
+import { securityHeaders } from "../core/security-headers";
 import type { Reply } from "./engine";
 
 /** HTTP rules both drivers keep. */
@@ -44,9 +45,14 @@ export function problem(code: ErrorCode, title: string = ERRORS[code].title): Re
 /** The answer to whatever comes after `stopListening`. */
 export const STOPPING = problem("UNAVAILABLE");
 
-/** Headers of a complete answer, without its length. */
-export const replyHeaders = (reply: Reply): [string, string][] =>
-  Object.entries({ "Content-Type": "text/plain; charset=utf-8", ...reply.headers });
+/** Headers of a complete answer, without its length. @param https see `securityHeaders` */
+export const replyHeaders = (reply: Reply, https = false): [string, string][] => [
+  ...Object.entries({ "Content-Type": "text/plain; charset=utf-8", ...reply.headers }),
+  ...securityHeaders("api", https),
+];
+
+/** What a proxy says of a client whose connection to it is encrypted; believed where forwarding headers are. */
+export const isHttps = (protocol: string | string[] | undefined): boolean => protocol === "https";
 
 /** Milliseconds a request body has before its pace counts, and the bytes a second it must have made by then and after. */
 const BODY_GRACE = 30_000;

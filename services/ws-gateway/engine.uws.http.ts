@@ -1,7 +1,16 @@
 import type { ClientRequest, IncomingMessage, Server } from "node:http";
 import { isForwardingHeader } from "../core/client-address";
 import type { HttpExchange, Reply } from "./engine";
-import { isBodiless, isHopByHop, isKnownCoding, problem, replyHeaders, statusLine, watchBody } from "./engine.http";
+import {
+  isBodiless,
+  isHopByHop,
+  isHttps,
+  isKnownCoding,
+  problem,
+  replyHeaders,
+  statusLine,
+  watchBody,
+} from "./engine.http";
 import { memoryRequest } from "./engine.memory";
 import { eachHeader, type NativeRequest, type NativeResponse } from "./engine.uws.native";
 
@@ -29,6 +38,7 @@ export class UwsExchange implements HttpExchange {
   readonly address: string;
   readonly #res: NativeResponse;
   readonly #headers: string[] = [];
+  #https = false;
   /** Bytes of URL and headers, about. */
   #headBytes = 0;
   /** Bytes to come; -1: chunked, length unknown; undefined: where the body ends is not certain. */
@@ -82,6 +92,7 @@ export class UwsExchange implements HttpExchange {
       else if (name === "transfer-encoding") codings.push(value);
       else if (name !== "expect" && !isHopByHop(name, connection) && (trusted || !isForwardingHeader(name))) {
         this.#headers.push(name, byteString(value));
+        if (name === "x-forwarded-proto") this.#https = isHttps(value);
       }
     });
     if (codings.length > 0) {
@@ -108,7 +119,7 @@ export class UwsExchange implements HttpExchange {
     this.#finish();
     this.#res.cork(() => {
       this.#res.writeStatus(statusLine(reply.status));
-      for (const [name, value] of replyHeaders(reply)) this.#res.writeHeader(name, value);
+      for (const [name, value] of replyHeaders(reply, this.#https)) this.#res.writeHeader(name, value);
       if (isBodiless(this.method, reply.status)) {
         this.#endBodiless(this.method === "HEAD" ? Buffer.byteLength(body) : undefined, closes);
       } else this.#res.end(body, closes);

@@ -3,7 +3,7 @@ import { CLOSES } from "../core/closes";
 import { normalAddress, TrustedProxies } from "../core/client-address";
 import { PAYLOAD_ROOM, type Engine, type EngineHandlers, type EngineOptions, type Socket } from "./engine";
 import { cutReason, readHandshake } from "./engine.handshake";
-import { problem, replyHeaders, statusLine, STOPPING } from "./engine.http";
+import { isHttps, problem, replyHeaders, statusLine, STOPPING } from "./engine.http";
 import { UwsExchange } from "./engine.uws.http";
 import type {
   Native,
@@ -203,16 +203,18 @@ export class UwsEngine implements Engine {
       return;
     }
     const query = req.getQuery();
+    const { address, trusted } = this.#client(res, req);
+    const https = trusted && isHttps(req.getHeader("x-forwarded-proto"));
     const request = readHandshake(
       query ? `${req.getUrl()}?${query}` : req.getUrl(),
-      this.#client(res, req).address,
+      address,
       name => req.getHeader(name) || undefined,
     );
     const answer = this.#stopping ? STOPPING : "status" in request ? request : this.handlers.upgrade(request);
     if ("status" in answer) {
       res.cork(() => {
         res.writeStatus(statusLine(answer.status));
-        for (const [name, value] of replyHeaders(answer)) res.writeHeader(name, value);
+        for (const [name, value] of replyHeaders(answer, https)) res.writeHeader(name, value);
         res.end(answer.body ?? "", true);
       });
       return;

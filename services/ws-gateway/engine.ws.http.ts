@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { isForwardingHeader, recordClientAddress, type TrustedProxies } from "../core/client-address";
 import type { HttpExchange, Reply } from "./engine";
-import { isBodiless, isKnownCoding, problem, replyHeaders, statusLine, watchBody } from "./engine.http";
+import { isBodiless, isHttps, isKnownCoding, problem, replyHeaders, statusLine, watchBody } from "./engine.http";
 
 /** One request on the engine's own Node server, passed on as it is. */
 export class NodeExchange implements HttpExchange {
@@ -33,7 +33,7 @@ export class NodeExchange implements HttpExchange {
 
   reply(reply: Reply): void {
     const body = reply.body ?? "";
-    const head: [string, string | number][] = replyHeaders(reply);
+    const head: [string, string | number][] = replyHeaders(reply, isHttps(this.req.headers["x-forwarded-proto"]));
     if (this.method === "HEAD" || !isBodiless(this.method, reply.status)) {
       head.push(["Content-Length", Buffer.byteLength(body)]);
     }
@@ -72,11 +72,11 @@ export function cleanClient(req: IncomingMessage, proxies: TrustedProxies): stri
 }
 
 /** A complete answer on a connection that has left HTTP, and its end. */
-export function replyRaw(socket: Duplex, reply: Reply): void {
+export function replyRaw(socket: Duplex, reply: Reply, https: boolean): void {
   const body = reply.body ?? "";
   const head = [
     `HTTP/1.1 ${statusLine(reply.status)}`,
-    ...replyHeaders(reply).map(([name, value]) => `${name}: ${value}`),
+    ...replyHeaders(reply, https).map(([name, value]) => `${name}: ${value}`),
     `Content-Length: ${Buffer.byteLength(body)}`,
     "Connection: close",
   ];

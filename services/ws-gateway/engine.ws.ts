@@ -5,7 +5,7 @@ import { TrustedProxies } from "../core/client-address";
 import { CLOSES } from "../core/closes";
 import { PAYLOAD_ROOM, type Accept, type Engine, type EngineHandlers, type EngineOptions, type Socket } from "./engine";
 import { cutReason, readHandshake } from "./engine.handshake";
-import { STOPPING } from "./engine.http";
+import { isHttps, STOPPING } from "./engine.http";
 import { cleanClient, ignoreUpgrade, NodeExchange, replyRaw } from "./engine.ws.http";
 
 /** Milliseconds for all of a request's headers. */
@@ -286,7 +286,7 @@ export class WsEngine implements Engine {
     });
     const answer = this.#stopping ? STOPPING : "status" in request ? request : this.handlers.upgrade(request);
     if ("status" in answer) {
-      replyRaw(tcp, answer);
+      replyRaw(tcp, answer, isHttps(req.headers["x-forwarded-proto"]));
       return;
     }
     this.#protocol = answer.protocol;

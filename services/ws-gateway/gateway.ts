@@ -1,8 +1,9 @@
 import type { Clock } from "../core/clock";
 import type { Wire } from "../../config/metrics";
+import type { Refusal } from "../core/audit";
 import { CLOSES, type Close } from "../core/closes";
 import type { Revocation } from "../core/contract";
-import { hasCode, publicError, RookeryError } from "../core/errors";
+import { ERRORS, hasCode, publicError, RookeryError } from "../core/errors";
 import type { Limits, RateLimitMode } from "../core/limits";
 import { jittered } from "../core/jitter";
 import { answer, checkFrame, encode, errorAnswer, splitFrames, SUBPROTOCOL, type RawFrame } from "../core/protocol";
@@ -43,6 +44,8 @@ export interface GatewayDependencies {
   allowsOrigin(origin: string, host: string | undefined): boolean;
   /** Passes on what is no WebSocket. */
   request(exchange: HttpExchange): void;
+  /** Records that somebody was refused; resolves when he may be told. */
+  refused(refusal: Refusal): Promise<void>;
   /** First and last connection of a user on this gateway. */
   present(user: string, online: boolean): void;
   memory: MemoryBudget;
@@ -119,7 +122,10 @@ export class Gateway implements EngineHandlers {
 
   /** Why nobody is let in who comes from there, whatever his wire; undefined if he is. */
   refusal(request: Pick<UpgradeRequest, "address" | "header">): Reply | undefined {
-    return this.admission.refusal(request, this.connections.size);
+    const refusal = this.admission.refusal(request, this.connections.size);
+    if (refusal?.status === ERRORS.RATE_LIMITED.status)
+      void this.with_.refused({ code: "RATE_LIMITED", what: "sockets", address: request.address });
+    return refusal;
   }
 
   /** How many are open from each address, also of those that are not yet anybody's. */
@@ -324,7 +330,13 @@ export class Gateway implements EngineHandlers {
       }
       this.with_.commands.run(connection, frame, i);
     } catch (error) {
-      if (i !== undefined) connection.reply(errorAnswer(i, publicError(error)));
+      const told = publicError(error);
+      const answer = (): void => void (i !== undefined && !connection.closed && connection.reply(errorAnswer(i, told)));
+      if (told.code !== "RATE_LIMITED") return answer();
+      const { user, socket } = connection;
+      void this.with_
+        .refused({ code: told.code, what: "frames", address: socket.address, ...(user && { user }) })
+        .then(answer);
     }
   }
 

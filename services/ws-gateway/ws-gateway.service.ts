@@ -3,6 +3,7 @@ import { RoomWriters } from "../../mixins/writers";
 import { metricsOf, type Outcome } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { nodesWith } from "../../mixins/nodes";
+import { auditRefusal, type Refusal } from "../core/audit";
 import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
@@ -201,6 +202,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       },
       asks => call(via, "users.unseen", { asks }),
     );
+    const refused = (refusal: Refusal): Promise<void> => auditRefusal(via, clock, refusal);
     const commands = new Commands({
       hub,
       watchers: this.watchers,
@@ -210,6 +212,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       limits,
       publicLimits: limits,
       services: servicesOf(this, heads),
+      refused: ({ user, socket: { address } }, code, what) => refused({ code, what, address, ...(user && { user }) }),
       overLimit(limit) {
         if (config.rateLimit === "off") return false;
         metrics.rateLimited(limit, config.rateLimit === "on");
@@ -246,6 +249,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       memory: new MemoryBudget(limits, () => process.memoryUsage.rss(), process.constrainedMemory()),
       allowsOrigin: (from, host) => config.allowedOrigins.includes(from) || isOwnOrigin(from, host),
       request: exchange => handover.handle(exchange),
+      refused,
       present: (user, online) => this.presence.set(user, online),
       metrics: {
         framesIn: (wire, count) => metrics.received(wire, count),
@@ -401,6 +405,7 @@ function servicesOf(service: GatewayService, heads: HeadReader): Services {
       return access;
     },
     // The names are checked; the action checks its own parameters.
-    call: (user, method, params) => call(via, method, params as ParamsOf<typeof method>, as(user)),
+    call: (user, method, params, address) =>
+      call(via, method, params as ParamsOf<typeof method>, { meta: { user, address } }),
   };
 }

@@ -182,6 +182,7 @@ describe("/api/asyncapi.json", () => {
       .id as string;
     await ask(owner, { t: "sub", rooms: [room] });
     await call("users.me");
+    await admin("auth.audit", { type: "login", result: "ok", limit: 3 });
     await call("users.updateMe", { displayName: "Ann" });
     await call("users.get", { id: bob.id });
     await call("users.list", { search: "a", page: 1, pageSize: 3 });

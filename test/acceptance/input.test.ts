@@ -243,32 +243,35 @@ describe("bad input", () => {
   });
 
   describe("frames", () => {
-    test.each(WRONG)("%s in any field of any frame is an err, the socket lives, nothing changes (S28: native)", async (_, value) => {
-      const socket = await ann.socket();
-      const { id } = message;
-      const frames: Record<string, unknown>[] = [
-        { t: "sub", rooms: [UNKNOWN] },
-        { t: "unsub", rooms: [UNKNOWN] },
-        { t: "send", room: UNKNOWN, text: "x", clientId: "x", attachments: [], replyTo: "x" },
-        { t: "history", room: UNKNOWN, before: 1, limit: 1 },
-        { t: "edit", room: UNKNOWN, id, text: "x" },
-        { t: "delete", room: UNKNOWN, id },
-        { t: "react", room: UNKNOWN, id, emoji: "👍", on: true },
-        { t: "read", room: UNKNOWN, seq: 1 },
-        { t: "typing", room: UNKNOWN, on: true },
-        { t: "auth", token: "x" },
-        { t: "call", method: "x" },
-      ];
-      await unchanged(async () => {
-        for (const frame of frames)
-          for (const field of Object.keys(frame).filter(name => name !== "t")) {
-            const answer = await socket.request({ ...frame, [field]: value });
-            expect({ frame, field, t: answer.t }).toEqual({ frame, field, t: "err" });
-            expect(answer.status).toBeLessThan(500);
-          }
-        await socket.settle();
-      });
-    });
+    test.each(WRONG)(
+      "%s in any field of any frame is an err, the socket lives, nothing changes (S28: native)",
+      async (_, value) => {
+        const socket = await ann.socket();
+        const { id } = message;
+        const frames: Record<string, unknown>[] = [
+          { t: "sub", rooms: [UNKNOWN] },
+          { t: "unsub", rooms: [UNKNOWN] },
+          { t: "send", room: UNKNOWN, text: "x", clientId: "x", attachments: [], replyTo: "x" },
+          { t: "history", room: UNKNOWN, before: 1, limit: 1 },
+          { t: "edit", room: UNKNOWN, id, text: "x" },
+          { t: "delete", room: UNKNOWN, id },
+          { t: "react", room: UNKNOWN, id, emoji: "👍", on: true },
+          { t: "read", room: UNKNOWN, seq: 1 },
+          { t: "typing", room: UNKNOWN, on: true },
+          { t: "auth", token: "x" },
+          { t: "call", method: "x" },
+        ];
+        await unchanged(async () => {
+          for (const frame of frames)
+            for (const field of Object.keys(frame).filter(name => name !== "t")) {
+              const answer = await socket.request({ ...frame, [field]: value });
+              expect({ frame, field, t: answer.t }).toEqual({ frame, field, t: "err" });
+              expect(answer.status).toBeLessThan(500);
+            }
+          await socket.settle();
+        });
+      },
+    );
 
     test("deep JSON, prototype keys and strange numbers harm nobody (S31, S34: native)", async () => {
       const deep = `{"t":"send","i":1000,"room":"${room}","text":"x","metadata":{"a":${"[".repeat(DEEP)}${"]".repeat(DEEP)}}}`;

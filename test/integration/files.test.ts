@@ -143,7 +143,7 @@ describe.each(shapes)("files on %s", shape => {
       "Content-Length": String(PNG.length),
       "Content-Disposition": `inline; filename="a photo.txt"; filename*=UTF-8''a%20photo.txt`,
       "X-Content-Type-Options": "nosniff",
-      "Content-Security-Policy": "sandbox; default-src 'none'",
+      "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
       "Cache-Control": "private, max-age=300",
     });
   });

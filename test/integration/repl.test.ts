@@ -337,6 +337,17 @@ describeCluster("the operator's console in a cluster", () => {
     expect(text).toContain("1 of 5 nodes not ready");
   });
 
+  it("audit: who did what to whom, by user and by type", async () => {
+    const all = await json("audit --limit 5");
+    expect(all.records).toHaveLength(5);
+    const { records } = await json(`audit --user ${alice.username} --type account.register`);
+    expect(records).toMatchObject([{ type: "account.register", actor: alice.id, object: alice.id, result: "ok" }]);
+    expect((await run(`audit -u ${alice.username}`)).text).toMatch(
+      new RegExp(`account.register +ok +${alice.username} `),
+    );
+    expect(await run("audit --type room.bann")).toEqual({ ok: false, text: expect.stringContaining("room.ban") });
+  });
+
   it("shows a gateway that was lost as such, and asks the rest", async () => {
     const gateway = await gatewayOf(0);
     await cluster.node("ws-gateway-1").kill9();

@@ -37,10 +37,10 @@ export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "so
 export type OwnPage = (typeof OWN_PAGES)[number];
 
 /** What the gateway puts together from pages of several services. */
-export const EXPORTS = ["room-export", "person-export"] as const;
+export const EXPORTS = ["room-export", "person-export", "audit-export"] as const;
 export type Export = (typeof EXPORTS)[number];
 
-export const TAGS = ["auth", "users", "channels", "conversations", "messages", "files", "service"] as const;
+export const TAGS = ["auth", "users", "channels", "conversations", "messages", "files", "audit", "service"] as const;
 export type Tag = (typeof TAGS)[number];
 
 export interface Made {

@@ -21,7 +21,8 @@ export const accounts = {
     visibility: "published",
     params: { username: "string|min:1|max:320", password: "string|max:1000" },
     handler(this: AuthService, ctx) {
-      return this.accounts.login(usersOf(ctx), ctx.params.username, ctx.params.password);
+      const { username, password } = ctx.params;
+      return this.accounts.login(usersOf(ctx), username, password, ctx.meta.address);
     },
   },
   refresh: {
@@ -38,7 +39,7 @@ export const accounts = {
     visibility: "published",
     params: { refreshToken: `${secret}|optional` },
     async handler(this: AuthService, ctx) {
-      await this.accounts.logout(ctx.meta.user, ctx.params.refreshToken);
+      await this.accounts.logout(usersOf(ctx), ctx.meta.user, ctx.params.refreshToken);
       return null;
     },
   },

@@ -4,8 +4,20 @@ import * as rules from "../../core/rules";
 import type { AuthService } from "../parts";
 
 const short = "string|max:100";
+const given = "string|min:1|max:100|optional";
 
-/** What is kept of who did what. */
+const query = {
+  type: { type: "enum", values: [...AUDIT_TYPES], optional: true },
+  actor: given,
+  object: given,
+  result: { type: "enum", values: ["ok", "refused"], optional: true },
+  since: given,
+  until: given,
+  before: given,
+  limit: { ...rules.whole(1), optional: true },
+} as const;
+
+/** What is kept of who did what. There is no action that changes or removes any of it. */
 export const audits = {
   record: {
     auth: "internal",
@@ -39,6 +51,22 @@ export const audits = {
     async handler(this: AuthService, ctx) {
       await this.audit.append(ctx.params.records);
       return null;
+    },
+  },
+  audit: {
+    auth: { permission: "audit.read" },
+    visibility: "published",
+    params: query,
+    handler(this: AuthService, ctx) {
+      return this.audit.page(ctx.params);
+    },
+  },
+  auditTrail: {
+    auth: "internal",
+    visibility: "public",
+    params: query,
+    handler(this: AuthService, ctx) {
+      return this.audit.page(ctx.params);
     },
   },
 } satisfies Partial<ActionsOf<"auth">>;

@@ -26,6 +26,7 @@ export const sessions = {
   endSession: {
     auth: "internal",
     visibility: "public",
+    audit: { type: "session.end", object: "session" },
     params: { session: rules.id },
     async handler(this: AuthService, ctx) {
       const ended = await this.accounts.endSession(ctx.params.session);

@@ -47,6 +47,21 @@ export interface AuditEntry {
 /** `at` is RFC 3339; an id is recorded once. */
 export type AuditRecord = AuditEntry & { id: string; at: string };
 
+/** What records are looked for by; times are RFC 3339, `before` is an id. */
+export interface AuditQuery extends Partial<Pick<AuditEntry, "type" | "object" | "result">> {
+  actor?: string;
+  since?: string;
+  until?: string;
+  before?: string;
+  limit?: number;
+}
+
+/** Newest first. `hasBefore`: there are older ones. */
+export interface AuditPage {
+  items: AuditRecord[];
+  hasBefore: boolean;
+}
+
 export interface AuthActions {
   "auth.register": { params: { username: string; email: string; password: string }; returns: SignedIn };
   "auth.login": { params: { username: string; password: string }; returns: SignedIn };
@@ -61,4 +76,7 @@ export interface AuthActions {
   "auth.revocations": { params: { after: number }; returns: { head: number; items: Revocation[] } };
   /** Appends to the audit log; durable when it answers. At most 100. */
   "auth.record": { params: { records: AuditRecord[] }; returns: null };
+  "auth.audit": { params: AuditQuery; returns: AuditPage };
+  /** For operators: the same. */
+  "auth.auditTrail": { params: AuditQuery; returns: AuditPage };
 }

@@ -1,3 +1,4 @@
+import type { Told, ToldAnswer } from "../shared-counter";
 import type {
   HistoryWindow,
   Message,
@@ -89,6 +90,8 @@ export interface AsideEntry {
 }
 
 export interface MessagesActions {
+  /** Between nodes, to be called with the node: what users have sent, and what more they want to send. */
+  "messages.spend": { params: { limit: string; items: Told[] }; returns: ToldAnswer[] };
   /** One answer for each entry, in order, within 5 s. At most 256 entries and 256 KiB of text. */
   "messages.append": { params: { entries: AppendRequest[] } & Turn; returns: AppendAnswer[] };
   "messages.heads": { params: { rooms: string[] }; returns: { epoch: string; heads: Record<string, LogHead> } };

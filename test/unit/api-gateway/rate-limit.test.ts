@@ -1,11 +1,13 @@
 import { ServerResponse, IncomingMessage } from "node:http";
 import { Socket } from "node:net";
-import { addressKey, MemoryCounter, RateLimit, type LimitKind } from "../../../services/api-gateway/rate-limit";
-import { LIMITS, type RateLimitMode } from "../../../services/core/limits";
+import { addressKey, RateLimit, WINDOW, type LimitKind } from "../../../services/api-gateway/rate-limit";
+import type { RateLimitMode } from "../../../services/core/limits";
+import { SharedCounter } from "../../../services/core/shared-counter";
+import { alone } from "../core/alone";
 
 const answer = (): ServerResponse => new ServerResponse(new IncomingMessage(new Socket()));
 const now = (): number => 0;
-const limits = { ...LIMITS, requestsPerMinute: 3, signInsPerMinute: 1 };
+const counter = (most: number): SharedCounter => new SharedCounter({ most, windowMs: WINDOW }, alone, now);
 
 async function takeTimes(limit: RateLimit, times: number, kind: LimitKind = "requests") {
   const outcomes: (string | undefined)[] = [];
@@ -22,7 +24,7 @@ async function takeTimes(limit: RateLimit, times: number, kind: LimitKind = "req
   return { outcomes, headers: res.getHeaders() };
 }
 const make = (mode: RateLimitMode, exceeded?: (kind: LimitKind) => void): RateLimit =>
-  RateLimit.inMemory(mode, limits, now, exceeded);
+  new RateLimit(mode, { requests: counter(3), signIns: counter(1) }, exceeded);
 
 describe("RateLimit", () => {
   it("lets the limit through, refuses the next and says how long", async () => {
@@ -67,26 +69,6 @@ describe("RateLimit", () => {
     expect(outcomes).toEqual(Array(5).fill(undefined));
     expect(headers).toEqual({});
     expect(exceeded).not.toHaveBeenCalled();
-  });
-});
-
-describe("MemoryCounter", () => {
-  it("bounds the keys it keeps: strangers beyond the bound share counters, known keys keep theirs", async () => {
-    const counter = new MemoryCounter(100, now, 10);
-    for (let i = 0; i < 10; i += 1) expect((await counter.add(`known-${i}`)).used).toBe(1);
-    let largest = 0;
-    for (let i = 0; i < 2_000; i += 1) largest = Math.max(largest, (await counter.add(`stranger-${i}`)).used);
-    expect(largest).toBeGreaterThanOrEqual(2_000 / 256);
-    expect((await counter.add("known-3")).used).toBe(2);
-  });
-
-  it("counts new keys apart again two windows later", async () => {
-    let time = 0;
-    const counter = new MemoryCounter(100, () => time, 1);
-    await counter.add("first");
-    time = 120_000;
-    await counter.add("second");
-    expect((await counter.add("second")).used).toBe(2);
   });
 });
 

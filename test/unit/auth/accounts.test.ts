@@ -12,8 +12,10 @@ import {
 import { Passwords } from "../../../services/auth/passwords";
 import { signOutEverybody } from "../../../services/auth/restored";
 import { RevocationLog } from "../../../services/auth/revocation-log";
+import { SignInDelay, type DelayParts } from "../../../services/auth/sign-in-delay";
 import { Sessions } from "../../../services/auth/sessions";
 import type { SignedIn, UserRecord } from "../../../services/core/contract";
+import type { AuditNote } from "../../../services/core/audit";
 import { RookeryError } from "../../../services/core/errors";
 import { AccessTokens } from "../../../services/core/tokens";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
@@ -21,10 +23,14 @@ import { temporaryFolder } from "../../support/temp";
 
 /** Users in memory: a second implementation of what auth asks of the users service. */
 class Village implements Users {
+  readonly notes: AuditNote[] = [];
   readonly people = new Map<string, UserRecord>();
   onCreate: () => Promise<void> = async () => undefined;
   onRecord: () => Promise<void> = async () => undefined;
 
+  async audit(note: AuditNote): Promise<void> {
+    this.notes.push(note);
+  }
   async create(user: { id: string; username: string }): Promise<UserRecord> {
     await this.onCreate();
     if (await this.byLogin(user.username)) throw new RookeryError("CONFLICT");
@@ -45,6 +51,9 @@ class Village implements Users {
   }
 }
 
+/** Has tests of its own. */
+const delay = new SignInDelay({ mode: "off" } as DelayParts);
+
 describe("accounts", () => {
   const clock = new TestClock(Date.now());
   const passwords = new Passwords();
@@ -64,7 +73,7 @@ describe("accounts", () => {
     entries = await openDocuments<RevocationEntry>(database, REVOCATIONS);
     sessions = await openDocuments<Session>(database, SESSIONS);
     revocations = new RevocationLog(entries, clock, 660_000, () => undefined);
-    const parts = { credentials, revocations, passwords, tokens, clock };
+    const parts = { credentials, revocations, passwords, tokens, clock, delay };
     accounts = new Accounts({ ...parts, sessions: new Sessions(sessions, clock, 3600) });
     village = new Village();
   });
@@ -142,7 +151,7 @@ describe("accounts", () => {
     };
     const over = (faults: Fault[]) =>
       new Accounts({
-        ...{ credentials, revocations, passwords, tokens, clock },
+        ...{ credentials, revocations, passwords, tokens, clock, delay },
         sessions: new Sessions(faulty(faults), clock, 3600),
       });
 

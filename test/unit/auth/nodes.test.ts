@@ -15,8 +15,10 @@ import {
 import { FirstAdmin } from "../../../services/auth/first-admin";
 import { Passwords } from "../../../services/auth/passwords";
 import { RevocationLog } from "../../../services/auth/revocation-log";
+import { SignInDelay, type DelayParts } from "../../../services/auth/sign-in-delay";
 import { Sessions } from "../../../services/auth/sessions";
 import type { SignedIn, UserRecord } from "../../../services/core/contract";
+import type { AuditNote } from "../../../services/core/audit";
 import { RookeryError } from "../../../services/core/errors";
 import type { Role } from "../../../services/core/permissions";
 import { RevocationList } from "../../../services/core/revocations";
@@ -26,9 +28,13 @@ import { temporaryFolder } from "../../support/temp";
 
 /** Users in memory: a second implementation of what auth asks of the users service, shared by all nodes. */
 class Village implements Users {
+  readonly notes: AuditNote[] = [];
   readonly people = new Map<string, UserRecord>();
   away = false;
 
+  async audit(note: AuditNote): Promise<void> {
+    this.notes.push(note);
+  }
   async create({ id, username, roles = ["User"] }: { id: string; username: string; roles?: Role[] }) {
     const known = await this.byLogin(username);
     if (known && known.id !== id) throw new RookeryError("CONFLICT");
@@ -47,6 +53,9 @@ class Village implements Users {
     return { id, username, roles, status: "offline" as const, createdAt: "" };
   }
 }
+
+/** Has tests of its own. */
+const delay = new SignInDelay({ mode: "off" } as DelayParts);
 
 interface AuthNode {
   accounts: Accounts;
@@ -75,6 +84,7 @@ async function authNode(): Promise<AuthNode> {
     passwords,
     tokens,
     clock,
+    delay,
   });
   const seeds = await open<Seed>(SEEDS);
   let made = 0;
@@ -156,7 +166,7 @@ describe("two nodes with auth", () => {
 
   it("refresh no session that the other one ended, not even if it died in the middle of that", async () => {
     const ended = await one.accounts.register(village, who);
-    await two.accounts.logout(undefined, ended.refreshToken);
+    await two.accounts.logout(village, undefined, ended.refreshToken);
     expect(await codeOf(one.accounts.refresh(village, ended.refreshToken))).toBe("UNAUTHENTICATED");
     const half = await one.accounts.login(village, who.username, who.password);
     // All that a node did which died before it removed the session.

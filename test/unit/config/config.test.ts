@@ -33,6 +33,7 @@ describe("settings", () => {
     expect(load({})).toEqual({
       production: false,
       retentionDays: 365,
+      auditDays: 365,
       host: "127.0.0.1",
       port: 3000,
       wsPort: 3001,

@@ -1,4 +1,4 @@
-import { afterToken, TokenBuckets, untilToken } from "../../../services/core/token-bucket";
+import { afterToken, untilToken } from "../../../services/core/token-bucket";
 
 const rate = { burst: 3, perSecond: 2 };
 
@@ -19,15 +19,6 @@ describe("a bucket kept as one number", () => {
     expect([take(), take()]).toEqual([0, 500]);
     now += 60_000;
     expect([take(), take(), take(), take()]).toEqual([0, 0, 0, 500]);
-  });
-
-  it("is the same as one kept by its key", () => {
-    now += 60_000;
-    const buckets = new TokenBuckets(rate, () => now);
-    for (let step = 0; step < 500; step++) {
-      now += ((step * 7919) % 8) * 125;
-      expect(take()).toBe(buckets.take("a"));
-    }
   });
 
   it("counts as a bucket of tokens would", () => {

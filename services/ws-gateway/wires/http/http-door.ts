@@ -2,8 +2,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { clientAddress } from "../../../core/client-address";
 import type { Cors } from "../../../core/cors";
 import { hasCode, publicError, RookeryError } from "../../../core/errors";
+import { securityHeaders } from "../../../core/security-headers";
 import type { VerifiedToken } from "../../../core/tokens";
-import { problem, replyHeaders } from "../../engine.http";
+import { isHttps, problem } from "../../engine.http";
 import type { Reply } from "../../engine";
 import { tokenOf } from "../token";
 import type { Wire } from "../wire";
@@ -61,6 +62,8 @@ export interface HttpDoorsDependencies {
 export function httpServer(doors: readonly HttpDoor[], with_: HttpDoorsDependencies): Server {
   return createServer((req, res) => {
     res.on("error", () => undefined);
+    const https = isHttps(req.headers["x-forwarded-proto"]);
+    for (const [name, value] of securityHeaders("api", https)) res.setHeader(name, value);
     with_.cors.apply(req, res);
     if (req.method === "OPTIONS") return with_.cors.preflight(res);
     answer(doors, with_, req, res).catch((error: unknown) => {
@@ -98,11 +101,12 @@ async function answer(
   if (reply) write(res, reply);
 }
 
+const TEXT = { "Content-Type": "text/plain; charset=utf-8" };
+
 function write(res: ServerResponse, reply: WireReply): void {
   const body = reply.body ?? "";
   if (reply.sent) res.once("finish", reply.sent);
-  for (const [name, value] of replyHeaders(reply)) res.setHeader(name, value);
-  res.setHeader("Cache-Control", "no-store");
+  for (const [name, value] of Object.entries({ ...TEXT, ...reply.headers })) res.setHeader(name, value);
   res.writeHead(reply.status, { "Content-Length": Buffer.byteLength(body) }).end(body);
 }
 
@@ -115,7 +119,7 @@ async function stream(
   res.once("close", () => {
     if (!res.writableFinished) gone();
   });
-  res.writeHead(200, { ...headers, "Cache-Control": "no-store", "X-Accel-Buffering": "no" });
+  res.writeHead(200, { ...headers, "X-Accel-Buffering": "no" });
   res.flushHeaders();
   while (!res.destroyed) {
     const texts = await next();
