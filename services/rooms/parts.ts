@@ -50,8 +50,9 @@ export async function audited(
   changed: boolean,
   type: AuditType,
   room: string,
-  detail: NonNullable<AuditEntry["detail"]> = {},
+  detail?: AuditEntry["detail"],
 ): Promise<void> {
   if (!changed) return;
-  await recordAudit(ctx, platformOf(ctx.broker).clock, { type, object: room, result: "ok", detail });
+  const entry = { type, object: room, result: "ok", ...(detail && { detail }) } as const;
+  await recordAudit(ctx, platformOf(ctx.broker).clock, entry);
 }
