@@ -147,7 +147,7 @@ const actions = {
       const { id, userId, role } = ctx.params;
       const caller = callerOf(ctx.meta);
       const added = await this.rooms.addMember(caller, id, userId, role, namesOf(ctx), barriersVia(ctx));
-      await audited(ctx, added.changed && role !== undefined, "room.role", id, { user: userId, role: role ?? "" });
+      await audited(ctx, added.changed && role !== undefined, "room.role", id, { userId, role: role ?? "" });
       return added.member;
     },
   },
@@ -158,7 +158,7 @@ const actions = {
     async handler(this: RoomsService, ctx) {
       const { id, userId } = ctx.params;
       const kicked = await this.rooms.removeMember(callerOf(ctx.meta), id, userId);
-      await audited(ctx, kicked, "room.kick", id, { user: userId });
+      await audited(ctx, kicked, "room.kick", id, { userId });
       return null;
     },
   },

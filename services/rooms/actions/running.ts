@@ -22,7 +22,7 @@ export const running = {
     async handler(this: RoomsService, ctx) {
       const { id, userId } = ctx.params;
       const changed = await this.ownership.transfer(callerOf(ctx.meta), id, userId);
-      await audited(ctx, changed, "room.transfer", id, { user: userId });
+      await audited(ctx, changed, "room.transfer", id, { userId });
       return null;
     },
   },
@@ -55,7 +55,7 @@ export const running = {
       const given = sentenceOf(said);
       const changed = await this.sanctions.ban(callerOf(ctx.meta), id, userId, given, namesOf(ctx));
       await audited(ctx, changed, "room.ban", id, {
-        user: userId,
+        userId,
         ...(given.until !== null && { until: given.until }),
       });
       return null;
@@ -68,7 +68,7 @@ export const running = {
     async handler(this: RoomsService, ctx) {
       const { id, userId } = ctx.params;
       const changed = await this.sanctions.unban(callerOf(ctx.meta), id, userId);
-      await audited(ctx, changed, "room.unban", id, { user: userId });
+      await audited(ctx, changed, "room.unban", id, { userId });
       return null;
     },
   },
@@ -90,7 +90,7 @@ export const running = {
       const given = sentenceOf(said);
       const changed = await this.sanctions.mute(callerOf(ctx.meta), id, userId, given);
       await audited(ctx, changed, "room.mute", id, {
-        user: userId,
+        userId,
         ...(given.until !== null && { until: given.until }),
       });
       return null;
@@ -103,7 +103,7 @@ export const running = {
     async handler(this: RoomsService, ctx) {
       const { id, userId } = ctx.params;
       const changed = await this.sanctions.unmute(callerOf(ctx.meta), id, userId);
-      await audited(ctx, changed, "room.unmute", id, { user: userId });
+      await audited(ctx, changed, "room.unmute", id, { userId });
       return null;
     },
   },
