@@ -54,7 +54,7 @@ const LAYOUTS: { layout: string; each: boolean; faults: [string, Fault][] }[] = 
   {
     layout: "with every service in a process of its own",
     each: true,
-    faults: [node("messages-1", true), services("rooms"), services("auth", "users", "files")],
+    faults: [node("messages-1", true), services("rooms", "auth", "users", "files")],
   },
 ];
 

@@ -30,6 +30,7 @@ class Neighbours {
           ...internal,
           handler: (ctx: { params: Actions["auth.revoke"]["params"] }) => answer(() => this.revoked.push(ctx.params)),
         },
+        record: { ...internal, handler: () => answer(() => undefined) },
       },
     };
     const rooms = {

@@ -25,7 +25,7 @@ export async function matrix(stage: Stage, samples: readonly Sample[] = SAMPLES)
   );
   const doors = new Map<Caller, Door[]>();
   for (const caller of CALLERS) doors.set(caller, await enter(stage, cast, caller));
-  // What is only looked at serves all who look.
+  // What is only looked at, or as good as that, serves all who ask.
   const untouched = new Map<Kind, Promise<Place>>();
   const places = (kind: Kind): Promise<Place> => {
     const known = untouched.get(kind) ?? build(stage, cast, kind);
@@ -65,7 +65,7 @@ async function row(
     doors: [],
     disagreements: [],
   };
-  const shared = isRead(sample.method);
+  const shared = isRead(sample.method) || sample.keeps;
   let place = shared ? await places(kind ?? "public") : null;
   for (const caller of CALLERS) {
     if (kind && !isIn(kind, caller)) {

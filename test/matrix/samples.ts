@@ -13,6 +13,8 @@ export interface Sample {
   ends?: true;
   /** Once it was done, others would be answered differently. */
   spends?: true;
+  /** It changes nothing that any other request depends on: what it is asked of serves others as well. */
+  keeps?: true;
 }
 
 const ALL: readonly Kind[] = ["public", "private", "direct"];
@@ -33,6 +35,7 @@ const of = (method: MethodName, kinds: readonly Kind[], params: Params, more: Pa
 /** A request of every method that everybody who may would get what he asks for. */
 export const SAMPLES: readonly Sample[] = [
   of("auth.logout", NONE, nothing, { ends: true }),
+  of("auth.audit", NONE, () => ({ limit: 1 })),
   of("users.me", NONE, nothing),
   of("users.get", NONE, (_, { extra }) => ({ id: extra.id })),
   of("users.list", NONE, () => ({ search: "extra" })),
@@ -54,9 +57,9 @@ export const SAMPLES: readonly Sample[] = [
   of("rooms.list", NONE, nothing),
   of("rooms.create", NONE, () => ({ name: unique("made") })),
   of("rooms.get", ALL, room),
-  of("rooms.update", ALL, ({ room: id }) => ({ id, name: unique("named") }), { note: "name" }),
-  of("rooms.update", CHANNELS, ({ room: id }) => ({ id, retentionDays: 30 }), { note: "retentionDays" }),
-  of("rooms.update", CHANNELS, ({ room: id }) => ({ id, legalHold: false }), { note: "legalHold" }),
+  of("rooms.update", ALL, ({ room: id }) => ({ id, name: unique("named") }), { note: "name", keeps: true }),
+  of("rooms.update", CHANNELS, ({ room: id }) => ({ id, retentionDays: 30 }), { note: "retentionDays", keeps: true }),
+  of("rooms.update", CHANNELS, ({ room: id }) => ({ id, legalHold: false }), { note: "legalHold", keeps: true }),
   of("rooms.remove", ALL, room, { spends: true }),
   of("rooms.join", ALL, room),
   of("rooms.leave", ALL, room, { spends: true }),
@@ -92,24 +95,24 @@ export const SAMPLES: readonly Sample[] = [
   of("rooms.conversations", NONE, nothing),
   of("rooms.converse", NONE, (_, { extra }) => ({ type: "group", members: [extra.id], name: "some" })),
 
-  of("messages.send", ALL, ({ room: id }) => ({ id, text: "hello" })),
+  of("messages.send", ALL, ({ room: id }) => ({ id, text: "hello" }), { keeps: true }),
   of("messages.history", ALL, ({ room: id }) => ({ id, limit: 5 })),
   of("messages.get", ALL, message),
-  of("messages.edit", ALL, ({ message: id }) => ({ id, text: "changed" })),
+  of("messages.edit", ALL, ({ message: id }) => ({ id, text: "changed" }), { keeps: true }),
   of("messages.remove", ALL, message),
-  of("messages.react", ALL, ({ message: id }) => ({ id, emoji: "👍" })),
-  of("messages.unreact", ALL, ({ message: id }) => ({ id, emoji: "👍" })),
-  of("messages.pin", ALL, message),
-  of("messages.unpin", ALL, message),
+  of("messages.react", ALL, ({ message: id }) => ({ id, emoji: "👍" }), { keeps: true }),
+  of("messages.unreact", ALL, ({ message: id }) => ({ id, emoji: "👍" }), { keeps: true }),
+  of("messages.pin", ALL, message, { keeps: true }),
+  of("messages.unpin", ALL, message, { keeps: true }),
   of("messages.pins", ALL, room),
   of("messages.versions", ALL, message),
   of("messages.hide", ALL, message),
   of("messages.replies", ALL, message),
   of("messages.threads", ALL, room),
-  of("messages.readThread", ALL, ({ message: id }) => ({ id, seq: 1 })),
-  of("messages.read", ALL, ({ room: id }) => ({ id, seq: 1 })),
-  of("messages.markUnread", ALL, ({ room: id }) => ({ id, seq: 1 })),
-  of("messages.delivered", ALL, ({ room: id }) => ({ id, seq: 1 })),
+  of("messages.readThread", ALL, ({ message: id }) => ({ id, seq: 1 }), { keeps: true }),
+  of("messages.read", ALL, ({ room: id }) => ({ id, seq: 1 }), { keeps: true }),
+  of("messages.markUnread", ALL, ({ room: id }) => ({ id, seq: 1 }), { keeps: true }),
+  of("messages.delivered", ALL, ({ room: id }) => ({ id, seq: 1 }), { keeps: true }),
   of("messages.receipts", ALL, message),
   of("messages.open", ALL, room),
   of("messages.readAll", NONE, nothing),
