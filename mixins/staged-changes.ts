@@ -1,7 +1,7 @@
 import type { Clock } from "../services/core/clock";
 import { hasCode, RookeryError } from "../services/core/errors";
 import { newId } from "../services/core/ids";
-import type { Documents, Where } from "./documents";
+import { DuplicateKeyError, type Documents, type Where } from "./documents";
 
 /** A change on its way. Whatever it touches keeps its number, and takes no change with the same or a lower one. */
 export type Staged<Change> = Change & {
@@ -58,6 +58,16 @@ export class StagedChanges<Change extends object, Doc extends Stage<Change>> {
   async create(doc: Doc, changes: readonly Change[]): Promise<Doc> {
     const stored = await this.docs.insert({ ...doc, ...this.staged(0, changes) });
     return this.carriedOut(stored);
+  }
+
+  /** Makes a document on which nothing has happened, unless there is one. */
+  async begin(doc: Omit<Doc, Exclude<keyof Stage<Change>, "id">> & { id: string }): Promise<void> {
+    if (await this.docs.get(doc.id)) return;
+    try {
+      await this.docs.insert({ ...doc, ...emptyStage<Change>() } as unknown as Doc);
+    } catch (error) {
+      if (!(error instanceof DuplicateKeyError)) throw error;
+    }
   }
 
   /** The document with nothing pending. Rejects with NOT_FOUND if there is none. */

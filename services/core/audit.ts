@@ -1,5 +1,4 @@
-import type { Clock } from "./clock";
-import { timestamp } from "./clock";
+import { timestamp, type Clock } from "./clock";
 import { AuditTrail } from "./audit-trail";
 import { call, type AuditEntry, type AuditRecord, type Caller, type Meta } from "./contract";
 import type { ErrorCode } from "./errors";
@@ -112,9 +111,13 @@ export interface Refusal {
   address: string;
 }
 
+/** Whether doors record that they refused somebody so. */
+export const isRecorded = (code: ErrorCode): code is "FORBIDDEN" | "RATE_LIMITED" =>
+  code === "FORBIDDEN" || code === "RATE_LIMITED";
+
 /** Records that a door refused somebody who may not, or who asks too often; of all else it says nothing. Never rejects. */
 export async function auditRefusal(via: Via, clock: Clock, { code, what, user, address }: Refusal): Promise<void> {
-  if (code !== "FORBIDDEN" && code !== "RATE_LIMITED") return;
+  if (!isRecorded(code)) return;
   const type = code === "FORBIDDEN" ? "access.denied" : "limit.hit";
   await auditOften(via, clock, { type, actor: user ?? null, address, result: "refused", detail: { what } });
 }

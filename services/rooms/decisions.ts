@@ -41,6 +41,13 @@ export const mayRun =
     if (room.kind === "direct" || (!runsRoom(member?.role) && !manages(user))) throw new RookeryError("FORBIDDEN");
   };
 
+/** Throws FORBIDDEN where a moderator would decide about those who run the room with him, or own it. */
+export function mayDecideOn(user: Identity, { member }: Sight, target: StoredMember | null): void {
+  if (runsRoom(target?.role) && member?.role !== "owner" && !manages(user)) throw new RookeryError("FORBIDDEN");
+}
+
+export const noSuchUser = (): RookeryError => new RookeryError("NOT_FOUND", "There is no such user.");
+
 /** What all decisions about rooms have in common: who sees a room, and that a decision stands on what is stored. */
 export class Decisions {
   constructor(
@@ -123,8 +130,12 @@ export class Decisions {
     return { ...toConversation(room, await peopleOf(this.members, room.id)), ...held };
   }
 
-  async otherOwner(room: string, user: string): Promise<boolean> {
-    return (await this.members.count({ where: { room, role: "owner", state: "member", user: { $ne: user } } })) > 0;
+  /** Throws CONFLICT if the room would be without an owner when this member is none any more. */
+  async keepsOwner({ room, user, role }: StoredMember): Promise<void> {
+    if (role !== "owner") return;
+    const others = { room, role, state: "member", user: { $ne: user } } as const;
+    if ((await this.members.count({ where: others })) === 0)
+      throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
   }
 
   private async seen(viewer: Viewer, id: string): Promise<Sight> {

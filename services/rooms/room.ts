@@ -7,7 +7,7 @@ import type {
   Conversation,
   History,
   Identity,
-  InviteRole,
+  Invite,
   RoomKind,
   RoomMode,
   SharedChannel,
@@ -39,17 +39,8 @@ export type RoomChange =
   | { type: "room" };
 
 /** A link that lets people in. Its code is known to those alone who were given it. */
-export interface StoredInvite {
-  id: string;
+export interface StoredInvite extends Invite {
   digest: string;
-  last4: string;
-  role: InviteRole;
-  /** Null: without a limit. */
-  uses: number | null;
-  used: number;
-  createdBy: string;
-  createdAt: string;
-  expiresAt: string;
 }
 
 /** The changes, with who decided them. */

@@ -4,6 +4,7 @@ import type {
   AccessAsk,
   Membership,
   Paging,
+  ParamsOf,
   ReturnsOf,
   RoomAccess,
   RoomFacts,
@@ -13,24 +14,14 @@ import type {
 import { archivedRoom, RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
-import type {
-  Channel,
-  Conversation,
-  History,
-  Identity,
-  Member,
-  MemberRange,
-  Page,
-  RoomMode,
-  ShownRoom,
-} from "../core/model";
+import type { Channel, Conversation, History, Identity, Member, MemberRange, Page, ShownRoom } from "../core/model";
 import { browses, runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
 import { accessOf, isBanned, isMuted, membership, type Look } from "./access";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import { takingOut } from "./crossings";
-import { Decisions, manages, type Sight, type Viewer } from "./decisions";
+import { Decisions, manages, type Sight, type Viewer, mayDecideOn, mayRun, noSuchUser } from "./decisions";
 import { memberPage, named, readMembers, seenBy, type MemberQuery, type Names, type People } from "./member-list";
 import {
   decidedBy,
@@ -51,23 +42,7 @@ import {
   type StoredRoom,
 } from "./room";
 
-export interface RoomEdit {
-  name?: string;
-  isPrivate?: boolean;
-  topic?: string | null;
-  mode?: RoomMode;
-  slowMode?: number;
-  history?: History;
-  retentionDays?: number | null;
-  legalHold?: boolean;
-}
-
-export interface NewChannel {
-  name: string;
-  isPrivate?: boolean;
-  topic?: string | null;
-  history?: History;
-}
+export type RoomEdit = Omit<ParamsOf<"rooms.update">, "id">;
 
 /** What stands between people. */
 export interface Barriers {
@@ -78,8 +53,6 @@ export interface Barriers {
 }
 
 const NO_BARRIERS: Barriers = { blocks: async () => [], closed: async () => [] };
-
-const nobody = (): RookeryError => new RookeryError("NOT_FOUND", "There is no such user.");
 
 /** What only those who run the installation set, also in rooms that they may not read. */
 const OF_MANAGERS: ReadonlySet<string> = new Set<keyof RoomEdit>(["retentionDays", "legalHold"]);
@@ -170,7 +143,7 @@ export class Rooms {
 
   async createChannel(
     user: string,
-    { name, isPrivate = false, topic = null, history = "all" }: NewChannel,
+    { name, isPrivate = false, topic = null, history = "all" }: ParamsOf<"rooms.create">,
   ): Promise<Channel> {
     const made = this.blank(user, "channel", { name, isPrivate, topic, history });
     const joins: RoomChange[] = [{ type: "member", user, change: "join", role: "owner" }];
@@ -267,13 +240,13 @@ export class Rooms {
     };
     // Strangers learn nothing of users, and the room does not wait for the users service.
     may(await this.decisions.visible(user, id));
-    if ((await names([userId])).length === 0) throw nobody();
+    if ((await names([userId])).length === 0) throw noSuchUser();
     // Who is there already is not out of reach of those who run the room.
     if (
       !membership(await this.members.get(memberId(id, userId))) &&
       (await barriers.blocks(user.id, [userId])).length > 0
     )
-      throw nobody();
+      throw noSuchUser();
     const changed = await this.decisions.decide(user, id, may, async ({ room, member }) => {
       const record = await this.members.get(memberId(id, userId));
       const current = membership(record);
@@ -285,8 +258,7 @@ export class Rooms {
         return joining(userId, role ?? "member", isMuted(record, timestamp(this.clock)));
       }
       if (!role || role === current.role || (member?.role !== "owner" && runsRoom(current.role))) return null;
-      if (current.role === "owner" && !(await this.decisions.otherOwner(id, userId)))
-        throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
+      await this.decisions.keepsOwner(current);
       return { changes: [{ type: "member", user: userId, change: "role", role }] };
     });
     const added = await this.decisions.member(id, userId);
@@ -298,13 +270,10 @@ export class Rooms {
   /** Resolves to whether somebody else was taken out. */
   async removeMember(user: Identity, id: string, userId: string): Promise<boolean> {
     if (user.id === userId) return this.leave(user, id).then(() => false);
-    const may = ({ room, member }: Sight): void => {
-      if (room.kind === "direct" || (!runsRoom(member?.role) && !manages(user))) throw new RookeryError("FORBIDDEN");
-    };
-    return this.decisions.decide(user, id, may, async ({ member }) => {
+    return this.decisions.decide(user, id, mayRun(user), async seen => {
       const target = await this.decisions.member(id, userId);
       if (!target) return null;
-      if (runsRoom(target.role) && member?.role !== "owner" && !manages(user)) throw new RookeryError("FORBIDDEN");
+      mayDecideOn(user, seen, target);
       return { changes: await takingOut(this.members, [target], "remove") };
     });
   }
@@ -335,7 +304,7 @@ export class Rooms {
     if (type === "direct" && people.length !== 2) throw new RookeryError("INVALID", "members: Name one other person.");
     const most = Math.min(this.limits.group, this.limits.groupMembers);
     if (people.length > most) throw new RookeryError("INVALID", `members: At most ${most}.`);
-    if ((await names(people)).length !== people.length) throw nobody();
+    if ((await names(people)).length !== people.length) throw noSuchUser();
     if (type === "direct" && history !== undefined)
       throw new RookeryError("INVALID", "history: In a direct room both read all.");
     const role = (person: string): RoomRole => (type === "group" && person === user ? "owner" : "member");
@@ -422,7 +391,7 @@ export class Rooms {
   private async approach(user: string, others: string[], barriers: Barriers): Promise<void> {
     if (others.length === 0) return;
     const [blocked, closed] = await Promise.all([barriers.blocks(user, others), barriers.closed(user, others)]);
-    if (blocked.length > 0) throw nobody();
+    if (blocked.length > 0) throw noSuchUser();
     if (closed.length > 0) throw new RookeryError("FORBIDDEN", "Not everybody named takes conversations from you.");
   }
 

@@ -4,10 +4,9 @@ import type { Paging } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { Ban, Identity, Page, Sanction } from "../core/model";
-import { runsRoom } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { endOf, FOREVER, isBanned, isMuted, membership } from "./access";
-import { manages, mayRun, type Decisions, type Sight } from "./decisions";
+import { manages, mayDecideOn, mayRun, noSuchUser, type Decisions } from "./decisions";
 import type { Names } from "./member-list";
 import { memberId, type Grounds, type RoomChange, type StoredMember } from "./room";
 
@@ -32,13 +31,12 @@ export class Sanctions {
     const until = this.endOf(sentence);
     mayRun(user)(await this.decisions.visible(user, id));
     if (user.id === userId) throw invalidField("userId", "Nobody bans himself.");
-    if ((await names([userId])).length === 0) throw new RookeryError("NOT_FOUND", "There is no such user.");
+    if ((await names([userId])).length === 0) throw noSuchUser();
     return this.decisions.decide(user, id, mayRun(user), async seen => {
       const record = await this.members.get(memberId(id, userId));
       const target = membership(record);
-      this.outranks(user, seen, target);
-      if (target?.role === "owner" && !(await this.decisions.otherOwner(id, userId)))
-        throw new RookeryError("CONFLICT", "A room keeps at least one owner.");
+      mayDecideOn(user, seen, target);
+      if (target) await this.decisions.keepsOwner(target);
       if (isBanned(record, timestamp(this.clock)) && isSame(record?.bannedUntil, record?.ban, until, sentence))
         return null;
       return one({ user: userId, change: "ban", ...told(until, sentence), ...(!target && { untold: true }) });
@@ -75,7 +73,7 @@ export class Sanctions {
       if (user.id === userId) throw invalidField("userId", "Nobody mutes himself.");
       const target = await this.decisions.member(id, userId);
       if (!target) throw new RookeryError("NOT_FOUND", "There is no such member.");
-      this.outranks(user, seen, target);
+      mayDecideOn(user, seen, target);
       if (isMuted(target, timestamp(this.clock)) && isSame(target.mutedUntil, target.mute, until, sentence))
         return null;
       return one({ user: userId, change: "mute", ...told(until, sentence) });
@@ -86,15 +84,11 @@ export class Sanctions {
     return this.decisions.decide(user, id, mayRun(user), async seen => {
       const record = await this.members.get(memberId(id, userId));
       if (record?.mutedUntil === undefined) return null;
-      this.outranks(user, seen, membership(record));
+      mayDecideOn(user, seen, membership(record));
       // Who is muted himself does not end it, whatever he is here.
       if (user.id === userId && !manages(user)) throw new RookeryError("FORBIDDEN");
       return one({ user: userId, change: "unmute", ...(record.state !== "member" && { untold: true }) });
     });
-  }
-
-  private outranks(user: Identity, { member }: Sight, target: StoredMember | null): void {
-    if (runsRoom(target?.role) && member?.role !== "owner" && !manages(user)) throw new RookeryError("FORBIDDEN");
   }
 
   private endOf({ until }: Sentence): string | undefined {

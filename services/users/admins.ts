@@ -1,5 +1,5 @@
-import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
-import { emptyStage, StagedChanges, type Stage, type Verdict } from "../../mixins/staged-changes";
+import type { CollectionSpec, Documents } from "../../mixins/documents";
+import { StagedChanges, type Stage, type Verdict } from "../../mixins/staged-changes";
 import type { Clock } from "../core/clock";
 import type { ProfileChange } from "../core/contract";
 import type { Role } from "../core/permissions";
@@ -26,7 +26,7 @@ export class Admins {
   private readonly turns = new Turns();
 
   constructor(
-    private readonly stages: Documents<AdminStage>,
+    stages: Documents<AdminStage>,
     /** Changes the user unless he has seen a change with this number, or a later one. May be repeated. */
     carryOut: (change: AdminChange, n: number) => Promise<void>,
     clock: Clock,
@@ -41,7 +41,7 @@ export class Admins {
   /** Who is Admin does not change between what `judge` reads and its verdict. */
   async decide(judge: () => Promise<Verdict<AdminStage, AdminChange>>): Promise<void> {
     await this.turns.run(ID, async () => {
-      if (!(await this.stages.get(ID))) await this.begin();
+      await this.staged.begin({ id: ID });
       await this.staged.decide(ID, judge);
     });
   }
@@ -49,13 +49,5 @@ export class Admins {
   /** Finishes what was left half done. */
   async sweep(report: (error: unknown) => void): Promise<void> {
     await this.staged.sweep(1, (_, error) => report(error));
-  }
-
-  private async begin(): Promise<void> {
-    try {
-      await this.stages.insert({ id: ID, ...emptyStage<AdminChange>() });
-    } catch (error) {
-      if (!(error instanceof DuplicateKeyError)) throw error;
-    }
   }
 }

@@ -1,5 +1,5 @@
-import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
-import { emptyStage, StagedChanges, type Stage } from "../../mixins/staged-changes";
+import type { CollectionSpec, Documents } from "../../mixins/documents";
+import { StagedChanges, type Stage } from "../../mixins/staged-changes";
 import type { Clock } from "../core/clock";
 import type { PreferencesChange } from "../core/contract";
 import { invalidField } from "../core/errors";
@@ -63,7 +63,7 @@ export class PreferenceStore {
 
   /** Throws INVALID for rooms that cannot be, and what is too much. */
   async change(user: string, change: PreferencesChange): Promise<Preferences> {
-    if (!(await this.records.get(user))) await this.begin(user);
+    await this.staged.begin({ id: user });
     const after = await this.staged.decide(user, async known => {
       const edit = merged(known, change);
       const before = JSON.stringify(shown(known));
@@ -91,14 +91,6 @@ export class PreferenceStore {
 
   async sweep(limit: number, report: (id: string, error: unknown) => void): Promise<void> {
     await this.staged.sweep(limit, report);
-  }
-
-  private async begin(id: string): Promise<void> {
-    try {
-      await this.records.insert({ id, ...emptyStage<Consequence>() });
-    } catch (error) {
-      if (!(error instanceof DuplicateKeyError)) throw error;
-    }
   }
 }
 

@@ -1,5 +1,5 @@
-import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
-import { emptyStage, StagedChanges, type Stage, type Staged, type Verdict } from "../../mixins/staged-changes";
+import type { CollectionSpec, Documents } from "../../mixins/documents";
+import { StagedChanges, type Stage, type Staged, type Verdict } from "../../mixins/staged-changes";
 import { timestamp, type Clock } from "../core/clock";
 import type { RelationChange } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -250,17 +250,9 @@ export class Relations {
   ): Promise<StoredRelation> {
     if (user === other) throw new RookeryError("INVALID", "userId: Name somebody else.");
     const id = pairOf(user, other);
-    if (!(await this.records.get(id))) await this.begin(id);
-    return this.staged.decide(id, judge);
-  }
-
-  private async begin(id: string): Promise<void> {
     const [a, b] = id.split(":") as [string, string];
-    try {
-      await this.records.insert({ id, a, b, changedAt: 0, ...emptyStage<Telling>() });
-    } catch (error) {
-      if (!(error instanceof DuplicateKeyError)) throw error;
-    }
+    await this.staged.begin({ id, a, b, changedAt: 0 });
+    return this.staged.decide(id, judge);
   }
 }
 

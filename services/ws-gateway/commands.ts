@@ -1,4 +1,5 @@
 import type { Wire } from "../../config/metrics";
+import { isRecorded } from "../core/audit";
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomAccess, UserOperation } from "../core/contract";
 import {
@@ -251,7 +252,7 @@ export class Commands {
       if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, error));
       answered();
     };
-    if (error.code !== "FORBIDDEN" && error.code !== "RATE_LIMITED") return answer();
+    if (!isRecorded(error.code)) return answer();
     void this.with_.refused(connection, error.code, what).then(answer);
   }
 }

@@ -1,22 +1,14 @@
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { METHODS } from "../../services/core/methods";
 import { matrix, type Row } from "../matrix/matrix";
 import { page } from "../matrix/page";
 import { missing } from "../matrix/samples";
+import { contractActions } from "../support/actions";
 import { Stage } from "../support/client";
 import { describeEmbedded, ROOT, startServer } from "../support/server";
 
 const PAGE = join(ROOT, "docs/permissions.md");
-const CONTRACT = join(ROOT, "services/core/contract");
-
-/** Of every action there is, by the pages of the contract. */
-const actions = (): string[] =>
-  readdirSync(CONTRACT).flatMap(file =>
-    [...readFileSync(join(CONTRACT, file), "utf8").matchAll(/^ {2}"([a-z-]+\.[A-Za-z]+)": \{/gm)].map(
-      ([, name]) => name as string,
-    ),
-  );
 
 describeEmbedded("who may do what", () => {
   let stage: Stage;
@@ -53,7 +45,7 @@ describeEmbedded("who may do what", () => {
   });
 
   test("an action that is no method is at no door, whoever asks (S22: REST, native)", async () => {
-    const inside = actions().filter(name => !(METHODS as readonly string[]).includes(name));
+    const inside = contractActions().filter(name => !(METHODS as readonly string[]).includes(name));
     expect(inside.length).toBeGreaterThan(30);
     const socket = await stage.admin.socket();
     for (const method of inside) {

@@ -3,7 +3,7 @@ import type { MethodName } from "../../services/core/methods";
 import type { Client } from "../support/client";
 import type { Body } from "../support/rest";
 import { Rest } from "../support/rest";
-import { SignalrClient } from "../support/signalr";
+import { refusalCode, SignalrClient } from "../support/signalr";
 import { SocketioClient } from "../support/socketio";
 import type { Place } from "./scene";
 
@@ -142,11 +142,7 @@ const signalr: Opener = async (url, client) => {
       const call = CALLS[method]?.(params);
       if (!call) return null;
       const [target, ...args] = call.hub;
-      return opened.invoke(target, ...args).then(
-        () => "ok",
-        ({ message }: Error) =>
-          /HubException: ([A-Z_]+)|error: ([A-Z_]+)|^([A-Z_]+):/.exec(message)?.slice(1).find(Boolean) ?? message,
-      );
+      return opened.invoke(target, ...args).then(() => "ok", refusalCode);
     },
     close: () => opened.close(),
   };

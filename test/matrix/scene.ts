@@ -37,25 +37,16 @@ export interface Place {
   bystander: () => Promise<string>;
 }
 
+const NAMES = [
+  ...["removed", "stranger", "member", "author", "moderator", "extra", "gone"],
+  ...["banned", "guest", "muted", "friend", "foe"],
+] as const;
+type Name = (typeof NAMES)[number];
+
 /** Everybody there is, each with a session of his own. */
 export async function gather(stage: Stage): Promise<Cast> {
-  const names = [
-    "removed",
-    "stranger",
-    "member",
-    "author",
-    "moderator",
-    "extra",
-    "gone",
-    "banned",
-    "guest",
-    "muted",
-  ] as const;
-  const users = await stage.users(...names, "friend", "foe");
-  const named = Object.fromEntries([...names, "friend", "foe"].map((name, at) => [name, users[at]])) as Record<
-    (typeof names)[number] | "friend" | "foe",
-    Client
-  >;
+  const users = await stage.users(...NAMES);
+  const named = Object.fromEntries(NAMES.map((name, at) => [name, users[at]])) as Record<Name, Client>;
   const owner = await stage.withRoles("owner", ["User", "Moderator"]);
   const global = await stage.withRoles("global", ["User", "Moderator"]);
   const admin = await stage.withRoles("chief", ["User", "Admin"]);
@@ -83,7 +74,8 @@ export async function gather(stage: Stage): Promise<Cast> {
 
 /** A room of this kind with everybody in his place. A direct room is that of its author and the member alone. */
 export async function build(stage: Stage, cast: Cast, kind: Kind): Promise<Place> {
-  const room = kind === "direct" ? await directRoom(stage, cast) : await channel(cast, kind === "private");
+  const room =
+    kind === "direct" ? await stage.direct(cast.author, cast.member) : await channel(cast, kind === "private");
   const { author } = cast;
   const file = expectStatus(await author.raw("POST", "/api/files?name=a.txt", "text", {}), 201).body.id as string;
   const message = (await say(author, room, "hello", { attachments: [file] })).id as string;
@@ -104,23 +96,18 @@ async function channel(cast: Cast, isPrivate: boolean): Promise<string> {
   const { owner } = cast;
   const made = await owner.post("/api/channels", { name: unique("room"), isPrivate });
   const room = expectStatus(made, 201).body.id as string;
-  const let_ = async (client: Client, role?: string): Promise<void> =>
+  const letIn = async (client: Client, role?: string): Promise<void> =>
     void expectStatus(await owner.post(`/api/channels/${room}/members`, { userId: client.id, role }), 201);
-  await let_(cast.removed);
-  await let_(cast.member);
-  await let_(cast.author);
-  await let_(cast.muted);
-  await let_(cast["room guest"], "guest");
-  await let_(cast["room moderator"], "moderator");
+  await letIn(cast.removed);
+  await letIn(cast.member);
+  await letIn(cast.author);
+  await letIn(cast.muted);
+  await letIn(cast["room guest"], "guest");
+  await letIn(cast["room moderator"], "moderator");
   expectStatus(await owner.delete(`/api/channels/${room}/members/${cast.removed.id}`), 204);
   expectStatus(await owner.put(`/api/channels/${room}/bans/${cast.banned.id}`, {}), 204);
   expectStatus(await owner.put(`/api/channels/${room}/mutes/${cast.muted.id}`, {}), 204);
   return room;
-}
-
-/** A new one each time: of two people there is one for good. */
-async function directRoom(stage: Stage, cast: Cast): Promise<string> {
-  return stage.direct(cast.author, cast.member);
 }
 
 /** What a caller is in a direct room: whoever is nothing to it is a stranger. */

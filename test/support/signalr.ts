@@ -22,6 +22,10 @@ export interface Called {
   args: Body[];
 }
 
+/** The code in what the library rejects a call with, "... HubException: CODE: detail"; CLOSED where there is none. */
+export const refusalCode = (error: unknown): string =>
+  /\b([A-Z]{3,}(?:_[A-Z]+)*): /.exec(String(error))?.[1] ?? "CLOSED";
+
 const EVENTS = [
   ...["ReceiveMessage", "ReceivePrivateMessage", "MessageUpdated", "MessageDeleted", "ReactionChanged"],
   ...["UserTyping", "UserPresenceUpdate", "UserConnected", "UserDisconnected"],

@@ -135,20 +135,23 @@ export interface ExportedMember {
 }
 
 /** Members of an imported room. Who has a record there already, as member or not, stays what he is. */
-export interface ImportedMember {
-  user: string;
-  role: RoomRole;
-  state: "member" | "left" | "banned";
+export type ImportedMember = Pick<ExportedMember, "user" | "role" | "state" | "bannedUntil" | "mutedUntil"> & {
   joinedAt?: string;
-  bannedUntil?: string;
-  mutedUntil?: string | null;
+};
+
+/** What a member or, of a ban, anybody is kept from something with; `until` is RFC 3339. */
+export interface SentenceAsk {
+  id: string;
+  userId: string;
+  until?: string | null;
+  reason?: string | null;
 }
 
 export interface RoomsActions {
   /** Without those that are archived, unless they are asked for, too. */
   "rooms.list": { params: Paging & { archived?: boolean }; returns: Page<Channel> };
   "rooms.create": {
-    params: { name: string; isPrivate?: boolean; topic?: string; history?: History };
+    params: { name: string; isPrivate?: boolean; topic?: string | null; history?: History };
     returns: Channel;
   };
   "rooms.get": { params: { id: string }; returns: Channel | Conversation };
@@ -179,15 +182,12 @@ export interface RoomsActions {
   "rooms.transfer": { params: { id: string; userId: string }; returns: null };
   "rooms.archive": { params: { id: string }; returns: Channel | Conversation };
   "rooms.unarchive": { params: { id: string }; returns: Channel | Conversation };
-  /** Ends a membership, if there is one, and keeps the user out; `until` is RFC 3339. */
-  "rooms.ban": { params: { id: string; userId: string; until?: string | null; reason?: string | null }; returns: null };
+  /** Ends a membership, if there is one, and keeps the user out. */
+  "rooms.ban": { params: SentenceAsk; returns: null };
   "rooms.unban": { params: { id: string; userId: string }; returns: null };
   "rooms.bans": { params: Paging & { id: string }; returns: Page<Ban> };
   /** A muted member reads and says nothing. */
-  "rooms.mute": {
-    params: { id: string; userId: string; until?: string | null; reason?: string | null };
-    returns: null;
-  };
+  "rooms.mute": { params: SentenceAsk; returns: null };
   "rooms.unmute": { params: { id: string; userId: string }; returns: null };
   "rooms.invite": {
     params: { id: string; expiresInHours?: number; uses?: number | null; role?: InviteRole };

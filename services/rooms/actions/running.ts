@@ -13,6 +13,9 @@ const sentence = {
 
 const sentenceOf = ({ until = null, reason = null }: Partial<Sentence>): Sentence => ({ until, reason });
 
+/** What is recorded of one. A reason is what somebody says: that is not. */
+const detailOf = (userId: string, { until }: Sentence) => ({ userId, ...(until !== null && { until }) });
+
 /** What those decide who run a room, or own it. */
 export const running = {
   transfer: {
@@ -54,10 +57,7 @@ export const running = {
       const { id, userId, ...said } = ctx.params;
       const given = sentenceOf(said);
       const changed = await this.sanctions.ban(callerOf(ctx.meta), id, userId, given, namesOf(ctx));
-      await audited(ctx, changed, "room.ban", id, {
-        userId,
-        ...(given.until !== null && { until: given.until }),
-      });
+      await audited(ctx, changed, "room.ban", id, detailOf(userId, given));
       return null;
     },
   },
@@ -89,10 +89,7 @@ export const running = {
       const { id, userId, ...said } = ctx.params;
       const given = sentenceOf(said);
       const changed = await this.sanctions.mute(callerOf(ctx.meta), id, userId, given);
-      await audited(ctx, changed, "room.mute", id, {
-        userId,
-        ...(given.until !== null && { until: given.until }),
-      });
+      await audited(ctx, changed, "room.mute", id, detailOf(userId, given));
       return null;
     },
   },

@@ -1,6 +1,6 @@
 import { within } from "../../support/eventually";
 import type { Body } from "../../support/rest";
-import { SignalrClient, type SignalrTransport } from "../../support/signalr";
+import { refusalCode, SignalrClient, type SignalrTransport } from "../../support/signalr";
 import type { Call } from "../operation";
 import { chatWire, PATIENCE, type ChatClient, type Heard } from "./chat";
 import { refused, UNKNOWN, type Answer, type Entry, type Wire } from "./line";
@@ -25,9 +25,6 @@ export const signalr = (transport: SignalrTransport): Wire =>
     }
   });
 
-/** The code in what the library rejects with: "... HubException: CODE: detail". */
-const codeOf = (error: unknown): string => /\b([A-Z]{3,}(?:_[A-Z]+)*): /.exec(String(error))?.[1] ?? "CLOSED";
-
 class HubClient implements ChatClient {
   private read = 0;
 
@@ -49,7 +46,7 @@ class HubClient implements ChatClient {
   join(room: string, afterSeq: number | undefined): Promise<{ lastSeq: number } | { code: string }> {
     const args = afterSeq === undefined ? [room] : [room, afterSeq];
     return within(PATIENCE, "JoinChannel", this.client.invoke("JoinChannel", ...args)).catch((error: unknown) => ({
-      code: codeOf(error),
+      code: refusalCode(error),
     }));
   }
 
@@ -59,7 +56,7 @@ class HubClient implements ChatClient {
     return within(PATIENCE, name, this.client.invoke(name, ...args)).then(
       (message: Body): Answer => ({ state: "ok", body: { message } }),
       (error: unknown) => {
-        const code = codeOf(error);
+        const code = refusalCode(error);
         return code === "CLOSED" ? UNKNOWN : refused(code);
       },
     );

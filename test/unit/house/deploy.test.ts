@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { parse } from "yaml";
 import { SERVICE_NAMES, settingsTable } from "../../../config/config";
 import { METHODS } from "../../../services/core/methods";
+import { contractActions } from "../../support/actions";
 
 const root = resolve(__dirname, "../../..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
@@ -26,11 +27,7 @@ interface Compose {
 }
 
 /** Every action of the contract. */
-const ACTIONS = new Set(
-  filesIn("services/core/contract").flatMap(page =>
-    [...read(page).matchAll(/^ {2}"([a-z-]+\.[A-Za-z]+)": \{/gm)].map(match => match[1] as string),
-  ),
-);
+const ACTIONS = new Set(contractActions());
 const { services: containers } = yaml<Compose>("docker-compose.yml");
 const { services: observers } = yaml<Compose>("docker-compose.observability.yml");
 
