@@ -1,6 +1,7 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { Rounds } from "../../mixins/rounds";
+import { audit } from "../core/audit";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { PresenceStatus, PublicUser } from "../core/model";
@@ -37,13 +38,85 @@ const actions = {
     params: {
       id: rules.id,
       username: rules.username,
-      email: "string|min:3|max:254",
+      email: "string|min:3|max:254|optional",
       roles: { ...roles, optional: true },
       displayName: rules.line({ min: 1, max: 64, optional: true }),
+      unverified: "boolean|optional",
     },
     handler(this: UsersService, ctx) {
-      const { id, username, email, roles: given, displayName } = ctx.params;
-      return this.directory.create({ id, username, email, roles: given, displayName });
+      const { id, username, email, roles: given, displayName, unverified } = ctx.params;
+      return this.directory.create({ id, username, email, roles: given, displayName, unverified });
+    },
+  },
+  verified: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, email: "string|max:254" },
+    async handler(this: UsersService, ctx) {
+      await this.directory.verified(ctx.params.id, ctx.params.email);
+      return null;
+    },
+  },
+  setEmail: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, email: rules.email },
+    async handler(this: UsersService, ctx) {
+      await this.directory.setEmail(ctx.params.id, ctx.params.email);
+      return null;
+    },
+  },
+  setUsername: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, username: rules.username },
+    handler(this: UsersService, ctx) {
+      return this.directory.setUsername(ctx.params.id, ctx.params.username);
+    },
+  },
+  leave: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      await this.directory.deactivate(consequencesVia(ctx), id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: false } });
+      return null;
+    },
+  },
+  expire: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      await this.directory.expire(consequencesVia(ctx), ctx.params.id);
+      return null;
+    },
+  },
+  deactivate: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      const user = await this.directory.deactivate(consequencesVia(ctx), id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: false } });
+      return shown(ctx, user);
+    },
+  },
+  activate: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      const user = await this.directory.activate(id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: true } });
+      return shown(ctx, user);
     },
   },
   personal: {
@@ -135,7 +208,9 @@ const actions = {
     params: { ...rules.paging, search: "string|max:100|optional" },
     async handler(this: UsersService, ctx) {
       const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
-      const found = await this.directory.list(ctx.params.search, page);
+      const found = await this.directory.list(ctx.params.search, page, {
+        deactivated: callerOf(ctx.meta).permissions.includes("users.manage"),
+      });
       return { ...found, items: await allShown(ctx, found.items) };
     },
   },
@@ -202,6 +277,9 @@ function consequencesVia(via: Caller): Consequences {
   return {
     async rolesChanged(userId) {
       await call(via, "auth.revoke", { userId, keepSessions: true });
+    },
+    async deactivated(userId) {
+      await call(via, "auth.revoke", { userId });
     },
     async removed(userId) {
       await call(via, "auth.revoke", { userId, forget: true });
