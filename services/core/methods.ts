@@ -18,6 +18,7 @@ export const METHODS = [
   "users.updateMe",
   "users.update",
   "users.remove",
+  "users.erasure",
   "users.deactivate",
   "users.activate",
   "rooms.list",
@@ -68,6 +69,7 @@ export const isMethod = (name: unknown): name is MethodName => names.has(name);
 const READS: ReadonlySet<unknown> = new Set<MethodName>([
   "auth.ownSessions",
   "auth.invitations",
+  "users.erasure",
   "users.me",
   "users.get",
   "users.list",

@@ -2,7 +2,7 @@ import { DuplicateKeyError, type CollectionSpec, type Documents, type Where } fr
 import { timestamp, type Clock } from "../core/clock";
 import type { UserRecord } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import { isId } from "../core/ids";
+import { digest, isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
 import { ROLES, type Role } from "../core/permissions";
 import { Admins, type AdminChange, type AdminStage } from "./admins";
@@ -202,8 +202,7 @@ export class Directory {
    * his sessions and memberships follow. Throws NOT_FOUND, FORBIDDEN, CONFLICT for the last Admin.
    */
   async remove(consequences: Consequences, id: string, caller: Identity): Promise<void> {
-    await this.get(id);
-    if (caller.id !== id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
+    await this.mayRemove(id, caller);
     await this.takeOut(consequences, id);
   }
 
@@ -211,6 +210,29 @@ export class Directory {
   async expire(consequences: Consequences, id: string): Promise<void> {
     const user = await this.find(id);
     if (user?.roles.every(role => role === "Guest")) await this.takeOut(consequences, id);
+  }
+
+  /** Throws NOT_FOUND, FORBIDDEN. */
+  async mayRemove(id: string, caller: Identity): Promise<void> {
+    await this.get(id);
+    if (caller.id !== id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
+  }
+
+  async isRemoved(id: string): Promise<boolean> {
+    return isId(id) && (await this.users.get(id))?.removedAt !== undefined;
+  }
+
+  /**
+   * Removes a user, if that is still to be done, and his name: what it was is kept as a digest, so that nobody gets it. Throws
+   * CONFLICT for the last Admin.
+   */
+  async erase(consequences: Consequences, id: string): Promise<void> {
+    if (await this.find(id)) await this.takeOut(consequences, id);
+    await this.users.update(id, user =>
+      user.usernameKey.startsWith(ERASED)
+        ? null
+        : { ...user, username: `erased-${id.slice(-12)}`, usernameKey: erasedKey(user.usernameKey) },
+    );
   }
 
   private async takeOut(consequences: Consequences, id: string): Promise<void> {
@@ -260,6 +282,7 @@ export class Directory {
   /** Throws CONFLICT if somebody has it. */
   async setUsername(id: string, username: string): Promise<UserRecord> {
     const usernameKey = keyOf(username);
+    await this.refuseErased(usernameKey);
     return toRecord(await this.unlessTaken(() => this.change(id, user => ({ ...user, username, usernameKey }))));
   }
 
@@ -274,6 +297,7 @@ export class Directory {
   }
 
   private async insert(user: StoredUser): Promise<StoredUser> {
+    await this.refuseErased(user.usernameKey);
     try {
       return await this.users.insert(user);
     } catch (error) {
@@ -282,6 +306,10 @@ export class Directory {
       if (known && known.usernameKey === user.usernameKey && known.emailKey === user.emailKey) return known;
       throw new RookeryError("CONFLICT", TAKEN);
     }
+  }
+
+  private async refuseErased(usernameKey: string): Promise<void> {
+    if (await this.users.findOne({ usernameKey: erasedKey(usernameKey) })) throw new RookeryError("CONFLICT", TAKEN);
   }
 
   private async unlessTaken<T>(change: () => Promise<T>): Promise<T> {
@@ -397,6 +425,10 @@ export class Directory {
     }
   }
 }
+
+/** No user name has a colon. */
+const ERASED = "erased:";
+const erasedKey = (key: string): string => ERASED + digest(key);
 
 const keyOf = (text: string): string => text.toLowerCase();
 

@@ -10,11 +10,14 @@ import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
 import { ADMINS, type AdminStage } from "./admins";
 import { Directory, USERS, type Consequences, type StoredUser } from "./directory";
+import { askForErasure, Erasures, ERASURES, type Owners, type StoredErasure } from "./erasures";
 import { avatarUrlRule, displayNameRule, toPublic } from "./profile";
 
 interface UsersService extends Service {
   directory: Directory;
   resumer: Rounds;
+  erasures: Erasures;
+  eraser: Rounds;
 }
 
 /** Milliseconds between looks for consequences of changes that are still to be carried out. */
@@ -241,10 +244,25 @@ const actions = {
   remove: {
     auth: "user",
     visibility: "published",
-    params: { id: rules.id },
+    params: { id: rules.id, erase: { type: "boolean", convert: true, optional: true } },
     async handler(this: UsersService, ctx) {
-      await this.directory.remove(consequencesVia(ctx), ctx.params.id, callerOf(ctx.meta));
+      const { id, erase } = ctx.params;
+      const { clock } = platformOf(this.broker);
+      const consequences = consequencesVia(ctx);
+      if (erase) {
+        await askForErasure(this.directory, this.erasures, consequences, id, callerOf(ctx.meta));
+        this.eraser.hurry();
+      } else await this.directory.remove(consequences, id, callerOf(ctx.meta));
+      await audit(ctx, clock, { type: erase ? "account.erase" : "account.delete", object: id, result: "ok" });
       return null;
+    },
+  },
+  erasure: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: UsersService, ctx) {
+      return this.erasures.of(ctx.params.id);
     },
   },
 } satisfies ActionsOf<"users">;
@@ -264,10 +282,20 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
       log: this.logger,
       what: "other services are told of a change later",
     });
+    this.erasures = new Erasures(await platform.documents<StoredErasure>(ERASURES), platform.clock, error =>
+      this.eraser.failed(error),
+    );
+    const owners = ownersVia(this.broker, user => this.directory.erase(consequences, user));
+    this.eraser = new Rounds(() => this.erasures.round(owners), {
+      every: RESUME,
+      log: this.logger,
+      what: "an erasure has to wait",
+    });
   },
 
   async stopped(this: UsersService) {
     this.resumer?.stop();
+    this.eraser?.stop();
   },
 };
 
@@ -285,6 +313,19 @@ function consequencesVia(via: Caller): Consequences {
       await call(via, "auth.revoke", { userId, forget: true });
       await call(via, "rooms.evict", { userId });
     },
+  };
+}
+
+function ownersVia(via: Caller, remove: Owners["remove"]): Owners {
+  return {
+    remove,
+    async nextRoom(user, after) {
+      const [next] = await call(via, "rooms.exportMemberships", { user, after, limit: 1 });
+      return next?.room ?? null;
+    },
+    erase: (room, user, after) => call(via, "messages.erase", { room, user, after }),
+    forget: (room, user) => call(via, "messages.forget", { room, user }),
+    eraseFiles: user => call(via, "files.eraseOwn", { user }),
   };
 }
 

@@ -1,4 +1,5 @@
-import { expectStatus, Stage, unique, type Client } from "../support/client";
+import { expectStatus, say, Stage, unique, type Client } from "../support/client";
+import { eventually } from "../support/eventually";
 import { Postbox } from "../support/postbox";
 import { describeOwn, startServer } from "../support/server";
 
@@ -259,6 +260,63 @@ describeOwn("accounts", () => {
       expectStatus(await stage.admin.post("/api/auth/deactivate", { password }), 409);
       expectStatus(await stage.admin.post(`/api/users/${stage.admin.id}/deactivate`), 409);
     });
+  });
+
+  describe("an erased account", () => {
+    const gone = (id: string) =>
+      eventually(
+        "the erasure is done",
+        async () => (await stage.admin.get(`/api/users/${id}/erasure`)).body,
+        ({ state }) => state === "done",
+        30_000,
+      );
+
+    test("leaves tombstones, no reaction, no name and no e-mail", async () => {
+      const [user, peer] = (await stage.users("erased", "peer")) as [Client, Client];
+      const room = await stage.channel([user, peer]);
+      const direct = await stage.direct(user, peer);
+      const file = expectStatus(await user.raw("POST", "/api/files?name=x.txt", "text", {}), 201).body.id as string;
+      const mine = [
+        await say(user, room, "a secret"),
+        await say(user, room, "with a file", { attachments: [file] }),
+        (await user.post(`/api/conversations/${direct}/messages`, { text: "another" })).body,
+      ];
+      expectStatus(await user.patch(`/api/messages/${mine[0].id}`, { text: "a changed secret" }), 200);
+      const theirs = await say(peer, room, "hello");
+      expectStatus(await user.put(`/api/messages/${theirs.id}/reactions/${encodeURIComponent("👍")}`), 200);
+      expectStatus(await peer.delete(`/api/users/${user.id}?erase=true`), 403);
+      expectStatus(await stage.admin.get(`/api/users/${user.id}/erasure`), 404);
+      const watching = await peer.socket([room]);
+      expectStatus(await user.delete(`/api/users/${user.id}?erase=true`), 204);
+      expect(await gone(user.id)).toMatchObject({ messages: 3, finishedAt: expect.any(String) });
+      for (const { id } of mine) {
+        const { body } = await peer.get(`/api/messages/${id}`);
+        expect(body).toMatchObject({ senderId: user.id, text: "", attachments: [], deletedAt: expect.any(String) });
+        expect((await stage.admin.get(`/api/messages/${id}/versions`)).body.items).toEqual([]);
+      }
+      expect((await peer.get(`/api/messages/${theirs.id}`)).body.reactions).toBeUndefined();
+      await watching.frame("the tombstone", ({ kind, data }) => kind === "delete" && data.id === mine[0].id);
+      expectStatus(await peer.get(`/api/files/${file}`), 404);
+      expectStatus(await peer.get(`/api/users/${user.id}`), 404);
+      expectStatus(await login(user.username, user.password), 401);
+      const again = { username: user.username, email: `${unique("x")}@example.org`, password: "a-good-password" };
+      expectStatus(await stage.nobody.post("/api/auth/register", again), 409);
+      expectStatus(await peer.get(`/api/users/${user.id}/erasure`), 403);
+    }, 60_000);
+
+    test("may have been deleted before; a hold keeps its words for who manages channels", async () => {
+      const user = await stage.user("held");
+      const room = await stage.channel([user]);
+      const { id } = await say(user, room, "kept");
+      expectStatus(await stage.admin.patch(`/api/channels/${room}`, { legalHold: true }), 200);
+      expectStatus(await stage.admin.delete(`/api/users/${user.id}`), 204);
+      expect((await stage.admin.get(`/api/messages/${id}`)).body.text).toBe("kept");
+      expectStatus(await stage.admin.delete(`/api/users/${user.id}?erase=true`), 204);
+      expectStatus(await stage.admin.delete(`/api/users/${user.id}?erase=true`), 204);
+      await gone(user.id);
+      expect((await stage.admin.get(`/api/messages/${id}`)).body.text).toBe("");
+      expect((await stage.admin.get(`/api/messages/${id}/versions`)).body.items).toMatchObject([{ text: "kept" }]);
+    }, 60_000);
   });
 
   test("a guest comes in with a name of his own and no more rights than a guest has", async () => {

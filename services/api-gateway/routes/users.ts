@@ -62,6 +62,17 @@ export const users: Route[] = [
     tag: "users",
     auth: "user",
     status: 204,
+    query: ["erase"],
+  },
+  {
+    method: "GET",
+    path: "/users/{id}/erasure",
+    to: "users.erasure",
+    summary: "How far the erasure of an account is; administrators only",
+    tag: "users",
+    auth: "user",
+    status: 200,
+    answer: "Erasure",
   },
   {
     method: "POST",

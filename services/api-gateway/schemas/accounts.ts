@@ -103,6 +103,13 @@ export const accountSchemas = () => {
       "deactivated?": boolean,
     }),
     UserPage: page("User"),
+    Erasure: shape({
+      state: string({ enum: ["waiting", "running", "done"] }),
+      requestedAt: time,
+      "finishedAt?": time,
+      rooms: integer(0, { description: "Done." }),
+      messages: integer(0, { description: "Emptied." }),
+    }),
     UpdateProfile: body({ "displayName?": orNull(string()), "avatarUrl?": orNull(string()) }),
     UpdateUser: body({
       "displayName?": orNull(string()),

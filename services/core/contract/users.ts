@@ -3,6 +3,16 @@ import type { Role } from "../permissions";
 import type { UserRecord } from "./auth";
 import type { Paging } from "./paging";
 
+/** How far the erasure of a user is. */
+export interface ErasureState {
+  state: "waiting" | "running" | "done";
+  requestedAt: string;
+  finishedAt?: string;
+  /** Rooms done, and messages emptied in them. */
+  rooms: number;
+  messages: number;
+}
+
 export interface UsersActions {
   "users.create": {
     params: {
@@ -47,6 +57,7 @@ export interface UsersActions {
   };
   /** `erase`: also all that he has said and left in rooms, which takes its time (`users.erasure`). */
   "users.remove": { params: { id: string; erase?: boolean }; returns: null };
+  "users.erasure": { params: { id: string }; returns: ErasureState };
   /** The profile with its e-mail, for the export of a person's data: oneself, or `users.manage`. */
   "users.personal": { params: { id: string }; returns: PublicUser };
   /** E-mail addresses of those of the given ids who have one. */
