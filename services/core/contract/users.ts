@@ -29,7 +29,7 @@ export interface UsersActions {
   "users.verified": { params: { id: string; email: string }; returns: null };
   /** Gives a user an address that he has shown to be his. CONFLICT if somebody has it. */
   "users.setEmail": { params: { id: string; email: string }; returns: null };
-  /** CONFLICT if somebody has the name, or had it. */
+  /** CONFLICT if somebody has the name, or had it when he was removed. */
   "users.setUsername": { params: { id: string; username: string }; returns: UserRecord };
   /** At the user's own wish, which auth has made sure of. */
   "users.leave": { params: { id: string }; returns: null };

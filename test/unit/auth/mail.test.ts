@@ -8,6 +8,7 @@ import { MAILS, Outbox, type MailRequest } from "../../../services/auth/mail/out
 import { RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import { SECRET, TestClock } from "../../support/broker";
+import { eventually } from "../../support/eventually";
 import { temporaryFolder } from "../../support/temp";
 
 const HOUR = 3_600_000;
@@ -25,8 +26,10 @@ describe("the outbox", () => {
   let sent: string[];
   let lost: string[];
 
+  let slow: Promise<void> | undefined;
+
   beforeEach(() => {
-    [sent, lost] = [[], []];
+    [sent, lost, slow] = [[], [], undefined];
   });
 
   const outbox = async (fail: () => Error | null = () => null, write = async (): Promise<Mail | null> => mail) =>
@@ -37,6 +40,7 @@ describe("the outbox", () => {
           const error = fail();
           if (error) throw error;
           sent.push(id);
+          await slow;
         },
         close: () => undefined,
       },
@@ -49,8 +53,14 @@ describe("the outbox", () => {
   it("sends a mail once, though several nodes look at it", async () => {
     const nodes = [await outbox(), await outbox(), await outbox()] as const;
     await nodes[0].put({ kind: "reset", to: "ann@example.org" });
-    await Promise.all(nodes.map(node => node.sweep()));
-    await Promise.all(nodes.map(node => node.sweep()));
+    // The mail is under way until the others have looked at it.
+    let open = (): void => undefined;
+    slow = new Promise(resolve => (open = resolve));
+    let ended = 0;
+    const sweeps = nodes.map(node => node.sweep().then(() => ended++));
+    await eventually("all have sent or gone", () => ended + sent.length === nodes.length);
+    open();
+    await Promise.all(sweeps);
     expect(sent).toHaveLength(1);
     expect(await nodes[0].sweep()).toBe(0);
   });
