@@ -129,9 +129,10 @@ export class SqliteMessageStore implements MessageStore {
   }
 
   async forget(room: string, user: string): Promise<void> {
-    const all = ["marks", "threads", "hidden"].map(
-      (table): Statement => ({ sql: `DELETE FROM ${table} WHERE room = ? AND user = ?`, params: [room, user] }),
-    );
+    const all = ["marks", "threads", "hidden"].map((table): Statement => ({
+      sql: `DELETE FROM ${table} WHERE room = ? AND user = ?`,
+      params: [room, user],
+    }));
     await this.database.write([all]);
   }
 
