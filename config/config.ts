@@ -41,6 +41,18 @@ export interface Config {
   /** The operator's console is opened on this process's terminal. */
   repl: boolean;
   signalr: { /** Seconds. */ keepAlive: number; handshakeTimeout: number };
+  /** `smtpUrl` null: mail is written to the log, and in production there is none. */
+  mail: { smtpUrl: string | null; from: string | null };
+  /** Where links in mail lead; null: the origin. Without a slash at its end. */
+  publicUrl: string | null;
+  accounts: {
+    registration: "open" | "invited" | "closed";
+    /** Nobody who has registered signs in before he has shown that his e-mail is his. */
+    verification: boolean;
+    guests: boolean;
+    /** After so many days without use a guest is removed. */
+    guestDays: number;
+  };
 }
 
 export const SERVICE_NAMES = [
@@ -84,8 +96,11 @@ const OWN_PREFIXES = [
   "RateLimit__",
   "ConnectionStrings__",
   "RETENTION_",
+  "SMTP_",
+  "GUEST_",
 ];
-const OWN_NAMES_LIKE = /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX/;
+const OWN_NAMES_LIKE =
+  /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX|^REGISTRATION|^EMAIL_VERIF|^MAIL_FROM|^PUBLIC_URL|^GUESTS/;
 
 const MIN_SECRET = 32;
 /** Different characters that a random secret of this length surely has. */
@@ -154,6 +169,18 @@ const scheme = (...allowed: string[]) =>
 const nats = scheme("nats", "tls");
 const mongo = scheme("mongodb", "mongodb+srv");
 const http = scheme("http", "https");
+const smtp = scheme("smtp", "smtps");
+const publicUrl = makeValidator<string>(input => {
+  const url = URL.canParse(input) ? new URL(input) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username)
+    throw new Error("give a URL like https://chat.example.com");
+  return input.replace(/\/+$/, "");
+});
+const mailbox = makeValidator<string>(input => {
+  if (!/^[^\r\n<>]*<[^\s<>@]+@[^\s<>@]+>$|^[^\s<>@]+@[^\s<>@]+$/.test(input))
+    throw new Error("give an address, or a name and <address>");
+  return input;
+});
 const services = makeValidator<ServiceName[]>(input => {
   const names = parts(input);
   if (names.length === 1 && names[0] === "all") return [...SERVICE_NAMES];
@@ -267,6 +294,24 @@ const VARIABLES = {
   ROOKERY_TRACE_SAMPLING: share({ default: 1, desc: "share of the traces that begin here that are kept, 0 to 1" }),
   SIGNALR_KEEP_ALIVE: span({ default: 15, desc: "seconds between pings of SignalR connections" }),
   SIGNALR_HANDSHAKE_TIMEOUT: span({ default: 15, desc: "seconds a SignalR handshake may take" }),
+  SMTP_URL: smtp({
+    ...none("mail is written to the log; in production none is sent"),
+    desc: "`smtp://user:password@host:587` or `smtps://`: mail goes out through this server",
+  }),
+  MAIL_FROM: mailbox({ ...none("Rookery <no-reply@ the host of PUBLIC_URL>"), desc: "sender of mail" }),
+  PUBLIC_URL: publicUrl({ ...none("the origin"), desc: "where links in mail lead" }),
+  REGISTRATION: str({
+    choices: ["open", "invited", "closed"],
+    default: "open",
+    desc: "who may make an account: everybody, who has an invitation, nobody",
+  }),
+  EMAIL_VERIFICATION: str({
+    choices: ["off", "required"],
+    default: "off",
+    desc: "`required`: who registers signs in once his e-mail is verified",
+  }),
+  GUESTS: bool({ default: false, desc: "anybody may come in as a guest, without an account" }),
+  GUEST_DAYS: whole(1, 3_650)({ default: 7, desc: "days after its last use that a guest is removed" }),
   ...limitVariables,
 };
 
@@ -340,6 +385,8 @@ export function loadConfig(environment: Environment): Config {
     problems.push("ADMIN_PASSWORD: give at least 8 characters and at most 72 bytes");
   else if (adminPassword !== null && production && /^(admin|password|changeme|12345678).*/i.test(adminPassword))
     problems.push("ADMIN_PASSWORD: looks like a default");
+  if (production && values.EMAIL_VERIFICATION === "required" && !present.SMTP_URL)
+    problems.push("EMAIL_VERIFICATION: needs SMTP_URL");
   if (problems.length > 0) throw new ConfigError(problems);
 
   const dataDir = text("DATA_DIR") as string;
@@ -388,6 +435,14 @@ export function loadConfig(environment: Environment): Config {
     seedDemo: values.ROOKERY_DEMO as boolean,
     repl: values.ROOKERY_REPL as boolean,
     signalr: { keepAlive: number("SIGNALR_KEEP_ALIVE"), handshakeTimeout: number("SIGNALR_HANDSHAKE_TIMEOUT") },
+    mail: { smtpUrl: text("SMTP_URL"), from: text("MAIL_FROM") },
+    publicUrl: text("PUBLIC_URL"),
+    accounts: {
+      registration: values.REGISTRATION as Config["accounts"]["registration"],
+      verification: values.EMAIL_VERIFICATION === "required",
+      guests: values.GUESTS as boolean,
+      guestDays: number("GUEST_DAYS"),
+    },
   };
 }
 
@@ -400,6 +455,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     adminPassword: secret(config.adminPassword),
     jwt: { ...config.jwt, secret: secret(config.jwt.secret) },
     cluster: config.cluster && { transporter: url(config.cluster.transporter), mongoUrl: url(config.cluster.mongoUrl) },
+    mail: { ...config.mail, smtpUrl: config.mail.smtpUrl && url(config.mail.smtpUrl) },
     s3: config.s3 && { ...config.s3, accessKey: secret(config.s3.accessKey), secretKey: secret(config.s3.secretKey) },
   };
 }

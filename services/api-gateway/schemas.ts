@@ -1,7 +1,7 @@
 import type { Limits } from "../core/limits";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
-import { integer, string, type Schema } from "./schemas/parts";
+import { boolean, integer, string, type Schema } from "./schemas/parts";
 import { roomSchemas } from "./schemas/rooms";
 import { serviceSchemas } from "./schemas/service";
 
@@ -35,6 +35,10 @@ export const QUERY = {
   expires: { schema: string(), description: "Of a signed link." },
   signature: { schema: string(), description: "Of a signed link." },
   name: { schema: string(), description: "File name, for a raw body." },
+  erase: {
+    schema: boolean,
+    description: "`true`: also all that he has said, his reactions, marks and files; tombstones stay.",
+  },
   files: {
     schema: string({ enum: ["links"] }),
     description:

@@ -2,13 +2,16 @@ import type { ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { Failures, Rounds } from "../../mixins/rounds";
 import { untilDone } from "../../mixins/until-done";
-import { broadcast, type ActionsOf, type AuditRecord } from "../core/contract";
+import { broadcast, call, type ActionsOf, type AuditRecord } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { newSecret } from "../core/ids";
 import { Accounts } from "./accounts";
 import { accounts } from "./actions/accounts";
 import { audits } from "./actions/audit";
+import { invitations } from "./actions/invitations";
+import { own } from "./actions/own";
 import { sessions } from "./actions/sessions";
+import { Admission } from "./admission";
 import {
   CREDENTIALS,
   REVOCATIONS,
@@ -20,9 +23,18 @@ import {
   type Session,
 } from "./auth.store";
 import { AUDIT, AuditLog } from "./audit-log";
+import { EMAIL_CHANGES, EmailChanges, type EmailChange } from "./email-changes";
 import { FirstAdmin } from "./first-admin";
-import { usersOf, type AuthService } from "./parts";
+import { Guests, GUESTS, type Guest } from "./guests";
+import { Invitations, INVITATIONS, type Invitation } from "./invitations";
+import { Links, LINKS, LinkSecrets, type Link } from "./links";
+import { MAILS, Outbox, type MailRequest } from "./mail/outbox";
+import { Postman } from "./mail/postman";
+import { publicOrigin, transportOf } from "./mail/transports";
+import { OwnAccount } from "./own-account";
+import { peopleOf, usersOf, type AuthService } from "./parts";
 import { Passwords } from "./passwords";
+import { Registration } from "./registration";
 import { RevocationLog } from "./revocation-log";
 import { Sessions } from "./sessions";
 
@@ -34,7 +46,11 @@ const SKEW = 60_000;
 const SEED_PAUSE = 1_000;
 const SEED_PATIENCE = 30_000;
 
-const actions = { ...accounts, ...sessions, ...audits } satisfies ActionsOf<"auth">;
+/** Milliseconds between looks for mail that is due, and in a day. */
+const MAIL = 2_000;
+const DAY = 86_400_000;
+
+const actions = { ...accounts, ...own, ...sessions, ...invitations, ...audits } satisfies ActionsOf<"auth">;
 
 const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService> = {
   name: "auth",
@@ -67,13 +83,66 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     );
     this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT));
     this.passwords = new Passwords();
+    const secrets = new LinkSecrets(config.jwt.secret);
+    const links = new Links(await platform.documents<Link>(LINKS), secrets, clock);
+    const emailChanges = new EmailChanges(await platform.documents<EmailChange>(EMAIL_CHANGES), secrets, clock);
+    this.invitations = new Invitations(await platform.documents<Invitation>(INVITATIONS), secrets, clock);
+    const people = peopleOf(this.broker);
+    const origin = (): string => publicOrigin(config, platform.origin.port);
+    this.transport = transportOf(config, origin(), this.broker.getLogger("mail"));
+    if (this.transport) {
+      const postman = new Postman({ links, emailChanges, invitations: this.invitations, users: people, origin });
+      const outbox = new Outbox({
+        mails: await platform.documents<MailRequest>(MAILS),
+        transport: this.transport,
+        clock,
+        write: request => postman.write(request),
+        lost: (why, about) => this.logger.warn(`a mail is not sent: ${why}`, about),
+        failed: error => this.mailer?.failed(error),
+      });
+      const mailer = new Rounds(() => outbox.sweep(), { every: MAIL, log: this.logger, what: "mail has to wait" });
+      this.mailer = mailer;
+      this.mail = async request => {
+        await outbox.put(request);
+        mailer.hurry();
+      };
+    } else {
+      this.mail = () => Promise.resolve();
+      this.logger.warn(
+        "SMTP_URL is not set: no mail is sent, so nobody can ask for a new password or for his user name",
+      );
+    }
+    const admission = new Admission(config.accounts.verification);
+    const registration = new Registration(config.accounts, this.invitations, { put: this.mail });
     this.accounts = new Accounts({
+      admission,
+      registration,
       credentials,
       sessions: this.sessions,
       revocations: this.revocations,
       passwords: this.passwords,
       tokens,
       clock,
+    });
+    this.own = new OwnAccount({
+      credentials,
+      accounts: this.accounts,
+      admission,
+      passwords: this.passwords,
+      sessions: this.sessions,
+      links,
+      emailChanges,
+      outbox: this.transport && { put: this.mail },
+      verification: config.accounts.verification,
+      clock,
+    });
+    this.guests = new Guests({
+      guests: await platform.documents<Guest>(GUESTS),
+      accounts: this.accounts,
+      revocations: this.revocations,
+      clock,
+      allowed: config.accounts.guests,
+      keepFor: config.accounts.guestDays * DAY,
     });
     const users = usersOf(this.broker);
     this.admin = new FirstAdmin({
@@ -91,12 +160,17 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       await this.sessions.sweep();
       await this.revocations.sweep(ids => this.sessions.endMany(ids));
       await this.accounts.sweep(users);
+      await this.own.sweep(people);
+      await this.guests.sweep(id => call(this.broker, "users.expire", { id }));
+      await this.invitations.sweep();
     };
     this.sweeper = new Rounds(sweep, { every: SWEEP, log: this.logger, what: "what has expired stays for now" });
   },
 
   async stopped(this: AuthService) {
     this.sweeper?.stop();
+    this.mailer?.stop();
+    this.transport?.close();
     this.ending.abort();
     await this.passwords?.close();
   },

@@ -3,11 +3,16 @@ import type { Rounds } from "../../mixins/rounds";
 import { call, type Caller, type Meta } from "../core/contract";
 import type { Identity } from "../core/model";
 import type { Accounts, Users } from "./accounts";
+import type { Guests } from "./guests";
+import type { Invitations } from "./invitations";
+import type { MailTransport } from "./mail/mail";
+import type { Outbox } from "./mail/outbox";
+import type { OwnAccount, People } from "./own-account";
 import type { AuditLog } from "./audit-log";
 import type { FirstAdmin } from "./first-admin";
 import type { Passwords } from "./passwords";
 import type { RevocationLog } from "./revocation-log";
-import type { Sessions } from "./sessions";
+import type { SessionClient, Sessions } from "./sessions";
 
 /** What the service of this process holds; its actions find it in `this`. */
 export interface AuthService extends Service {
@@ -17,6 +22,13 @@ export interface AuthService extends Service {
   passwords: Passwords;
   admin: FirstAdmin;
   audit: AuditLog;
+  own: OwnAccount;
+  invitations: Invitations;
+  guests: Guests;
+  transport: MailTransport | null;
+  mailer: Rounds | undefined;
+  /** Takes a mail to be sent; silent where this installation sends none. */
+  mail: Outbox["put"];
   ending: AbortController;
   sweeper: Rounds;
 }
@@ -29,6 +41,25 @@ export function usersOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] })
     record: id => call(via, "users.record", { id }),
     profile: identity => asUser(via, identity),
   };
+}
+
+/** The same, asked to change users. */
+export function peopleOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] }): People {
+  const { byLogin, record, profile } = usersOf(via);
+  return {
+    byLogin,
+    record,
+    profile,
+    verified: (id, email) => call(via, "users.verified", { id, email }),
+    setEmail: (id, email) => call(via, "users.setEmail", { id, email }),
+    setUsername: (id, username) => call(via, "users.setUsername", { id, username }),
+    leave: id => call(via, "users.leave", { id }),
+  };
+}
+
+/** What the door knows of who calls. */
+export function clientOf({ address, userAgent }: Meta): SessionClient {
+  return { ...(address !== undefined && { address }), ...(userAgent !== undefined && { userAgent }) };
 }
 
 /** Calls as the user who is just signing in. The metadata of a call flows back, so the caller's own user is put back. */

@@ -2,12 +2,17 @@ import type { Platform } from "../../config/platform";
 import type { Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
 import { newId } from "../core/ids";
+import { EMAIL_CHANGES } from "./email-changes";
+import { LINKS } from "./links";
+import { MAILS } from "./mail/outbox";
 import { REVOCATIONS, SESSIONS, type RevocationEntry, type Session } from "./auth.store";
 
 /** After a restore: nobody is signed in. Resolves to what an operator is told. */
 export async function restored(platform: Platform): Promise<string> {
   const sessions = await platform.documents<Session>(SESSIONS);
   await signOutEverybody(sessions, await platform.documents<RevocationEntry>(REVOCATIONS), platform.clock);
+  // Links that were spent since would hold again, and mails go out twice.
+  for (const spec of [LINKS, EMAIL_CHANGES, MAILS]) await (await platform.documents(spec)).removeWhere({});
   return "everybody is signed out: sessions that were ended after the backup would live again";
 }
 

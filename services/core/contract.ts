@@ -43,6 +43,8 @@ export interface Meta {
   user?: Identity;
   /** The client's address, as the door knows it. */
   address?: string;
+  /** Of what concerns sessions: what the client calls itself, cut to 200 characters. */
+  userAgent?: string;
   /** Status of a REST answer, where it differs from the route's. */
   $statusCode?: number;
   $responseHeaders?: Record<string, string>;

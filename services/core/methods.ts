@@ -6,12 +6,21 @@ import type { ActionName } from "./contract";
  */
 export const METHODS = [
   "auth.logout",
+  "auth.ownSessions",
+  "auth.endOthers",
+  "auth.endOwn",
+  "auth.invite",
+  "auth.invitations",
+  "auth.withdrawInvitation",
   "users.me",
   "users.get",
   "users.list",
   "users.updateMe",
   "users.update",
   "users.remove",
+  "users.erasure",
+  "users.deactivate",
+  "users.activate",
   "rooms.list",
   "rooms.create",
   "rooms.get",
@@ -58,6 +67,9 @@ const names: ReadonlySet<unknown> = new Set(METHODS);
 export const isMethod = (name: unknown): name is MethodName => names.has(name);
 
 const READS: ReadonlySet<unknown> = new Set<MethodName>([
+  "auth.ownSessions",
+  "auth.invitations",
+  "users.erasure",
   "users.me",
   "users.get",
   "users.list",

@@ -13,6 +13,8 @@ export interface PublicUser {
   roles: Role[];
   status: PresenceStatus;
   createdAt: string;
+  /** Cannot come in until somebody activates the account. For holders of `users.manage`. */
+  deactivated?: true;
 }
 
 export const PRESENCE_STATUSES = ["online", "offline"] as const;

@@ -14,6 +14,7 @@ import * as rules from "../core/rules";
 import { TokenBuckets } from "../core/token-bucket";
 import { INTERNAL } from "../core/limits";
 import { CallOrder } from "./call-order";
+import { Erasure } from "./erasure";
 import { EVERYBODY, type MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
@@ -45,6 +46,7 @@ interface MessagesService extends Service {
   messages: Messages;
   reading: Reading;
   transfer: Transfer;
+  erasure: Erasure;
 }
 
 const seq = rules.whole(0);
@@ -164,6 +166,24 @@ const actions = {
     handler(this: MessagesService, ctx) {
       const { room, user, after, limit } = ctx.params;
       return this.transfer.own(room, user, after, limit);
+    },
+  },
+  erase: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, user: rules.id, after: "string|max:200" },
+    handler(this: MessagesService, ctx) {
+      const { room, user, after } = ctx.params;
+      return this.erasure.step(room, user, after);
+    },
+  },
+  forget: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, user: rules.id },
+    async handler(this: MessagesService, ctx) {
+      await this.erasure.forget(ctx.params.room, ctx.params.user);
+      return null;
     },
   },
   exportVersions: {
@@ -486,6 +506,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       this.logger.warn("a feed stays longer than it need be", { error: String(error) }),
     );
     this.transfer = new Transfer(this.store);
+    this.erasure = new Erasure(this.store, requests => this.writers.append(requests));
     this.messages = new Messages(this.store, this.writers, this.notes, limits);
     this.reading = new Reading(this.store, this.notes, bus, limits);
     this.retention = new Retention({

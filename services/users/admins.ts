@@ -13,6 +13,7 @@ export type AdminChange = { user: string } & (
       avatarUrl?: string | null;
     }
   | { kind: "removal"; removedAt: string }
+  | { kind: "deactivation"; deactivatedAt: string }
 );
 
 export type AdminStage = Stage<AdminChange>;

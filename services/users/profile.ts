@@ -14,6 +14,8 @@ export function toPublic(user: StoredUser, viewer: Identity, status: PresenceSta
     roles: [...user.roles],
     status,
     createdAt: user.createdAt,
+    ...(user.deactivatedAt !== undefined &&
+      viewer.permissions.includes("users.manage") && { deactivated: true as const }),
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Context, Service, ServiceSchema, ServiceSettingSchema } from "moleculer";
 import { platformOf } from "../../config/platform";
 import { Rounds } from "../../mixins/rounds";
+import { audit } from "../core/audit";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { PresenceStatus, PublicUser } from "../core/model";
@@ -9,11 +10,14 @@ import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
 import { ADMINS, type AdminStage } from "./admins";
 import { Directory, USERS, type Consequences, type StoredUser } from "./directory";
+import { askForErasure, Erasures, ERASURES, type Owners, type StoredErasure } from "./erasures";
 import { avatarUrlRule, displayNameRule, toPublic } from "./profile";
 
 interface UsersService extends Service {
   directory: Directory;
   resumer: Rounds;
+  erasures: Erasures;
+  eraser: Rounds;
 }
 
 /** Milliseconds between looks for consequences of changes that are still to be carried out. */
@@ -37,13 +41,85 @@ const actions = {
     params: {
       id: rules.id,
       username: rules.username,
-      email: "string|min:3|max:254",
+      email: "string|min:3|max:254|optional",
       roles: { ...roles, optional: true },
       displayName: rules.line({ min: 1, max: 64, optional: true }),
+      unverified: "boolean|optional",
     },
     handler(this: UsersService, ctx) {
-      const { id, username, email, roles: given, displayName } = ctx.params;
-      return this.directory.create({ id, username, email, roles: given, displayName });
+      const { id, username, email, roles: given, displayName, unverified } = ctx.params;
+      return this.directory.create({ id, username, email, roles: given, displayName, unverified });
+    },
+  },
+  verified: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, email: "string|max:254" },
+    async handler(this: UsersService, ctx) {
+      await this.directory.verified(ctx.params.id, ctx.params.email);
+      return null;
+    },
+  },
+  setEmail: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, email: rules.email },
+    async handler(this: UsersService, ctx) {
+      await this.directory.setEmail(ctx.params.id, ctx.params.email);
+      return null;
+    },
+  },
+  setUsername: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, username: rules.username },
+    handler(this: UsersService, ctx) {
+      return this.directory.setUsername(ctx.params.id, ctx.params.username);
+    },
+  },
+  leave: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      await this.directory.deactivate(consequencesVia(ctx), id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: false } });
+      return null;
+    },
+  },
+  expire: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      await this.directory.expire(consequencesVia(ctx), ctx.params.id);
+      return null;
+    },
+  },
+  deactivate: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      const user = await this.directory.deactivate(consequencesVia(ctx), id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: false } });
+      return shown(ctx, user);
+    },
+  },
+  activate: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      const user = await this.directory.activate(id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: true } });
+      return shown(ctx, user);
     },
   },
   personal: {
@@ -135,7 +211,9 @@ const actions = {
     params: { ...rules.paging, search: "string|max:100|optional" },
     async handler(this: UsersService, ctx) {
       const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
-      const found = await this.directory.list(ctx.params.search, page);
+      const found = await this.directory.list(ctx.params.search, page, {
+        deactivated: callerOf(ctx.meta).permissions.includes("users.manage"),
+      });
       return { ...found, items: await allShown(ctx, found.items) };
     },
   },
@@ -166,10 +244,25 @@ const actions = {
   remove: {
     auth: "user",
     visibility: "published",
-    params: { id: rules.id },
+    params: { id: rules.id, erase: { type: "boolean", convert: true, optional: true } },
     async handler(this: UsersService, ctx) {
-      await this.directory.remove(consequencesVia(ctx), ctx.params.id, callerOf(ctx.meta));
+      const { id, erase } = ctx.params;
+      const { clock } = platformOf(this.broker);
+      const consequences = consequencesVia(ctx);
+      if (erase) {
+        await askForErasure(this.directory, this.erasures, consequences, id, callerOf(ctx.meta));
+        this.eraser.hurry();
+      } else await this.directory.remove(consequences, id, callerOf(ctx.meta));
+      await audit(ctx, clock, { type: erase ? "account.erase" : "account.delete", object: id, result: "ok" });
       return null;
+    },
+  },
+  erasure: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: UsersService, ctx) {
+      return this.erasures.of(ctx.params.id);
     },
   },
 } satisfies ActionsOf<"users">;
@@ -189,10 +282,20 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
       log: this.logger,
       what: "other services are told of a change later",
     });
+    this.erasures = new Erasures(await platform.documents<StoredErasure>(ERASURES), platform.clock, error =>
+      this.eraser.failed(error),
+    );
+    const owners = ownersVia(this.broker, user => this.directory.erase(consequences, user));
+    this.eraser = new Rounds(() => this.erasures.round(owners), {
+      every: RESUME,
+      log: this.logger,
+      what: "an erasure has to wait",
+    });
   },
 
   async stopped(this: UsersService) {
     this.resumer?.stop();
+    this.eraser?.stop();
   },
 };
 
@@ -203,10 +306,26 @@ function consequencesVia(via: Caller): Consequences {
     async rolesChanged(userId) {
       await call(via, "auth.revoke", { userId, keepSessions: true });
     },
+    async deactivated(userId) {
+      await call(via, "auth.revoke", { userId });
+    },
     async removed(userId) {
       await call(via, "auth.revoke", { userId, forget: true });
       await call(via, "rooms.evict", { userId });
     },
+  };
+}
+
+function ownersVia(via: Caller, remove: Owners["remove"]): Owners {
+  return {
+    remove,
+    async nextRoom(user, after) {
+      const [next] = await call(via, "rooms.exportMemberships", { user, after, limit: 1 });
+      return next?.room ?? null;
+    },
+    erase: (room, user, after) => call(via, "messages.erase", { room, user, after }),
+    forget: (room, user) => call(via, "messages.forget", { room, user }),
+    eraseFiles: user => call(via, "files.eraseOwn", { user }),
   };
 }
 

@@ -180,6 +180,20 @@ describe("/api/asyncapi.json", () => {
     await call("users.get", { id: bob.id });
     await call("users.list", { search: "a", page: 1, pageSize: 3 });
     await admin("users.update", { id: carl.id, roles: ["User", "Moderator"] });
+    await admin("users.deactivate", { id: carl.id });
+    await admin("users.activate", { id: carl.id });
+    const second = await stage.login(ann);
+    await call("auth.endOwn", { id: (await call("auth.ownSessions")).items[0].id });
+    await call("auth.endOthers");
+    expectStatus(await second.get("/api/users/me"), 401);
+    const invitation = await admin("auth.invite", {
+      email: "dora@example.org",
+      roles: ["User"],
+      expiresInDays: 1,
+      uses: 2,
+    });
+    await admin("auth.invitations");
+    await admin("auth.withdrawInvitation", { id: invitation.id });
     await call("rooms.list", { pageSize: 3 });
     await call("rooms.join", { id: room });
     await call("rooms.get", { id: room });
@@ -219,7 +233,8 @@ describe("/api/asyncapi.json", () => {
     await call("files.link", { id: file });
     await call("rooms.leave", { id: room });
     await admin("rooms.remove", { id: room });
-    await admin("users.remove", { id: carl.id });
+    await admin("users.remove", { id: carl.id, erase: true });
+    await admin("users.erasure", { id: carl.id });
     const logout = { t: "call", method: "auth.logout", params: {} };
     described.asked("native.call.auth.logout", logout);
     await socket.request(logout).catch(() => undefined);

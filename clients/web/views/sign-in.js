@@ -66,6 +66,7 @@ function explain({ status, message, errors, retryAfterMs }, registering) {
   if (status === 429) return `Too many tries. Wait ${Math.ceil((retryAfterMs || 60_000) / 1000)} s and try again.`;
   if (registering && errors?.some(({ field }) => field === "username"))
     return "User name: 3 to 32 letters (a-z), digits, dots, dashes or underscores.";
-  if (registering && errors?.some(({ field }) => field === "password")) return "Password: at least 8 characters.";
+  if (registering && errors?.some(({ field }) => field === "password"))
+    return message.startsWith("password: ") ? message.slice(10) : "Password: at least 8 characters.";
   return message;
 }

@@ -14,7 +14,7 @@ export interface Route {
    */
   readonly auth: "none" | "user" | "optional" | "either";
   /** Unless the action says otherwise. 204 has no body. */
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 202 | 204;
   readonly query?: readonly QueryName[];
   /** Schema of the JSON body. Without one the body, if any, must be an empty object. */
   readonly body?: SchemaName;
@@ -30,7 +30,26 @@ export interface Route {
   readonly location?: (answer: Made) => string | undefined;
 }
 
-export type RestAction = MethodName | "auth.register" | "auth.login" | "auth.refresh" | "files.save" | "files.open";
+/** Over sockets nobody signs in or shows a password again: that counts against another limit. */
+export type RestAction =
+  | MethodName
+  | "auth.register"
+  | "auth.guest"
+  | "auth.login"
+  | "auth.refresh"
+  | "auth.verify"
+  | "auth.resendVerification"
+  | "auth.forgotPassword"
+  | "auth.forgotUsername"
+  | "auth.resetPassword"
+  | "auth.changePassword"
+  | "auth.changeUsername"
+  | "auth.changeEmail"
+  | "auth.confirmEmail"
+  | "auth.cancelEmail"
+  | "auth.deactivate"
+  | "files.save"
+  | "files.open";
 
 /** What the gateway answers itself. */
 export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "socket-docs", "docs-asset"] as const;

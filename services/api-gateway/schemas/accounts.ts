@@ -2,6 +2,7 @@ import { PRESENCE_STATUSES } from "../../core/model";
 import { ROLES } from "../../core/permissions";
 import {
   body,
+  boolean,
   id,
   integer,
   list,
@@ -16,13 +17,73 @@ import {
   type Schema,
 } from "./parts";
 
+const email = string({ format: "email", maxLength: 254 });
+
+const invitation = {
+  id,
+  "email?": string({ description: "Only who registers with this address may use it." }),
+  roles: list(string({ enum: ROLES })),
+  uses: integer(1),
+  used: integer(0),
+  createdBy: id,
+  createdAt: time,
+  expiresAt: time,
+};
+
 /** Accounts and users. */
 export const accountSchemas = () => {
   return {
-    Register: body({ username, email: string({ format: "email", maxLength: 254 }), password }),
+    Register: body({
+      username,
+      email,
+      password,
+      "invitation?": string({ maxLength: 200, description: "Of `POST /api/invitations`." }),
+    }),
+    Guest: body({ "displayName?": string({ minLength: 1, maxLength: 64 }) }),
+    MailToken: body({ token: string({ maxLength: 200, description: "What stands last in the link of the mail." }) }),
+    MailAddress: body({ email }),
+    ResetPassword: body({ token: string({ maxLength: 200 }), password }),
+    ChangePassword: body({ currentPassword: string(), newPassword: password }),
+    ChangeUsername: body({ password: string(), username }),
+    ChangeEmail: body({ password: string(), email }),
+    Password: body({ password: string() }),
     Login: body({ username: string({ description: "User name or e-mail." }), password: string() }),
     Refresh: body({ refreshToken: string() }),
     Logout: body({ "refreshToken?": string() }),
+    Registered: shape({
+      user: ref("User"),
+      "accessToken?": string({ description: "JWT." }),
+      "refreshToken?": string(),
+      "expiresIn?": integer(1, { description: "Seconds." }),
+      "verification?": string({
+        enum: ["required"],
+        description: "In place of tokens: follow the link in the mail, then sign in.",
+      }),
+    }),
+    SessionList: shape({
+      items: list(
+        shape({
+          id,
+          createdAt: time,
+          lastUsedAt: time,
+          "address?": string({ description: "Of the client, when its tokens were made last." }),
+          "userAgent?": string(),
+          current: boolean,
+        }),
+      ),
+    }),
+    Invite: body({
+      "email?": email,
+      "roles?": list(string({ enum: ROLES }), { minItems: 1 }),
+      "expiresInDays?": integer(1, { maximum: 365, default: 7 }),
+      "uses?": integer(1, { maximum: 1_000, default: 1 }),
+    }),
+    Invitation: shape(invitation),
+    MadeInvitation: shape({
+      ...invitation,
+      invitation: string({ description: "What `register` takes. Told here alone." }),
+    }),
+    InvitationList: shape({ items: list(ref("Invitation")) }),
     SignedIn: shape({
       user: ref("User"),
       accessToken: string({ description: "JWT." }),
@@ -39,8 +100,16 @@ export const accountSchemas = () => {
       roles: list(string({ enum: ROLES })),
       status: string({ enum: PRESENCE_STATUSES }),
       createdAt: time,
+      "deactivated?": boolean,
     }),
     UserPage: page("User"),
+    Erasure: shape({
+      state: string({ enum: ["waiting", "running", "done"] }),
+      requestedAt: time,
+      "finishedAt?": time,
+      rooms: integer(0, { description: "Done." }),
+      messages: integer(0, { description: "Emptied." }),
+    }),
     UpdateProfile: body({ "displayName?": orNull(string()), "avatarUrl?": orNull(string()) }),
     UpdateUser: body({
       "displayName?": orNull(string()),

@@ -3,11 +3,40 @@ import type { Role } from "../permissions";
 import type { UserRecord } from "./auth";
 import type { Paging } from "./paging";
 
+/** How far the erasure of a user is. */
+export interface ErasureState {
+  state: "waiting" | "running" | "done";
+  requestedAt: string;
+  finishedAt?: string;
+  /** Rooms done, and messages emptied in them. */
+  rooms: number;
+  messages: number;
+}
+
 export interface UsersActions {
   "users.create": {
-    params: { id: string; username: string; email: string; roles?: Role[]; displayName?: string };
+    params: {
+      id: string;
+      username: string;
+      email?: string;
+      roles?: Role[];
+      displayName?: string;
+      unverified?: boolean;
+    };
     returns: UserRecord;
   };
+  /** The address is the user's: he has shown it. Nothing happens if he has another one by now. */
+  "users.verified": { params: { id: string; email: string }; returns: null };
+  /** Gives a user an address that he has shown to be his. CONFLICT if somebody has it. */
+  "users.setEmail": { params: { id: string; email: string }; returns: null };
+  /** CONFLICT if somebody has the name, or had it when he was removed. */
+  "users.setUsername": { params: { id: string; username: string }; returns: UserRecord };
+  /** At the user's own wish, which auth has made sure of. */
+  "users.leave": { params: { id: string }; returns: null };
+  /** A guest whose time is up. */
+  "users.expire": { params: { id: string }; returns: null };
+  "users.deactivate": { params: { id: string }; returns: PublicUser };
+  "users.activate": { params: { id: string }; returns: PublicUser };
   /** By user name or e-mail, ignoring case. */
   "users.byLogin": { params: { login: string }; returns: UserRecord | null };
   "users.record": { params: { id: string }; returns: UserRecord | null };
@@ -26,7 +55,9 @@ export interface UsersActions {
     params: { id: string; displayName?: string | null; avatarUrl?: string | null; roles?: Role[] };
     returns: PublicUser;
   };
-  "users.remove": { params: { id: string }; returns: null };
+  /** `erase`: also all that he has said and left in rooms, which takes its time (`users.erasure`). */
+  "users.remove": { params: { id: string; erase?: boolean }; returns: null };
+  "users.erasure": { params: { id: string }; returns: ErasureState };
   /** The profile with its e-mail, for the export of a person's data: oneself, or `users.manage`. */
   "users.personal": { params: { id: string }; returns: PublicUser };
   /** E-mail addresses of those of the given ids who have one. */

@@ -10,7 +10,36 @@ describe("the table of routes", () => {
   it("reaches every method a socket may call, and beyond them only sign-in and bytes", () => {
     const beyond = REST_ACTIONS.filter(action => !isMethod(action)).sort();
     expect(REST_ACTIONS).toEqual(expect.arrayContaining([...METHODS]));
-    expect(beyond).toEqual(["auth.login", "auth.refresh", "auth.register", "files.open", "files.save"]);
+    expect(beyond).toEqual([
+      "auth.cancelEmail",
+      "auth.changeEmail",
+      "auth.changePassword",
+      "auth.changeUsername",
+      "auth.confirmEmail",
+      "auth.deactivate",
+      "auth.forgotPassword",
+      "auth.forgotUsername",
+      "auth.guest",
+      "auth.login",
+      "auth.refresh",
+      "auth.register",
+      "auth.resendVerification",
+      "auth.resetPassword",
+      "auth.verify",
+      "files.open",
+      "files.save",
+    ]);
+  });
+
+  it("counts as sign-in whatever is open and makes, or takes a password or a token of a mail", () => {
+    const shows = /password|token/i;
+    const open = ({ auth, method }: (typeof ROUTES)[number]) => auth === "none" && method === "POST";
+    const counted = ROUTES.filter(({ signIn }) => signIn).map(({ to }) => to);
+    const wanted = ROUTES.filter(
+      route => route.to !== "auth.refresh" && (open(route) || (route.tag === "auth" && shows.test(route.body ?? ""))),
+    ).map(({ to }) => to);
+    expect(counted).toEqual(expect.arrayContaining(wanted));
+    expect(counted).toEqual(expect.arrayContaining(["auth.changeEmail", "auth.changeUsername", "auth.deactivate"]));
   });
 
   it("asks for a token everywhere but at the doors the contract leaves open", () => {
@@ -24,10 +53,18 @@ describe("the table of routes", () => {
       "GET /files/{id}",
       "GET /health",
       "GET /openapi.json",
+      "POST /auth/email/cancel",
+      "POST /auth/email/confirm",
+      "POST /auth/forgot-password",
+      "POST /auth/forgot-username",
+      "POST /auth/guest",
       "POST /auth/login",
       "POST /auth/logout",
       "POST /auth/refresh",
       "POST /auth/register",
+      "POST /auth/reset-password",
+      "POST /auth/verify",
+      "POST /auth/verify/resend",
     ]);
   });
 

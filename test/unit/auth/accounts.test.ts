@@ -16,6 +16,7 @@ import { Sessions } from "../../../services/auth/sessions";
 import type { SignedIn, UserRecord } from "../../../services/core/contract";
 import { RookeryError } from "../../../services/core/errors";
 import { AccessTokens } from "../../../services/core/tokens";
+import { comeIn, openDoors } from "../../support/accounts";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
 
@@ -64,7 +65,7 @@ describe("accounts", () => {
     entries = await openDocuments<RevocationEntry>(database, REVOCATIONS);
     sessions = await openDocuments<Session>(database, SESSIONS);
     revocations = new RevocationLog(entries, clock, 660_000, () => undefined);
-    const parts = { credentials, revocations, passwords, tokens, clock };
+    const parts = { ...openDoors(), credentials, revocations, passwords, tokens, clock };
     accounts = new Accounts({ ...parts, sessions: new Sessions(sessions, clock, 3600) });
     village = new Village();
   });
@@ -110,14 +111,14 @@ describe("accounts", () => {
   });
 
   it("make a refreshed token older than a change of roles that happens meanwhile", async () => {
-    const signedIn = await accounts.register(village, who);
+    const signedIn = await comeIn(accounts.register(village, who));
     village.onRecord = () => accounts.revoke(signedIn.user.id, { keepSessions: true });
     const refreshed = await accounts.refresh(village, signedIn.refreshToken);
     expect(revocations.refuses(tokens.verify(refreshed.accessToken))).toBe(true);
   });
 
   it("spend no refresh token when the user cannot be read", async () => {
-    const signedIn = await accounts.register(village, who);
+    const signedIn = await comeIn(accounts.register(village, who));
     const profile = village.profile.bind(village);
     village.profile = () => Promise.reject(new RookeryError("UNAVAILABLE"));
     expect(await codeOf(accounts.refresh(village, signedIn.refreshToken))).toBe("UNAVAILABLE");
@@ -142,7 +143,7 @@ describe("accounts", () => {
     };
     const over = (faults: Fault[]) =>
       new Accounts({
-        ...{ credentials, revocations, passwords, tokens, clock },
+        ...{ ...openDoors(), credentials, revocations, passwords, tokens, clock },
         sessions: new Sessions(faulty(faults), clock, 3600),
       });
 
@@ -152,7 +153,7 @@ describe("accounts", () => {
       { faults: ["stored, no answer", "away", "away"] },
       { faults: ["not stored, no answer", "stored, no answer", "away"] },
     ])("find it out before they answer: $faults", async ({ faults }) => {
-      const { refreshToken } = await accounts.register(village, who);
+      const { refreshToken } = await comeIn(accounts.register(village, who));
       const refreshed = await over(faults).refresh(village, refreshToken);
       clock.advance(10_001);
       const again = await accounts.refresh(village, refreshed.refreshToken);
@@ -163,7 +164,7 @@ describe("accounts", () => {
     });
 
     it("give a session to one of two who show the same token meanwhile", async () => {
-      const { refreshToken } = await accounts.register(village, who);
+      const { refreshToken } = await comeIn(accounts.register(village, who));
       const answers = await Promise.allSettled([
         over(["not stored, no answer"]).refresh(village, refreshToken),
         accounts.refresh(village, refreshToken),
@@ -174,7 +175,7 @@ describe("accounts", () => {
     });
 
     it("say that the outcome is unknown if the store stays away, and repeat nothing that was surely not done", async () => {
-      const { refreshToken } = await accounts.register(village, who);
+      const { refreshToken } = await comeIn(accounts.register(village, who));
       const away = Array.from({ length: 20 }, (): Fault => "away");
       expect(await codeOf(over(["not stored, no answer", ...away]).refresh(village, refreshToken))).toBe(
         "UNKNOWN_OUTCOME",
@@ -216,7 +217,7 @@ describe("accounts", () => {
   });
 
   it("sign everybody out of a restored store, whatever number its tokens carry (S66: inside)", async () => {
-    const before = await accounts.register(village, who);
+    const before = await comeIn(accounts.register(village, who));
     // What a token carries that was made after the backup: the restored log is shorter.
     const lost = tokens.sign(tokens.verify(before.accessToken).identity, 50);
     await signOutEverybody(sessions, entries, clock);
