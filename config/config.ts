@@ -17,6 +17,8 @@ export interface Config {
   /** Null: a random one is made and printed once. */
   adminPassword: string | null;
   jwt: { secret: string; issuer: string; audience: string; /** Seconds. */ accessTtl: number; refreshTtl: number };
+  /** Encrypts what is kept of second factors; null: a key made of the token secret does. */
+  secretsKey: string | null;
   /** Names of the services of this process. */
   services: ServiceName[];
   /** Null in the embedded shape. */
@@ -231,6 +233,10 @@ const VARIABLES = {
   JWT_AUDIENCE: str({ default: "rookery", desc: "`aud` of access tokens" }),
   ACCESS_TOKEN_TTL: seconds({ default: 600, desc: "seconds an access token lives" }),
   REFRESH_TOKEN_TTL: seconds({ default: 2_592_000, desc: "seconds a refresh token lives" }),
+  SECRETS_KEY: str({
+    ...none("made of JWT_SECRET"),
+    desc: "encrypts second factors in the store: at least 32 random bytes; give the former JWT_SECRET here when that is changed",
+  }),
   SERVICES: services({ ...none("all"), desc: "comma list of the services of this process" }),
   TRANSPORTER: nats({ ...none(), desc: "`nats://...`: this is a node of a cluster; needs MONGO_URL" }),
   MONGO_URL: mongo({ ...none(), desc: "`mongodb://...`: the store of the cluster; needs TRANSPORTER" }),
@@ -335,6 +341,9 @@ export function loadConfig(environment: Environment): Config {
     problems.push(
       `JWT_SECRET: required ${transporter ? "in a cluster" : "in production"}, at least ${MIN_SECRET} random bytes`,
     );
+  const secretsKey = text("SECRETS_KEY");
+  if (secretsKey !== null && Buffer.byteLength(secretsKey) < MIN_SECRET)
+    problems.push(`SECRETS_KEY: give at least ${MIN_SECRET} bytes`);
   const adminPassword = text("ADMIN_PASSWORD");
   if (adminPassword !== null && (adminPassword.length < 8 || Buffer.byteLength(adminPassword) > 72))
     problems.push("ADMIN_PASSWORD: give at least 8 characters and at most 72 bytes");
@@ -359,6 +368,7 @@ export function loadConfig(environment: Environment): Config {
       accessTtl: number("ACCESS_TOKEN_TTL"),
       refreshTtl: number("REFRESH_TOKEN_TTL"),
     },
+    secretsKey,
     services: (values.SERVICES as ServiceName[] | undefined) ?? [...SERVICE_NAMES],
     cluster: transporter && mongoUrl ? { transporter, mongoUrl } : null,
     retentionDays: number("RETENTION_DAYS"),
@@ -398,6 +408,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
   return {
     ...config,
     adminPassword: secret(config.adminPassword),
+    secretsKey: secret(config.secretsKey),
     jwt: { ...config.jwt, secret: secret(config.jwt.secret) },
     cluster: config.cluster && { transporter: url(config.cluster.transporter), mongoUrl: url(config.cluster.mongoUrl) },
     s3: config.s3 && { ...config.s3, accessKey: secret(config.s3.accessKey), secretKey: secret(config.s3.secretKey) },

@@ -15,6 +15,7 @@ import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
 import { wholeHealth } from "./whole-health";
 import { RateLimit } from "./rate-limit";
+import { PersonalTokenCache } from "../core/personal-tokens";
 import { RevocationFeed } from "../core/revocation-feed";
 import { restRoute } from "./router";
 import { isApi } from "./security-headers";
@@ -129,6 +130,12 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       keepFor: platform.tokens.ttl * 1000 + TOKEN_SLACK,
       lossy: config.cluster !== null,
     });
+    const personal = new PersonalTokenCache({
+      exchange: token => call(this.broker, "auth.exchangeToken", { token }),
+      tokens: platform.tokens,
+      refuses: token => this.revocations.refuses(token),
+      clock,
+    });
     const metrics = metricsOf(this.broker);
     const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limit =>
       metrics.rateLimited(limit, config.rateLimit === "on"),
@@ -149,7 +156,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       else files(req, res, next);
     };
     const listener = new Listener({
-      authenticator: new Authenticator(platform.tokens, this.revocations),
+      authenticator: new Authenticator(platform.tokens, this.revocations, personal),
       rateLimit,
       cors: new Cors(config.allowedOrigins),
       proxies: new TrustedProxies(config.trustedProxies),

@@ -1,4 +1,5 @@
 import type { ActionName } from "../core/contract";
+import { access } from "./routes/access";
 import { auth } from "./routes/auth";
 import { files } from "./routes/files";
 import { inRoom, messages } from "./routes/messages";
@@ -13,6 +14,7 @@ import { users } from "./routes/users";
  */
 export const ROUTES: readonly Route[] = [
   ...auth,
+  ...access,
   ...users,
   ...lists,
   ...room("channels"),

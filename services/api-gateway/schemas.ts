@@ -1,4 +1,5 @@
 import type { Limits } from "../core/limits";
+import { accessSchemas } from "./schemas/access";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
 import { integer, string, type Schema } from "./schemas/parts";
@@ -8,6 +9,7 @@ import { serviceSchemas } from "./schemas/service";
 /** The components of the OpenAPI document by name: everything REST takes and gives. */
 export const schemasOf = (limits: Limits) => ({
   ...accountSchemas(),
+  ...accessSchemas(),
   ...roomSchemas(limits),
   ...messageSchemas(limits),
   ...serviceSchemas(),

@@ -4,11 +4,13 @@ import type { SignedIn, UserRecord } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Identity, PublicUser } from "../core/model";
-import { permissionsOf, type Role } from "../core/permissions";
+import type { Role } from "../core/permissions";
 import type { AccessTokens } from "../core/tokens";
 import type { Credentials, Session } from "./auth.store";
 import type { Passwords } from "./passwords";
 import type { RevocationLog } from "./revocation-log";
+import type { RoleTable } from "./role-table";
+import type { SecondFactors } from "./second-factor";
 import type { Sessions } from "./sessions";
 
 /** What auth asks of the owner of users. One instance serves one request. */
@@ -27,6 +29,10 @@ export interface AccountParts {
   revocations: RevocationLog;
   passwords: Passwords;
   tokens: AccessTokens;
+  roles: Pick<RoleTable, "permissionsOf">;
+  secondFactors: Pick<SecondFactors, "require">;
+  /** Drops what else is kept of a user who is gone. May be repeated. */
+  forget(userId: string): Promise<void>;
   clock: Clock;
 }
 
@@ -65,13 +71,14 @@ export class Accounts {
   }
 
   /** By user name or e-mail. Wrong in any way: the same answer after the same work. */
-  async login(users: Users, login: string, password: string): Promise<SignedIn> {
+  async login(users: Users, login: string, password: string, code?: string): Promise<SignedIn> {
     // Before anything else is read: what is revoked from here on also revokes the token made at the end.
     const revision = await this.parts.revocations.current();
     const user = await users.byLogin(login);
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);
     if (!fits || !user) throw refused();
+    await this.parts.secondFactors.require(user.id, code);
     return this.signIn(users, user, revision);
   }
 
@@ -87,7 +94,7 @@ export class Accounts {
       throw ended();
     }
     // All that can fail comes before the rotation: after it the client's token is spent.
-    const identity = identityOf(user, session.id);
+    const identity = await this.identityOf(user, session.id);
     // The log has the session's end, its record is still there: whoever ended it did not come to remove it. What the log
     // says of the user does not matter here, only that the new token tells what was known.
     if (revocations.refuses({ identity, revision: Infinity })) {
@@ -113,7 +120,9 @@ export class Accounts {
     // The log comes first: a sign-in under way sees it there or is among the sessions removed after it.
     await this.parts.revocations.append({ user: userId });
     if (!keepSessions || forget) await this.parts.sessions.endAll(userId);
-    if (forget) await this.parts.credentials.remove(userId);
+    if (!forget) return;
+    await this.parts.credentials.remove(userId);
+    await this.parts.forget(userId);
   }
 
   /** Sets the password of the first admin, unless a later attempt to make him did. Resolves to whether it is this one's. */
@@ -153,10 +162,11 @@ export class Accounts {
     }
   }
 
-  private async signIn(users: Users, user: UserRecord, revision: number): Promise<SignedIn> {
+  /** The end of every way in. @param revision of the revocation log, read before anything else was */
+  async signIn(users: Users, user: UserRecord, revision: number): Promise<SignedIn> {
     const { sessions, revocations } = this.parts;
     const session = await sessions.start(user.id);
-    const identity = identityOf(user, session.id);
+    const identity = await this.identityOf(user, session.id);
     await revocations.current();
     if (revocations.refuses({ identity, revision })) {
       await sessions.end(session.id);
@@ -181,12 +191,8 @@ export class Accounts {
     await this.parts.revocations.append({ session });
     await this.parts.sessions.end(session);
   }
-}
 
-const identityOf = ({ id, username, roles }: UserRecord, sid: string): Identity => ({
-  id,
-  username,
-  roles,
-  permissions: permissionsOf(roles),
-  sid,
-});
+  private async identityOf({ id, username, roles }: UserRecord, sid: string): Promise<Identity> {
+    return { id, username, roles, permissions: await this.parts.roles.permissionsOf(roles), sid };
+  }
+}

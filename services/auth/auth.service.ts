@@ -8,7 +8,10 @@ import { newSecret } from "../core/ids";
 import { Accounts } from "./accounts";
 import { accounts } from "./actions/accounts";
 import { audits } from "./actions/audit";
+import { roles } from "./actions/roles";
+import { secondFactor } from "./actions/second-factor";
 import { sessions } from "./actions/sessions";
+import { tokens } from "./actions/tokens";
 import {
   CREDENTIALS,
   REVOCATIONS,
@@ -23,7 +26,12 @@ import { AUDIT, AuditLog } from "./audit-log";
 import { FirstAdmin } from "./first-admin";
 import { usersOf, type AuthService } from "./parts";
 import { Passwords } from "./passwords";
+import { PERSONAL_TOKENS, PersonalTokens, type PersonalToken } from "./personal-tokens";
+import { Reauthentication } from "./reauthentication";
 import { RevocationLog } from "./revocation-log";
+import { ROLE_TABLE, RoleTable, type StoredRole } from "./role-table";
+import { Sealing } from "./sealing";
+import { SECOND_FACTORS, SecondFactors, type SecondFactor } from "./second-factor";
 import { Sessions } from "./sessions";
 
 /** Milliseconds between looks for what has expired or was left half done. */
@@ -34,7 +42,14 @@ const SKEW = 60_000;
 const SEED_PAUSE = 1_000;
 const SEED_PATIENCE = 30_000;
 
-const actions = { ...accounts, ...sessions, ...audits } satisfies ActionsOf<"auth">;
+const actions = {
+  ...accounts,
+  ...sessions,
+  ...audits,
+  ...secondFactor,
+  ...tokens,
+  ...roles,
+} satisfies ActionsOf<"auth">;
 
 const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService> = {
   name: "auth",
@@ -67,12 +82,32 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     );
     this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT));
     this.passwords = new Passwords();
+    this.secondFactors = new SecondFactors(
+      await platform.documents<SecondFactor>(SECOND_FACTORS),
+      new Sealing(config.secretsKey ?? config.jwt.secret),
+      clock,
+    );
+    this.reauthentication = new Reauthentication(credentials, this.passwords, this.secondFactors);
+    this.roles = new RoleTable(await platform.documents<StoredRole>(ROLE_TABLE), this.revocations, clock);
+    this.tokens = new PersonalTokens({
+      stored: await platform.documents<PersonalToken>(PERSONAL_TOKENS),
+      roles: this.roles,
+      revocations: this.revocations,
+      tokens,
+      clock,
+    });
     this.accounts = new Accounts({
       credentials,
       sessions: this.sessions,
       revocations: this.revocations,
       passwords: this.passwords,
       tokens,
+      roles: this.roles,
+      secondFactors: this.secondFactors,
+      forget: async userId => {
+        await this.secondFactors.remove(userId);
+        await this.tokens.endAll(userId);
+      },
       clock,
     });
     const users = usersOf(this.broker);
@@ -89,7 +124,12 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
 
     const sweep = async (): Promise<void> => {
       await this.sessions.sweep();
-      await this.revocations.sweep(ids => this.sessions.endMany(ids));
+      await this.revocations.sweep(async ids => {
+        await this.sessions.endMany(ids);
+        await this.tokens.endMany(ids);
+      });
+      await this.tokens.sweep();
+      await this.roles.sweep();
       await this.accounts.sweep(users);
     };
     this.sweeper = new Rounds(sweep, { every: SWEEP, log: this.logger, what: "what has expired stays for now" });

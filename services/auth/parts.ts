@@ -6,12 +6,20 @@ import type { Accounts, Users } from "./accounts";
 import type { AuditLog } from "./audit-log";
 import type { FirstAdmin } from "./first-admin";
 import type { Passwords } from "./passwords";
+import type { PersonalTokens } from "./personal-tokens";
+import type { Reauthentication } from "./reauthentication";
 import type { RevocationLog } from "./revocation-log";
+import type { RoleTable } from "./role-table";
+import type { SecondFactors } from "./second-factor";
 import type { Sessions } from "./sessions";
 
 /** What the service of this process holds; its actions find it in `this`. */
 export interface AuthService extends Service {
   accounts: Accounts;
+  secondFactors: SecondFactors;
+  reauthentication: Reauthentication;
+  roles: RoleTable;
+  tokens: PersonalTokens;
   sessions: Sessions;
   revocations: RevocationLog;
   passwords: Passwords;

@@ -9,6 +9,7 @@ import type { UsersActions } from "./contract/users";
 import type { WsGatewayActions } from "./contract/ws-gateway";
 import type { Identity } from "./model";
 
+export * from "./contract/access";
 export * from "./contract/auth";
 export * from "./contract/files";
 export * from "./contract/log";

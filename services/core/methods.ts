@@ -2,16 +2,26 @@ import type { ActionName } from "./contract";
 
 /**
  * What a signed-in client may call by name over a socket (`{"t":"call","method":...}`): the same actions that REST routes
- * lead to, less those that need HTTP (streams) or no sign-in.
+ * lead to, less those that need HTTP (streams), no sign-in, or a secret: those are limited by address.
  */
 export const METHODS = [
   "auth.logout",
+  "auth.totp",
+  "auth.resetTotp",
+  "auth.tokens",
+  "auth.removeToken",
+  "auth.botTokens",
+  "auth.roles",
+  "auth.setRole",
   "users.me",
   "users.get",
   "users.list",
   "users.updateMe",
   "users.update",
   "users.remove",
+  "users.createBot",
+  "users.bots",
+  "users.removeBot",
   "rooms.list",
   "rooms.create",
   "rooms.get",
@@ -58,6 +68,11 @@ const names: ReadonlySet<unknown> = new Set(METHODS);
 export const isMethod = (name: unknown): name is MethodName => names.has(name);
 
 const READS: ReadonlySet<unknown> = new Set<MethodName>([
+  "auth.totp",
+  "auth.tokens",
+  "auth.botTokens",
+  "auth.roles",
+  "users.bots",
   "users.me",
   "users.get",
   "users.list",

@@ -19,6 +19,8 @@ export interface StoredUser {
   displayName?: string;
   avatarUrl?: string;
   roles: Role[];
+  /** A program. */
+  bot?: true;
   /** Set for holders of the role Admin, so that they can be counted. */
   admin?: true;
   /** Number of the last change among the Admins that this record has seen. */
@@ -43,6 +45,7 @@ export const USERS: CollectionSpec = {
     { name: "username", fields: ["usernameKey"], unique: true },
     { name: "email", fields: ["emailKey"], unique: true },
     { name: "admin", fields: ["admin"] },
+    { name: "bot", fields: ["bot", "usernameKey"] },
     { name: "pending", fields: ["pending"] },
   ],
 };
@@ -85,18 +88,19 @@ export class Directory {
   async create(wanted: {
     id: string;
     username: string;
-    email: string;
+    email?: string;
     roles?: Role[];
     displayName?: string;
+    bot?: true;
   }): Promise<UserRecord> {
-    const email = wanted.email.trim();
+    const email = wanted.email?.trim();
     const roles = wanted.roles ?? ["User"];
     const user: StoredUser = {
       id: wanted.id,
       username: wanted.username,
       usernameKey: keyOf(wanted.username),
-      email,
-      emailKey: keyOf(email),
+      ...(email !== undefined && { email, emailKey: keyOf(email) }),
+      ...(wanted.bot && { bot: true as const }),
       ...(wanted.displayName !== undefined && { displayName: wanted.displayName }),
       ...rolesOf(roles.filter(role => role !== "Admin")),
       createdAt: timestamp(this.clock),
@@ -155,8 +159,9 @@ export class Directory {
   async list(
     search: string | undefined,
     { page, pageSize }: { page: number; pageSize: number },
+    only: Where<StoredUser> = {},
   ): Promise<Page<StoredUser>> {
-    const where: Where<StoredUser> = { removedAt: null };
+    const where: Where<StoredUser> = { removedAt: null, ...only };
     const text = search?.trim();
     const what = { where, ...(text && { search: { text, fields: ["username", "displayName"] as const } }) };
     const offset = Math.min((page - 1) * pageSize, Number.MAX_SAFE_INTEGER);
@@ -194,8 +199,12 @@ export class Directory {
    * his sessions and memberships follow. Throws NOT_FOUND, FORBIDDEN, CONFLICT for the last Admin.
    */
   async remove(consequences: Consequences, id: string, caller: Identity): Promise<void> {
-    await this.get(id);
+    const user = await this.get(id);
     if (caller.id !== id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
+    await this.end(consequences, user);
+  }
+
+  private async end(consequences: Consequences, { id }: StoredUser): Promise<void> {
     const removedAt = timestamp(this.clock);
     const user = await this.changeRoles(
       id,
@@ -204,6 +213,13 @@ export class Directory {
       () => ({ user: id, kind: "removal", removedAt }),
     );
     await this.follow(consequences, user);
+  }
+
+  /** The same of a bot. Throws NOT_FOUND for anybody else. */
+  async removeBot(consequences: Consequences, id: string): Promise<void> {
+    const user = await this.get(id);
+    if (!user.bot) throw new RookeryError("NOT_FOUND");
+    await this.end(consequences, user);
   }
 
   /** Repeats, for a bounded number of users, what a crash or an absent service left undone. Returns how many it tried. */
@@ -324,7 +340,12 @@ export class Directory {
 
 const keyOf = (text: string): string => text.toLowerCase();
 
-const toRecord = ({ id, username, roles }: StoredUser): UserRecord => ({ id, username, roles });
+const toRecord = ({ id, username, roles, bot }: StoredUser): UserRecord => ({
+  id,
+  username,
+  roles,
+  ...(bot && { bot }),
+});
 
 /** In the order of the table, each once. */
 function rolesOf(roles: readonly Role[]): Pick<StoredUser, "roles" | "admin"> {

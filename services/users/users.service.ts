@@ -3,6 +3,7 @@ import { platformOf } from "../../config/platform";
 import { Rounds } from "../../mixins/rounds";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
+import { newId } from "../core/ids";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
@@ -37,7 +38,7 @@ const actions = {
     params: {
       id: rules.id,
       username: rules.username,
-      email: "string|min:3|max:254",
+      email: "string|min:3|max:254|optional",
       roles: { ...roles, optional: true },
       displayName: rules.line({ min: 1, max: 64, optional: true }),
     },
@@ -169,6 +170,35 @@ const actions = {
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
       await this.directory.remove(consequencesVia(ctx), ctx.params.id, callerOf(ctx.meta));
+      return null;
+    },
+  },
+  createBot: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: { username: rules.username, displayName: rules.line({ min: 1, max: 64, optional: true }) },
+    async handler(this: UsersService, ctx) {
+      const { username, displayName } = ctx.params;
+      const { id } = await this.directory.create({ id: newId(), username, displayName, bot: true });
+      return shown(ctx, await this.directory.get(id));
+    },
+  },
+  bots: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: rules.paging,
+    async handler(this: UsersService, ctx) {
+      const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
+      const found = await this.directory.list(undefined, page, { bot: true });
+      return { ...found, items: await allShown(ctx, found.items) };
+    },
+  },
+  removeBot: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      await this.directory.removeBot(consequencesVia(ctx), ctx.params.id);
       return null;
     },
   },

@@ -1,6 +1,7 @@
 import type { Wire } from "../../config/metrics";
 import type { Close } from "../core/closes";
 import type { ErrorCode } from "../core/errors";
+import type { RawFrame } from "../core/protocol";
 import type { VerifiedToken } from "../core/tokens";
 import type { Socket } from "./engine";
 import type { PendingRights } from "./rights";
@@ -85,6 +86,10 @@ export class Connection {
   private underWay = 0;
   /** It is to be closed when that is answered; null: it goes on. */
   private leaving: Close | null = null;
+  /** The token of a program that its access token was made for. */
+  bearer: string | null = null;
+  /** What it said while its token is looked up; null: nothing is. */
+  held: RawFrame[] | null = null;
   /** Its bucket of frames, see `untilToken`. */
   framesFullAt = 0;
   /** The same of all it says. */

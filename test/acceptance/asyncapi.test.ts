@@ -180,6 +180,17 @@ describe("/api/asyncapi.json", () => {
     await call("users.get", { id: bob.id });
     await call("users.list", { search: "a", page: 1, pageSize: 3 });
     await admin("users.update", { id: carl.id, roles: ["User", "Moderator"] });
+    await admin("auth.roles");
+    await admin("auth.setRole", { role: "Guest", permissions: ["files.upload"] });
+    const bot = await admin("users.createBot", { username: unique("bot"), displayName: "A bot" });
+    await admin("users.bots", { pageSize: 1 });
+    await stage.admin.post(`/api/bots/${bot.id}/tokens`, { name: "one", scopes: ["files"] });
+    const [made] = (await admin("auth.botTokens", { bot: bot.id })).items;
+    await admin("auth.removeToken", { id: made.id });
+    await admin("users.removeBot", { id: bot.id });
+    await call("auth.tokens");
+    await call("auth.totp");
+    await admin("auth.resetTotp", { id: bob.id });
     await call("rooms.list", { pageSize: 3 });
     await call("rooms.join", { id: room });
     await call("rooms.get", { id: room });

@@ -30,7 +30,21 @@ export interface Route {
   readonly location?: (answer: Made) => string | undefined;
 }
 
-export type RestAction = MethodName | "auth.register" | "auth.login" | "auth.refresh" | "files.save" | "files.open";
+export type RestAction =
+  | MethodName
+  | "auth.register"
+  | "auth.login"
+  | "auth.refresh"
+  | "auth.beginTotp"
+  | "auth.confirmTotp"
+  | "auth.removeTotp"
+  | "auth.renewRecoveryCodes"
+  | "auth.createToken"
+  | "auth.createBotToken"
+  | "auth.exchangeToken"
+  | "auth.introspect"
+  | "files.save"
+  | "files.open";
 
 /** What the gateway answers itself. */
 export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "socket-docs", "docs-asset"] as const;

@@ -20,7 +20,11 @@ import {
 export const accountSchemas = () => {
   return {
     Register: body({ username, email: string({ format: "email", maxLength: 254 }), password }),
-    Login: body({ username: string({ description: "User name or e-mail." }), password: string() }),
+    Login: body({
+      username: string({ description: "User name or e-mail." }),
+      password: string(),
+      "code?": string({ description: "Of the second factor." }),
+    }),
     Refresh: body({ refreshToken: string() }),
     Logout: body({ "refreshToken?": string() }),
     SignedIn: shape({
@@ -36,6 +40,7 @@ export const accountSchemas = () => {
       "displayName?": string(),
       "avatarUrl?": string(),
       "email?": string({ description: "Only of oneself and for administrators." }),
+      "bot?": { const: true, description: "A program." },
       roles: list(string({ enum: ROLES })),
       status: string({ enum: PRESENCE_STATUSES }),
       createdAt: time,

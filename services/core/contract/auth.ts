@@ -1,6 +1,7 @@
 import type { AuditType } from "../audit";
 import type { PublicUser, Tokens } from "../model";
 import type { Role } from "../permissions";
+import type { AccessActions } from "./access";
 
 export type SignedIn = Tokens & { user: PublicUser };
 
@@ -9,16 +10,19 @@ export interface UserRecord {
   id: string;
   username: string;
   roles: Role[];
+  /** A program; it signs in by tokens alone. */
+  bot?: true;
 }
 
 /**
- * One line of auth's numbered log. A token is refused if its session is named, or its user, or everybody, at a number above
- * the token's.
+ * One line of auth's numbered log. A token is refused if its session is named, or its user, a role of his, or everybody, at a
+ * number above the token's.
  */
 export interface Revocation {
   n: number;
   session?: string;
   user?: string;
+  role?: Role;
   everybody?: true;
 }
 
@@ -47,9 +51,9 @@ export interface AuditEntry {
 /** `at` is RFC 3339; an id is recorded once. */
 export type AuditRecord = AuditEntry & { id: string; at: string };
 
-export interface AuthActions {
+export interface AuthActions extends AccessActions {
   "auth.register": { params: { username: string; email: string; password: string }; returns: SignedIn };
-  "auth.login": { params: { username: string; password: string }; returns: SignedIn };
+  "auth.login": { params: { username: string; password: string; code?: string }; returns: SignedIn };
   "auth.refresh": { params: { refreshToken: string }; returns: SignedIn };
   "auth.logout": { params: { refreshToken?: string }; returns: null };
   /** Ends every session of a user; `forget` also drops the credentials. */

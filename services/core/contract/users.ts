@@ -5,7 +5,7 @@ import type { Paging } from "./paging";
 
 export interface UsersActions {
   "users.create": {
-    params: { id: string; username: string; email: string; roles?: Role[]; displayName?: string };
+    params: { id: string; username: string; email?: string; roles?: Role[]; displayName?: string };
     returns: UserRecord;
   };
   /** By user name or e-mail, ignoring case. */
@@ -27,6 +27,10 @@ export interface UsersActions {
     returns: PublicUser;
   };
   "users.remove": { params: { id: string }; returns: null };
+  /** A user that is a program: no e-mail, no password; auth makes tokens for it. */
+  "users.createBot": { params: { username: string; displayName?: string }; returns: PublicUser };
+  "users.bots": { params: Paging; returns: Page<PublicUser> };
+  "users.removeBot": { params: { id: string }; returns: null };
   /** The profile with its e-mail, for the export of a person's data: oneself, or `users.manage`. */
   "users.personal": { params: { id: string }; returns: PublicUser };
   /** E-mail addresses of those of the given ids who have one. */

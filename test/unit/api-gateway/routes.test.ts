@@ -7,10 +7,24 @@ describe("the table of routes", () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it("reaches every method a socket may call, and beyond them only sign-in and bytes", () => {
+  it("reaches every method a socket may call, and beyond them only sign-in, secrets and bytes", () => {
     const beyond = REST_ACTIONS.filter(action => !isMethod(action)).sort();
     expect(REST_ACTIONS).toEqual(expect.arrayContaining([...METHODS]));
-    expect(beyond).toEqual(["auth.login", "auth.refresh", "auth.register", "files.open", "files.save"]);
+    expect(beyond).toEqual([
+      "auth.beginTotp",
+      "auth.confirmTotp",
+      "auth.createBotToken",
+      "auth.createToken",
+      "auth.exchangeToken",
+      "auth.introspect",
+      "auth.login",
+      "auth.refresh",
+      "auth.register",
+      "auth.removeTotp",
+      "auth.renewRecoveryCodes",
+      "files.open",
+      "files.save",
+    ]);
   });
 
   it("asks for a token everywhere but at the doors the contract leaves open", () => {
@@ -28,6 +42,7 @@ describe("the table of routes", () => {
       "POST /auth/logout",
       "POST /auth/refresh",
       "POST /auth/register",
+      "POST /auth/token",
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { openDocuments, StorageError, type Documents } from "../../../mixins/documents";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
-import { Accounts, type Users } from "../../../services/auth/accounts";
+import { Accounts, type AccountParts, type Users } from "../../../services/auth/accounts";
 import {
   CREDENTIALS,
   REVOCATIONS,
@@ -18,6 +18,7 @@ import { RookeryError } from "../../../services/core/errors";
 import { AccessTokens } from "../../../services/core/tokens";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
+import { accessParts } from "./ground";
 
 /** Users in memory: a second implementation of what auth asks of the users service. */
 class Village implements Users {
@@ -56,6 +57,7 @@ describe("accounts", () => {
   let revocations: RevocationLog;
   let accounts: Accounts;
   let village: Village;
+  let parts: Omit<AccountParts, "sessions">;
   const who = { username: "ann", email: "ann@example.org", password: "pass phrase 1" };
 
   beforeEach(async () => {
@@ -64,7 +66,14 @@ describe("accounts", () => {
     entries = await openDocuments<RevocationEntry>(database, REVOCATIONS);
     sessions = await openDocuments<Session>(database, SESSIONS);
     revocations = new RevocationLog(entries, clock, 660_000, () => undefined);
-    const parts = { credentials, revocations, passwords, tokens, clock };
+    parts = {
+      credentials,
+      revocations,
+      passwords,
+      tokens,
+      clock,
+      ...(await accessParts(database, revocations, clock)),
+    };
     accounts = new Accounts({ ...parts, sessions: new Sessions(sessions, clock, 3600) });
     village = new Village();
   });
@@ -142,7 +151,7 @@ describe("accounts", () => {
     };
     const over = (faults: Fault[]) =>
       new Accounts({
-        ...{ credentials, revocations, passwords, tokens, clock },
+        ...parts,
         sessions: new Sessions(faulty(faults), clock, 3600),
       });
 

@@ -23,6 +23,7 @@ import { RevocationList } from "../../../services/core/revocations";
 import { AccessTokens } from "../../../services/core/tokens";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
+import { accessParts } from "./ground";
 
 /** Users in memory: a second implementation of what auth asks of the users service, shared by all nodes. */
 class Village implements Users {
@@ -75,6 +76,7 @@ async function authNode(): Promise<AuthNode> {
     passwords,
     tokens,
     clock,
+    ...(await accessParts(database, revocations, clock)),
   });
   const seeds = await open<Seed>(SEEDS);
   let made = 0;

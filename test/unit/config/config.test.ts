@@ -32,6 +32,7 @@ describe("settings", () => {
   it("have the documented defaults", () => {
     expect(load({})).toEqual({
       production: false,
+      secretsKey: null,
       retentionDays: 365,
       host: "127.0.0.1",
       port: 3000,
