@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { bool, cleanEnv, makeValidator, str, type ReporterOptions } from "envalid";
 import { makeDurableFolder, syncFolder } from "../mixins/durable-folder";
 import { TrustedProxies } from "../services/core/client-address";
+import { parseProviders, type OidcProvider } from "./oidc";
 import { LIMITS, MAX_RETENTION_DAYS, type LimitName, type Limits, type RateLimitMode } from "../services/core/limits";
 
 /** Everything that can be set from outside: read once, validated by name, printed redacted. Nobody else reads `process.env`. */
@@ -19,6 +20,9 @@ export interface Config {
   jwt: { secret: string; issuer: string; audience: string; /** Seconds. */ accessTtl: number; refreshTtl: number };
   /** Encrypts what is kept of second factors; null: a key made of the token secret does. */
   secretsKey: string | null;
+  /** Where links in mail lead; null: the origin. Without a slash at its end. */
+  publicUrl: string | null;
+  oidc: OidcProvider[];
   /** Names of the services of this process. */
   services: ServiceName[];
   /** Null in the embedded shape. */
@@ -86,6 +90,7 @@ const OWN_PREFIXES = [
   "RateLimit__",
   "ConnectionStrings__",
   "RETENTION_",
+  "OIDC_",
 ];
 const OWN_NAMES_LIKE = /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX/;
 
@@ -156,6 +161,13 @@ const scheme = (...allowed: string[]) =>
 const nats = scheme("nats", "tls");
 const mongo = scheme("mongodb", "mongodb+srv");
 const http = scheme("http", "https");
+const publicUrl = makeValidator<string>(input => {
+  const url = URL.canParse(input) ? new URL(input) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username)
+    throw new Error("give a URL like https://chat.example.com");
+  return input.replace(/\/+$/, "");
+});
+const oidcProviders = makeValidator<OidcProvider[]>(parseProviders);
 const services = makeValidator<ServiceName[]>(input => {
   const names = parts(input);
   if (names.length === 1 && names[0] === "all") return [...SERVICE_NAMES];
@@ -236,6 +248,11 @@ const VARIABLES = {
   SECRETS_KEY: str({
     ...none("made of JWT_SECRET"),
     desc: "encrypts second factors in the store: at least 32 random bytes; give the former JWT_SECRET here when that is changed",
+  }),
+  PUBLIC_URL: publicUrl({ ...none("the origin"), desc: "where links in mail lead" }),
+  OIDC_PROVIDERS: oidcProviders({
+    ...none(),
+    desc: "JSON list of identity providers that people may sign in with (docs/signing-in.md); needs PUBLIC_URL",
   }),
   SERVICES: services({ ...none("all"), desc: "comma list of the services of this process" }),
   TRANSPORTER: nats({ ...none(), desc: "`nats://...`: this is a node of a cluster; needs MONGO_URL" }),
@@ -344,6 +361,8 @@ export function loadConfig(environment: Environment): Config {
   const secretsKey = text("SECRETS_KEY");
   if (secretsKey !== null && Buffer.byteLength(secretsKey) < MIN_SECRET)
     problems.push(`SECRETS_KEY: give at least ${MIN_SECRET} bytes`);
+  if (present.OIDC_PROVIDERS && !present.PUBLIC_URL)
+    problems.push("PUBLIC_URL: OIDC_PROVIDERS needs it: providers send browsers back there");
   const adminPassword = text("ADMIN_PASSWORD");
   if (adminPassword !== null && (adminPassword.length < 8 || Buffer.byteLength(adminPassword) > 72))
     problems.push("ADMIN_PASSWORD: give at least 8 characters and at most 72 bytes");
@@ -369,6 +388,8 @@ export function loadConfig(environment: Environment): Config {
       refreshTtl: number("REFRESH_TOKEN_TTL"),
     },
     secretsKey,
+    publicUrl: text("PUBLIC_URL"),
+    oidc: (values.OIDC_PROVIDERS as OidcProvider[] | undefined) ?? [],
     services: (values.SERVICES as ServiceName[] | undefined) ?? [...SERVICE_NAMES],
     cluster: transporter && mongoUrl ? { transporter, mongoUrl } : null,
     retentionDays: number("RETENTION_DAYS"),
@@ -409,6 +430,7 @@ export function describeConfig(config: Config): Record<string, unknown> {
     ...config,
     adminPassword: secret(config.adminPassword),
     secretsKey: secret(config.secretsKey),
+    oidc: config.oidc.map(provider => ({ ...provider, clientSecret: secret(provider.clientSecret) })),
     jwt: { ...config.jwt, secret: secret(config.jwt.secret) },
     cluster: config.cluster && { transporter: url(config.cluster.transporter), mongoUrl: url(config.cluster.mongoUrl) },
     s3: config.s3 && { ...config.s3, accessKey: secret(config.s3.accessKey), secretKey: secret(config.s3.secretKey) },

@@ -3,6 +3,7 @@ import type { Context, Service, ServiceSchema } from "moleculer";
 import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type IncomingRequest } from "moleculer-web";
 import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
+import { BrowserCookie } from "../core/browser-cookie";
 import { TrustedProxies } from "../core/client-address";
 import { call, type Events } from "../core/contract";
 import { Authenticator } from "./authenticate";
@@ -146,6 +147,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
         limits,
         rateLimit,
         pages: ownPages(limits, health),
+        cookie: new BrowserCookie(config.publicUrl),
         exports: new Exports(clock, (what, detail) => this.logger.info(what, detail)),
         respond: (req: IncomingRequest, res, data) => this.sendResponse(req, res, data, {}),
       }),

@@ -5,6 +5,7 @@ import { files } from "./routes/files";
 import { inRoom, messages } from "./routes/messages";
 import { lists, room } from "./routes/rooms";
 import { EXPORTS, OWN_PAGES, type Export, type OwnPage, type RestAction, type Route } from "./routes/route";
+import { oidc } from "./routes/oidc";
 import { service } from "./routes/service";
 import { users } from "./routes/users";
 
@@ -15,6 +16,7 @@ import { users } from "./routes/users";
 export const ROUTES: readonly Route[] = [
   ...auth,
   ...access,
+  ...oidc,
   ...users,
   ...lists,
   ...room("channels"),

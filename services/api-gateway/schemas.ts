@@ -37,6 +37,12 @@ export const QUERY = {
   expires: { schema: string(), description: "Of a signed link." },
   signature: { schema: string(), description: "Of a signed link." },
   name: { schema: string(), description: "File name, for a raw body." },
+  returnTo: { schema: string(), description: "Path of a page of this origin. `/` unless given." },
+  code: { schema: string(), description: "Of the provider." },
+  state: { schema: string(), description: "Of the sign-in." },
+  iss: { schema: string(), description: "Of the provider." },
+  error: { schema: string(), description: "Of the provider." },
+  error_description: { schema: string(), description: "Of the provider." },
   files: {
     schema: string({ enum: ["links"] }),
     description:

@@ -16,7 +16,13 @@ import type { Sessions } from "./sessions";
 /** What auth asks of the owner of users. One instance serves one request. */
 export interface Users {
   /** Throws CONFLICT if name or e-mail is taken. */
-  create(user: { id: string; username: string; email: string; roles?: Role[] }): Promise<UserRecord>;
+  create(user: {
+    id: string;
+    username: string;
+    email?: string;
+    roles?: Role[];
+    displayName?: string;
+  }): Promise<UserRecord>;
   byLogin(login: string): Promise<UserRecord | null>;
   record(id: string): Promise<UserRecord | null>;
   /** The user as he sees himself. */

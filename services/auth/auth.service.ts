@@ -8,6 +8,7 @@ import { newSecret } from "../core/ids";
 import { Accounts } from "./accounts";
 import { accounts } from "./actions/accounts";
 import { audits } from "./actions/audit";
+import { oidc } from "./actions/oidc";
 import { roles } from "./actions/roles";
 import { secondFactor } from "./actions/second-factor";
 import { sessions } from "./actions/sessions";
@@ -25,6 +26,9 @@ import {
 import { AUDIT, AuditLog } from "./audit-log";
 import { FirstAdmin } from "./first-admin";
 import { usersOf, type AuthService } from "./parts";
+import { IDENTITIES, Identities, type StoredIdentity } from "./oidc/identities";
+import { OidcClient } from "./oidc/oidc-client";
+import { ARRIVALS, JOURNEYS, Oidc, type Arrival, type Journey } from "./oidc/oidc";
 import { Passwords } from "./passwords";
 import { PERSONAL_TOKENS, PersonalTokens, type PersonalToken } from "./personal-tokens";
 import { Reauthentication } from "./reauthentication";
@@ -49,6 +53,7 @@ const actions = {
   ...secondFactor,
   ...tokens,
   ...roles,
+  ...oidc,
 } satisfies ActionsOf<"auth">;
 
 const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService> = {
@@ -82,11 +87,8 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     );
     this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT));
     this.passwords = new Passwords();
-    this.secondFactors = new SecondFactors(
-      await platform.documents<SecondFactor>(SECOND_FACTORS),
-      new Sealing(config.secretsKey ?? config.jwt.secret),
-      clock,
-    );
+    const sealing = new Sealing(config.secretsKey ?? config.jwt.secret);
+    this.secondFactors = new SecondFactors(await platform.documents<SecondFactor>(SECOND_FACTORS), sealing, clock);
     this.reauthentication = new Reauthentication(credentials, this.passwords, this.secondFactors);
     this.roles = new RoleTable(await platform.documents<StoredRole>(ROLE_TABLE), this.revocations, clock);
     this.tokens = new PersonalTokens({
@@ -107,7 +109,25 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       forget: async userId => {
         await this.secondFactors.remove(userId);
         await this.tokens.endAll(userId);
+        await this.identities.forget(userId);
       },
+      clock,
+    });
+    this.identities = new Identities(await platform.documents<StoredIdentity>(IDENTITIES), clock);
+    this.oidc = new Oidc({
+      clients: config.oidc.map(
+        provider =>
+          new OidcClient(provider, `${config.publicUrl}/api/auth/oidc/${provider.id}/callback`, error =>
+            this.logger.warn(`sign-in with ${provider.id} failed`, { error: String(error) }),
+          ),
+      ),
+      journeys: await platform.documents<Journey>(JOURNEYS),
+      arrivals: await platform.documents<Arrival>(ARRIVALS),
+      identities: this.identities,
+      secondFactors: this.secondFactors,
+      revocations: this.revocations,
+      signIn: (via, user, revision) => this.accounts.signIn(via, user, revision),
+      sealing,
       clock,
     });
     const users = usersOf(this.broker);
@@ -130,6 +150,8 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       });
       await this.tokens.sweep();
       await this.roles.sweep();
+      await this.identities.sweep(users);
+      await this.oidc.sweep();
       await this.accounts.sweep(users);
     };
     this.sweeper = new Rounds(sweep, { every: SWEEP, log: this.logger, what: "what has expired stays for now" });

@@ -5,6 +5,8 @@ import type { Identity } from "../core/model";
 import type { Accounts, Users } from "./accounts";
 import type { AuditLog } from "./audit-log";
 import type { FirstAdmin } from "./first-admin";
+import type { Identities, Members } from "./oidc/identities";
+import type { Oidc } from "./oidc/oidc";
 import type { Passwords } from "./passwords";
 import type { PersonalTokens } from "./personal-tokens";
 import type { Reauthentication } from "./reauthentication";
@@ -20,6 +22,8 @@ export interface AuthService extends Service {
   reauthentication: Reauthentication;
   roles: RoleTable;
   tokens: PersonalTokens;
+  identities: Identities;
+  oidc: Oidc;
   sessions: Sessions;
   revocations: RevocationLog;
   passwords: Passwords;
@@ -38,6 +42,12 @@ export function usersOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] })
     profile: identity => asUser(via, identity),
   };
 }
+
+/** The same, with what sign-in with others needs besides. */
+export const membersOf = (via: Caller & { meta?: Context<unknown, Meta>["meta"] }): Members => ({
+  ...usersOf(via),
+  assignRoles: (id, managed, held) => call(via, "users.assignRoles", { id, managed, held }),
+});
 
 /** Calls as the user who is just signing in. The metadata of a call flows back, so the caller's own user is put back. */
 async function asUser(via: Caller & { meta?: Meta }, user: Identity): ReturnType<Users["profile"]> {

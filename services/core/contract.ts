@@ -44,6 +44,8 @@ export interface Meta {
   user?: Identity;
   /** The client's address, as the door knows it. */
   address?: string;
+  /** What the browser is known by that began a sign-in with others. */
+  browser?: string;
   /** Status of a REST answer, where it differs from the route's. */
   $statusCode?: number;
   $responseHeaders?: Record<string, string>;

@@ -1,7 +1,7 @@
 import { DuplicateKeyError, type CollectionSpec, type Documents, type Where } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { UserRecord } from "../core/contract";
-import { RookeryError } from "../core/errors";
+import { hasCode, RookeryError } from "../core/errors";
 import { isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
 import { ROLES, type Role } from "../core/permissions";
@@ -215,7 +215,27 @@ export class Directory {
     await this.follow(consequences, user);
   }
 
-  /** The same of a bot. Throws NOT_FOUND for anybody else. */
+  /**
+   * Has a user hold, of the roles `managed`, those `held` and no others; who is left without any is a user. The last Admin
+   * stays one. Throws NOT_FOUND.
+   */
+  async assignRoles(
+    consequences: Consequences,
+    id: string,
+    managed: readonly Role[],
+    held: readonly Role[],
+  ): Promise<UserRecord> {
+    const { roles } = await this.get(id);
+    const assigned = ROLES.filter(role => (managed.includes(role) ? held : roles).includes(role));
+    const wanted: readonly Role[] = assigned.length > 0 ? assigned : ["User"];
+    if (!sameRoles(roles, wanted))
+      await this.update(consequences, id, {}, wanted).catch((error: unknown) => {
+        if (!hasCode(error, "CONFLICT")) throw error;
+      });
+    return toRecord(await this.get(id));
+  }
+
+  /** Removes a bot. Throws NOT_FOUND for anybody else. */
   async removeBot(consequences: Consequences, id: string): Promise<void> {
     const user = await this.get(id);
     if (!user.bot) throw new RookeryError("NOT_FOUND");

@@ -173,6 +173,15 @@ const actions = {
       return null;
     },
   },
+  assignRoles: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, managed: { ...roles, min: 0 }, held: { ...roles, min: 0 } },
+    handler(this: UsersService, ctx) {
+      const { id, managed, held } = ctx.params;
+      return this.directory.assignRoles(consequencesVia(ctx), id, managed, held);
+    },
+  },
   createBot: {
     auth: { permission: "bots.manage" },
     visibility: "published",

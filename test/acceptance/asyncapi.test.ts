@@ -190,6 +190,7 @@ describe("/api/asyncapi.json", () => {
     await admin("users.removeBot", { id: bot.id });
     await call("auth.tokens");
     await call("auth.totp");
+    await call("auth.identities");
     await admin("auth.resetTotp", { id: bob.id });
     await call("rooms.list", { pageSize: 3 });
     await call("rooms.join", { id: room });

@@ -14,8 +14,12 @@ export interface Route {
    */
   readonly auth: "none" | "user" | "optional" | "either";
   /** Unless the action says otherwise. 204 has no body. */
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 204 | 302;
   readonly query?: readonly QueryName[];
+  /** Others made the query: what is not named there is passed over. */
+  readonly lenient?: true;
+  /** Knows the browser by its cookie. */
+  readonly browser?: true;
   /** Schema of the JSON body. Without one the body, if any, must be an empty object. */
   readonly body?: SchemaName;
   /** Schema of the answer; absent for bytes and pages. */
@@ -43,6 +47,12 @@ export type RestAction =
   | "auth.createBotToken"
   | "auth.exchangeToken"
   | "auth.introspect"
+  | "auth.oidcProviders"
+  | "auth.oidcStart"
+  | "auth.oidcCallback"
+  | "auth.oidcExchange"
+  | "auth.oidcLink"
+  | "auth.unlink"
   | "files.save"
   | "files.open";
 

@@ -50,6 +50,18 @@ export const accessSchemas = () => {
       "permissions?": permissions,
     }),
 
+    OidcProviders: shape({ items: list(shape({ id: string(), name: string() })) }),
+    OidcCode: body({ code: string(), "totp?": string({ description: "Of the second factor." }) }),
+    OidcLink: body({
+      "returnTo?": string(),
+      "password?": string({ description: "Of an account that has one." }),
+      "code?": code,
+    }),
+    Redirect: shape({ url: string({ description: "For the browser." }) }),
+    Identities: shape({
+      items: list(shape({ id, provider: string(), issuer: string(), "name?": string(), linkedAt: time })),
+    }),
+
     NewBot: body({ username, "displayName?": string({ minLength: 1, maxLength: 64 }) }),
     Role: shape({ role, permissions }),
     Roles: shape({ items: list(ref("Role")), permissions }),

@@ -84,12 +84,18 @@ interface RoleActions {
   "auth.setRole": { params: { role: Role; permissions: Permission[] }; returns: RoleFacts };
 }
 
-export interface AccessActions extends SecondFactorActions, TokenActions, RoleActions {}
-
 /** `auth.oidc...`: sign-in with others. A redirect is the answer's status and headers. */
-export interface OidcActions {
+interface OidcActions {
   "auth.oidcProviders": { params: Record<string, never>; returns: { items: { id: string; name: string }[] } };
   "auth.oidcStart": { params: { provider: string; returnTo?: string }; returns: Record<string, never> };
-  "auth.oidcCallback": { params: { provider: string; [field: string]: string }; returns: Record<string, never> };
+  "auth.oidcCallback": { params: { provider: string } & Record<string, string>; returns: Record<string, never> };
   "auth.oidcExchange": { params: { code: string; totp?: string }; returns: SignedIn };
+  "auth.oidcLink": {
+    params: { provider: string; returnTo?: string; password?: string; code?: string };
+    returns: { url: string };
+  };
+  "auth.identities": { params: Record<string, never>; returns: { items: LinkedIdentity[] } };
+  "auth.unlink": { params: { id: string }; returns: null };
 }
+
+export interface AccessActions extends SecondFactorActions, TokenActions, RoleActions, OidcActions {}

@@ -10,6 +10,8 @@ export interface UserRecord {
   id: string;
   username: string;
   roles: Role[];
+  /** His e-mail is still to be verified. */
+  unverified?: true;
   /** A program; it signs in by tokens alone. */
   bot?: true;
 }

@@ -27,6 +27,8 @@ export interface UsersActions {
     returns: PublicUser;
   };
   "users.remove": { params: { id: string }; returns: null };
+  /** Has a user hold, of `managed`, the roles `held` and no others. The last Admin stays one. */
+  "users.assignRoles": { params: { id: string; managed: Role[]; held: Role[] }; returns: UserRecord };
   /** A user that is a program: no e-mail, no password; auth makes tokens for it. */
   "users.createBot": { params: { username: string; displayName?: string }; returns: PublicUser };
   "users.bots": { params: Paging; returns: Page<PublicUser> };

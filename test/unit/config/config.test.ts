@@ -33,6 +33,8 @@ describe("settings", () => {
     expect(load({})).toEqual({
       production: false,
       secretsKey: null,
+      publicUrl: null,
+      oidc: [],
       retentionDays: 365,
       host: "127.0.0.1",
       port: 3000,
