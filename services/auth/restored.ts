@@ -3,12 +3,14 @@ import type { Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
 import { newId } from "../core/ids";
 import { REVOCATIONS, SESSIONS, type RevocationEntry, type Session } from "./auth.store";
+import { PERSONAL_TOKENS, type PersonalToken } from "./personal-tokens";
 
-/** After a restore: nobody is signed in. Resolves to what an operator is told. */
+/** After a restore: nobody is signed in, and no program's token holds. Resolves to what an operator is told. */
 export async function restored(platform: Platform): Promise<string> {
   const sessions = await platform.documents<Session>(SESSIONS);
   await signOutEverybody(sessions, await platform.documents<RevocationEntry>(REVOCATIONS), platform.clock);
-  return "everybody is signed out: sessions that were ended after the backup would live again";
+  await (await platform.documents<PersonalToken>(PERSONAL_TOKENS)).removeWhere({});
+  return "everybody is signed out and tokens of programs are void: what was ended after the backup would live again";
 }
 
 /**
