@@ -57,7 +57,11 @@ describe.each(["one node", "two nodes"])("auth on %s", shape => {
       status: "offline",
       createdAt: new Date(clock.now()).toISOString(),
     });
-    expect(verify(signedIn).identity).toMatchObject({ id: signedIn.user.id, username: who.username, permissions: permissionsOf(["User"]) });
+    expect(verify(signedIn).identity).toMatchObject({
+      id: signedIn.user.id,
+      username: who.username,
+      permissions: permissionsOf(["User"]),
+    });
     expect(JSON.stringify(signedIn)).not.toContain(who.password);
   });
 
