@@ -39,7 +39,7 @@ history.replaceState(null, "", location.pathname);
 
 const form = $("form");
 const button = $("button", form);
-const fields = deed?.fields ?? [];
+const fields = [...(deed?.fields ?? [])];
 const over = text => {
   $("#lead").textContent = text;
   for (const node of form.querySelectorAll("[data-field], button")) node.hidden = true;
@@ -66,8 +66,13 @@ form.addEventListener("submit", async event => {
       body: JSON.stringify({ [deed.token ?? "token"]: token, ...given }),
     });
     if (answer.ok) return over(deed.done);
-    const { detail, title } = await answer.json();
+    const { detail, title, errors } = await answer.json();
     problem(form, detail ?? title);
+    // The account has a second factor.
+    if (answer.status === 401 && !fields.includes("code") && errors?.some(({ field }) => field === "code")) {
+      fields.push("code");
+      $("[data-field=code]", form).hidden = false;
+    }
   } catch {
     problem(form, "The server cannot be reached. Try again.");
   } finally {

@@ -3,6 +3,7 @@ import type { Context, Service, ServiceSchema } from "moleculer";
 import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type IncomingRequest } from "moleculer-web";
 import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
+import { BrowserCookie } from "../core/browser-cookie";
 import { TrustedProxies } from "../core/client-address";
 import { call, type Events } from "../core/contract";
 import { Authenticator } from "./authenticate";
@@ -15,6 +16,7 @@ import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
 import { wholeHealth } from "./whole-health";
 import { RateLimit } from "./rate-limit";
+import { PersonalTokenCache } from "../core/personal-tokens";
 import { RevocationFeed } from "../core/revocation-feed";
 import { restRoute } from "./router";
 import { isApi } from "./security-headers";
@@ -129,6 +131,12 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       keepFor: platform.tokens.ttl * 1000 + TOKEN_SLACK,
       lossy: config.cluster !== null,
     });
+    const personal = new PersonalTokenCache({
+      exchange: token => call(this.broker, "auth.exchangeToken", { token }),
+      tokens: platform.tokens,
+      refuses: token => this.revocations.refuses(token),
+      clock,
+    });
     const metrics = metricsOf(this.broker);
     const rateLimit = RateLimit.inMemory(config.rateLimit, limits, now, limit =>
       metrics.rateLimited(limit, config.rateLimit === "on"),
@@ -139,6 +147,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
         limits,
         rateLimit,
         pages: ownPages(limits, health),
+        cookie: new BrowserCookie(config.publicUrl),
         exports: new Exports(clock, (what, detail) => this.logger.info(what, detail)),
         respond: (req: IncomingRequest, res, data) => this.sendResponse(req, res, data, {}),
       }),
@@ -149,7 +158,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       else files(req, res, next);
     };
     const listener = new Listener({
-      authenticator: new Authenticator(platform.tokens, this.revocations),
+      authenticator: new Authenticator(platform.tokens, this.revocations, personal),
       rateLimit,
       cors: new Cors(config.allowedOrigins),
       proxies: new TrustedProxies(config.trustedProxies),

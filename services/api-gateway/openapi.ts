@@ -76,7 +76,13 @@ function operation(route: Route, limits: Limits): Record<string, unknown> {
   };
 }
 
-const DESCRIPTIONS: Record<Route["status"], string> = { 200: "Done.", 201: "Made.", 202: "Taken.", 204: "Done." };
+const DESCRIPTIONS: Record<Route["status"], string> = {
+  200: "Done.",
+  201: "Made.",
+  202: "Taken.",
+  204: "Done.",
+  302: "Elsewhere.",
+};
 
 /** Unique: actions that serve channels and conversations have a path for each. */
 const operationId = (route: Route): string =>

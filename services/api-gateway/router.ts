@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { Context } from "moleculer";
 import type { Alias, ApiRouteSchema, IncomingRequest } from "moleculer-web";
+import type { BrowserCookie } from "../core/browser-cookie";
 import { call, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
@@ -27,6 +28,7 @@ export interface RouterParts {
   rateLimit: RateLimit;
   pages: Record<OwnPage, (params: Record<string, unknown>, res: ServerResponse) => Promise<void> | void>;
   exports: Exports;
+  cookie: BrowserCookie;
   /** Writes an answer as the router does for an action. */
   respond(req: IncomingRequest, res: ServerResponse, data: unknown): void;
 }
@@ -60,6 +62,7 @@ export function restRoute(parts: RouterParts): ApiRouteSchema {
       ctx.meta.address = address;
       if (route.tag === "auth") ctx.meta.userAgent = req.headers["user-agent"]?.slice(0, USER_AGENT);
       if (user) ctx.meta.user = user;
+      if (route.browser) ctx.meta.browser = parts.cookie.read(req.headers.cookie);
       const { query, params } = req.$params as { query: Query; params: Record<string, unknown> };
       const takesBody = route.method !== "GET" && route.bytes !== "upload";
       req.$params = mergeParams(

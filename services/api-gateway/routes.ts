@@ -1,9 +1,11 @@
 import type { ActionName } from "../core/contract";
+import { access } from "./routes/access";
 import { auth } from "./routes/auth";
 import { files } from "./routes/files";
 import { inRoom, messages } from "./routes/messages";
 import { lists, room } from "./routes/rooms";
 import { EXPORTS, OWN_PAGES, type Export, type OwnPage, type RestAction, type Route } from "./routes/route";
+import { oidc } from "./routes/oidc";
 import { service } from "./routes/service";
 import { users } from "./routes/users";
 
@@ -13,6 +15,8 @@ import { users } from "./routes/users";
  */
 export const ROUTES: readonly Route[] = [
   ...auth,
+  ...access,
+  ...oidc,
   ...users,
   ...lists,
   ...room("channels"),

@@ -1,4 +1,5 @@
 import type { Limits } from "../core/limits";
+import { accessSchemas } from "./schemas/access";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
 import { boolean, integer, string, type Schema } from "./schemas/parts";
@@ -8,6 +9,7 @@ import { serviceSchemas } from "./schemas/service";
 /** The components of the OpenAPI document by name: everything REST takes and gives. */
 export const schemasOf = (limits: Limits) => ({
   ...accountSchemas(),
+  ...accessSchemas(),
   ...roomSchemas(limits),
   ...messageSchemas(limits),
   ...serviceSchemas(),
@@ -39,6 +41,12 @@ export const QUERY = {
     schema: boolean,
     description: "`true`: also all that he has said, his reactions, marks and files; tombstones stay.",
   },
+  returnTo: { schema: string(), description: "Path of a page of this origin. `/` unless given." },
+  code: { schema: string(), description: "Of the provider." },
+  state: { schema: string(), description: "Of the sign-in." },
+  iss: { schema: string(), description: "Of the provider." },
+  error: { schema: string(), description: "Of the provider." },
+  error_description: { schema: string(), description: "Of the provider." },
   files: {
     schema: string({ enum: ["links"] }),
     description:

@@ -4,13 +4,15 @@ import type { Registered, SignedIn, UserRecord } from "../core/contract";
 import { hasCode, RookeryError, type ErrorCode } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Identity, PublicUser } from "../core/model";
-import { permissionsOf, type Role } from "../core/permissions";
+import type { Role } from "../core/permissions";
 import type { AccessTokens } from "../core/tokens";
 import type { Admission } from "./admission";
 import type { Credentials, Session } from "./auth.store";
 import type { Passwords } from "./passwords";
 import type { Applicant, Registration } from "./registration";
 import type { RevocationLog } from "./revocation-log";
+import type { RoleTable } from "./role-table";
+import type { SecondFactors } from "./second-factor";
 import type { SessionClient, Sessions } from "./sessions";
 
 /** What auth asks of the owner of users. One instance serves one request. */
@@ -38,6 +40,10 @@ export interface AccountParts {
   tokens: AccessTokens;
   admission: Admission;
   registration: Registration;
+  roles: Pick<RoleTable, "permissionsOf">;
+  secondFactors: Pick<SecondFactors, "require">;
+  /** Drops what else is kept of a user who is gone. May be repeated. */
+  forget(userId: string): Promise<void>;
   clock: Clock;
 }
 
@@ -84,17 +90,18 @@ export class Accounts {
     if (registration.verifies) await registration.askForVerification(id, email);
     await this.confirm(id);
     if (!user.unverified) return this.signIn(users, user, revision, client);
-    return { user: await users.profile(identityOf(user, "")), verification: "required" };
+    return { user: await users.profile(await this.identityOf(user, "")), verification: "required" };
   }
 
   /** By user name or e-mail. Wrong in any way: the same answer after the same work. */
-  async login(users: Users, login: string, password: string, client?: SessionClient): Promise<SignedIn> {
+  async login(users: Users, login: string, password: string, code?: string, client?: SessionClient): Promise<SignedIn> {
     // Before anything else is read: what is revoked from here on also revokes the token made at the end.
     const revision = await this.parts.revocations.current();
     const user = await users.byLogin(login);
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);
     if (!fits || !stored || !user) throw refused();
+    await this.parts.secondFactors.require(user.id, code);
     const signedIn = await this.signIn(users, user, revision, client);
     // A password that was changed meanwhile has ended the sessions there were, and not this one.
     if ((await this.parts.credentials.get(user.id))?.hash !== stored.hash) {
@@ -117,7 +124,7 @@ export class Accounts {
     }
     admission.check(user);
     // All that can fail comes before the rotation: after it the client's token is spent.
-    const identity = identityOf(user, session.id);
+    const identity = await this.identityOf(user, session.id);
     // The log has the session's end, its record is still there: whoever ended it did not come to remove it. What the log
     // says of the user does not matter here, only that the new token tells what was known.
     if (revocations.refuses({ identity, revision: Infinity })) {
@@ -143,7 +150,9 @@ export class Accounts {
     // The log comes first: a sign-in under way sees it there or is among the sessions removed after it.
     await this.parts.revocations.append({ user: userId });
     if (!keepSessions || forget) await this.parts.sessions.endAll(userId);
-    if (forget) await this.parts.credentials.remove(userId);
+    if (!forget) return;
+    await this.parts.credentials.remove(userId);
+    await this.parts.forget(userId);
   }
 
   /** Sets the password of the first admin, unless a later attempt to make him did. Resolves to whether it is this one's. */
@@ -196,7 +205,7 @@ export class Accounts {
     const { sessions, revocations, admission } = this.parts;
     admission.check(user);
     const session = await sessions.start(user.id, client);
-    const identity = identityOf(user, session.id);
+    const identity = await this.identityOf(user, session.id);
     await revocations.current();
     if (revocations.refuses({ identity, revision })) {
       await sessions.end(session.id);
@@ -221,12 +230,8 @@ export class Accounts {
     await this.parts.revocations.append({ session });
     await this.parts.sessions.end(session);
   }
-}
 
-const identityOf = ({ id, username, roles }: UserRecord, sid: string): Identity => ({
-  id,
-  username,
-  roles,
-  permissions: permissionsOf(roles),
-  sid,
-});
+  private async identityOf({ id, username, roles }: UserRecord, sid: string): Promise<Identity> {
+    return { id, username, roles, permissions: await this.parts.roles.permissionsOf(roles), sid };
+  }
+}

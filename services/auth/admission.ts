@@ -15,4 +15,14 @@ export class Admission {
     if (this.verification && user.unverified && !mailbox)
       throw new RookeryError("FORBIDDEN", "Verify your e-mail first: follow the link in the mail, or ask for another.");
   }
+
+  /** The same for who is told no more than that his token does not hold. */
+  admits(user: UserRecord): boolean {
+    try {
+      this.check(user);
+      return true;
+    } catch {
+      return false;
+    }
+  }
 }

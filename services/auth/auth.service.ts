@@ -9,8 +9,12 @@ import { Accounts } from "./accounts";
 import { accounts } from "./actions/accounts";
 import { audits } from "./actions/audit";
 import { invitations } from "./actions/invitations";
+import { oidc } from "./actions/oidc";
 import { own } from "./actions/own";
+import { roles } from "./actions/roles";
+import { secondFactor } from "./actions/second-factor";
 import { sessions } from "./actions/sessions";
+import { tokens } from "./actions/tokens";
 import { Admission } from "./admission";
 import {
   CREDENTIALS,
@@ -31,11 +35,19 @@ import { Links, LINKS, LinkSecrets, type Link } from "./links";
 import { MAILS, Outbox, type MailRequest } from "./mail/outbox";
 import { Postman } from "./mail/postman";
 import { publicOrigin, transportOf } from "./mail/transports";
+import { IDENTITIES, Identities, type StoredIdentity } from "./oidc/identities";
+import { ARRIVALS, JOURNEYS, Oidc, type Arrival, type Journey } from "./oidc/oidc";
+import { OidcClient } from "./oidc/oidc-client";
 import { OwnAccount } from "./own-account";
 import { peopleOf, usersOf, type AuthService } from "./parts";
 import { Passwords } from "./passwords";
+import { PERSONAL_TOKENS, PersonalTokens, type PersonalToken } from "./personal-tokens";
+import { Reauthentication } from "./reauthentication";
 import { Registration } from "./registration";
 import { RevocationLog } from "./revocation-log";
+import { ROLE_TABLE, RoleTable, type StoredRole } from "./role-table";
+import { Sealing } from "./sealing";
+import { SECOND_FACTORS, SecondFactors, type SecondFactor } from "./second-factor";
 import { Sessions } from "./sessions";
 
 /** Milliseconds between looks for what has expired or was left half done. */
@@ -50,7 +62,17 @@ const SEED_PATIENCE = 30_000;
 const MAIL = 2_000;
 const DAY = 86_400_000;
 
-const actions = { ...accounts, ...own, ...sessions, ...invitations, ...audits } satisfies ActionsOf<"auth">;
+const actions = {
+  ...accounts,
+  ...own,
+  ...sessions,
+  ...invitations,
+  ...audits,
+  ...secondFactor,
+  ...tokens,
+  ...roles,
+  ...oidc,
+} satisfies ActionsOf<"auth">;
 
 const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService> = {
   name: "auth",
@@ -83,10 +105,11 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     );
     this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT));
     this.passwords = new Passwords();
+    this.roles = new RoleTable(await platform.documents<StoredRole>(ROLE_TABLE), this.revocations, clock);
     const secrets = new LinkSecrets(config.jwt.secret);
     const links = new Links(await platform.documents<Link>(LINKS), secrets, clock);
     const emailChanges = new EmailChanges(await platform.documents<EmailChange>(EMAIL_CHANGES), secrets, clock);
-    this.invitations = new Invitations(await platform.documents<Invitation>(INVITATIONS), secrets, clock);
+    this.invitations = new Invitations(await platform.documents<Invitation>(INVITATIONS), secrets, this.roles, clock);
     const people = peopleOf(this.broker);
     const origin = (): string => publicOrigin(config, platform.origin.port);
     this.transport = transportOf(config, origin(), this.broker.getLogger("mail"));
@@ -114,6 +137,17 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     }
     const admission = new Admission(config.accounts.verification);
     const registration = new Registration(config.accounts, this.invitations, { put: this.mail });
+    const sealing = new Sealing(config.secretsKey ?? config.jwt.secret);
+    this.secondFactors = new SecondFactors(await platform.documents<SecondFactor>(SECOND_FACTORS), sealing, clock);
+    this.reauthentication = new Reauthentication(credentials, this.passwords, this.secondFactors);
+    this.tokens = new PersonalTokens({
+      admission,
+      stored: await platform.documents<PersonalToken>(PERSONAL_TOKENS),
+      roles: this.roles,
+      revocations: this.revocations,
+      tokens,
+      clock,
+    });
     this.accounts = new Accounts({
       admission,
       registration,
@@ -122,12 +156,39 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       revocations: this.revocations,
       passwords: this.passwords,
       tokens,
+      roles: this.roles,
+      secondFactors: this.secondFactors,
+      forget: async userId => {
+        await this.secondFactors.remove(userId);
+        await this.tokens.endAll(userId);
+        await this.identities.forget(userId);
+        await this.own.forget(userId);
+      },
+      clock,
+    });
+    this.identities = new Identities(await platform.documents<StoredIdentity>(IDENTITIES), registration, clock);
+    this.oidc = new Oidc({
+      clients: config.oidc.map(
+        provider =>
+          new OidcClient(provider, `${config.publicUrl}/api/auth/oidc/${provider.id}/callback`, error =>
+            this.logger.warn(`sign-in with ${provider.id} failed`, { error: String(error) }),
+          ),
+      ),
+      journeys: await platform.documents<Journey>(JOURNEYS),
+      arrivals: await platform.documents<Arrival>(ARRIVALS),
+      identities: this.identities,
+      secondFactors: this.secondFactors,
+      revocations: this.revocations,
+      signIn: (via, user, revision, client) => this.accounts.signIn(via, user, revision, client),
+      sealing,
       clock,
     });
     this.own = new OwnAccount({
       credentials,
       accounts: this.accounts,
       admission,
+      reauthentication: this.reauthentication,
+      secondFactors: this.secondFactors,
       passwords: this.passwords,
       sessions: this.sessions,
       links,
@@ -158,7 +219,14 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
 
     const sweep = async (): Promise<void> => {
       await this.sessions.sweep();
-      await this.revocations.sweep(ids => this.sessions.endMany(ids));
+      await this.revocations.sweep(async ids => {
+        await this.sessions.endMany(ids);
+        await this.tokens.endMany(ids);
+      });
+      await this.tokens.sweep();
+      await this.roles.sweep();
+      await this.identities.sweep(users);
+      await this.oidc.sweep();
       await this.accounts.sweep(users);
       await this.own.sweep(people);
       await this.guests.sweep(id => call(this.broker, "users.expire", { id }));

@@ -1,4 +1,5 @@
 import type { CollectionSpec } from "../../mixins/documents";
+import type { Role } from "../core/permissions";
 
 /** What auth keeps. Secrets only as digests and hashes. */
 
@@ -44,6 +45,7 @@ export interface RevocationEntry {
   n: number;
   session?: string;
   user?: string;
+  role?: Role;
   everybody?: true;
   /** Milliseconds since the epoch. */
   at: number;

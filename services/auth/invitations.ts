@@ -4,8 +4,9 @@ import type { MadeInvitation, ShownInvitation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { digest, isId, newId } from "../core/ids";
 import type { Identity } from "../core/model";
-import { permissionsOf, type Role } from "../core/permissions";
+import type { Role } from "../core/permissions";
 import type { LinkSecrets } from "./links";
+import type { RoleTable } from "./role-table";
 
 /** Lets so many people register. */
 export interface Invitation {
@@ -44,6 +45,7 @@ export class Invitations {
   constructor(
     private readonly invitations: Documents<Invitation>,
     private readonly secrets: LinkSecrets,
+    private readonly roles: Pick<RoleTable, "permissionsOf">,
     private readonly clock: Clock,
   ) {}
 
@@ -53,7 +55,8 @@ export class Invitations {
     wanted: { email?: string; roles?: Role[]; expiresInDays?: number; uses?: number },
   ): Promise<MadeInvitation> {
     const { email, roles, expiresInDays = DAYS, uses = 1 } = wanted;
-    if (permissionsOf(roles ?? []).some(permission => !caller.permissions.includes(permission)))
+    const able = await this.roles.permissionsOf(roles ?? []);
+    if (able.some(permission => !caller.permissions.includes(permission)))
       throw new RookeryError("FORBIDDEN", "These roles may do more than you may.");
     const open = { createdBy: caller.id, expiresAt: { $gt: this.clock.now() } };
     if ((await this.invitations.count({ where: open })) >= OPEN)

@@ -10,6 +10,8 @@ import type { EmailChanges } from "./email-changes";
 import type { Links } from "./links";
 import type { Outbox } from "./mail/outbox";
 import { refuseGuessable } from "./password-policy";
+import type { Reauthentication } from "./reauthentication";
+import type { SecondFactors } from "./second-factor";
 import type { Passwords } from "./passwords";
 import type { Sessions } from "./sessions";
 
@@ -28,6 +30,8 @@ export interface OwnAccountParts {
   credentials: Documents<Credentials>;
   accounts: Pick<Accounts, "revoke" | "end">;
   admission: Admission;
+  reauthentication: Pick<Reauthentication, "demand">;
+  secondFactors: Pick<SecondFactors, "require">;
   passwords: Passwords;
   sessions: Sessions;
   links: Links;
@@ -45,6 +49,12 @@ const UNDER_WAY = 3_000;
 const BATCH = 100;
 
 const spent = (): RookeryError => invalidField("token", "The link does not hold any more. Ask for another.");
+
+/** What people prove themselves by; `code`: of the second factor, if they have one. */
+export interface Proof {
+  password: string;
+  code?: string;
+}
 
 /** What people do to their own accounts, with their password or by links in mails. */
 export class OwnAccount {
@@ -73,14 +83,15 @@ export class OwnAccount {
     return link.userId;
   }
 
-  /** Sets the password and ends all sessions. Resolves to whose it is. */
-  async resetPassword(people: People, token: string, password: string): Promise<string> {
-    const { links, passwords, admission } = this.parts;
+  /** Sets the password and ends all sessions; a mailbox is one factor, and no way around the second. Resolves to whose it is. */
+  async resetPassword(people: People, token: string, { password, code }: Proof): Promise<string> {
+    const { links, passwords, admission, secondFactors } = this.parts;
     const link = await links.find("reset", token);
     const user = link && (await people.record(link.userId));
     if (!link || !user) throw spent();
     admission.check(user, { mailbox: true });
     refuseGuessable(password, user);
+    await secondFactors.require(user.id, code);
     const hash = await passwords.hash(password);
     if (!(await links.spend("reset", token))) throw spent();
     await this.setHash(user.id, hash, null, undefined);
@@ -90,18 +101,19 @@ export class OwnAccount {
     return user.id;
   }
 
-  /** Ends all other sessions. Throws FORBIDDEN unless the current password is given. */
-  async changePassword(people: People, caller: Identity, current: string, next: string): Promise<void> {
-    const known = await this.prove(caller, current);
+  /** Ends all other sessions. */
+  async changePassword(people: People, caller: Identity, current: Proof, next: string): Promise<void> {
     const user = await this.user(people, caller.id);
+    // Before a code of the second factor is used up.
     refuseGuessable(next, user);
+    const known = await this.prove(caller, current);
     if (!(await this.setHash(caller.id, await this.parts.passwords.hash(next), known.hash, caller.sid)))
       throw new RookeryError("CONFLICT", "The password was just changed.");
     await this.tellOfPassword(user);
   }
 
-  async changeUsername(people: People, caller: Identity, password: string, username: string): Promise<PublicUser> {
-    await this.prove(caller, password);
+  async changeUsername(people: People, caller: Identity, proof: Proof, username: string): Promise<PublicUser> {
+    await this.prove(caller, proof);
     const { roles } = await people.setUsername(caller.id, username);
     return people.profile({ ...caller, username, roles });
   }
@@ -111,8 +123,8 @@ export class OwnAccount {
    * verified, else that is told and can stop it. Whether somebody has the address is not told here. Where no mail is sent
    * nothing can be confirmed, and it changes at once.
    */
-  async changeEmail(people: People, caller: Identity, password: string, email: string): Promise<void> {
-    await this.prove(caller, password);
+  async changeEmail(people: People, caller: Identity, proof: Proof, email: string): Promise<void> {
+    await this.prove(caller, proof);
     const { outbox, emailChanges, verification } = this.parts;
     const { email: old } = await this.user(people, caller.id);
     if (!outbox) return void (await people.setEmail(caller.id, email));
@@ -132,8 +144,8 @@ export class OwnAccount {
     if (!(await this.parts.emailChanges.cancel(token))) throw spent();
   }
 
-  async deactivate(people: People, caller: Identity, password: string): Promise<void> {
-    await this.prove(caller, password);
+  async deactivate(people: People, caller: Identity, proof: Proof): Promise<void> {
+    await this.prove(caller, proof);
     await people.leave(caller.id);
   }
 
@@ -168,13 +180,9 @@ export class OwnAccount {
     await links.sweep();
   }
 
-  /** Throws FORBIDDEN: the caller is signed in, and may be somebody at his desk. */
-  private async prove(caller: Identity, password: string): Promise<Credentials> {
-    const { credentials, passwords } = this.parts;
-    const known = await credentials.get(caller.id);
-    if (!(await passwords.verify(password, known?.hash ?? null)) || !known)
-      throw new RookeryError("FORBIDDEN", "The password is wrong.");
-    return known;
+  /** The caller is signed in, and may be somebody at his desk. */
+  private prove({ id }: Identity, { password, code }: Proof): Promise<Credentials> {
+    return this.parts.reauthentication.demand(id, password, code);
   }
 
   private async user(people: People, id: string): Promise<UserRecord> {

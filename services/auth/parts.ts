@@ -10,13 +10,25 @@ import type { Outbox } from "./mail/outbox";
 import type { OwnAccount, People } from "./own-account";
 import type { AuditLog } from "./audit-log";
 import type { FirstAdmin } from "./first-admin";
+import type { Identities, Members } from "./oidc/identities";
+import type { Oidc } from "./oidc/oidc";
 import type { Passwords } from "./passwords";
+import type { PersonalTokens } from "./personal-tokens";
+import type { Reauthentication } from "./reauthentication";
 import type { RevocationLog } from "./revocation-log";
+import type { RoleTable } from "./role-table";
+import type { SecondFactors } from "./second-factor";
 import type { SessionClient, Sessions } from "./sessions";
 
 /** What the service of this process holds; its actions find it in `this`. */
 export interface AuthService extends Service {
   accounts: Accounts;
+  secondFactors: SecondFactors;
+  reauthentication: Reauthentication;
+  roles: RoleTable;
+  tokens: PersonalTokens;
+  identities: Identities;
+  oidc: Oidc;
   sessions: Sessions;
   revocations: RevocationLog;
   passwords: Passwords;
@@ -61,6 +73,12 @@ export function peopleOf(via: Caller & { meta?: Context<unknown, Meta>["meta"] }
 export function clientOf({ address, userAgent }: Meta): SessionClient {
   return { ...(address !== undefined && { address }), ...(userAgent !== undefined && { userAgent }) };
 }
+
+/** The same, with what sign-in with others needs besides. */
+export const membersOf = (via: Caller & { meta?: Context<unknown, Meta>["meta"] }): Members => ({
+  ...usersOf(via),
+  assignRoles: (id, managed, held) => call(via, "users.assignRoles", { id, managed, held }),
+});
 
 /** Calls as the user who is just signing in. The metadata of a call flows back, so the caller's own user is put back. */
 async function asUser(via: Caller & { meta?: Meta }, user: Identity): ReturnType<Users["profile"]> {

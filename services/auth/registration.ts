@@ -27,11 +27,16 @@ export class Registration {
 
   /** Throws before anything is stored: FORBIDDEN, or INVALID for a password that is guessed first. */
   check({ username, email, password, invitation }: Applicant): void {
+    this.open(invitation);
+    refuseGuessable(password, { username, email });
+  }
+
+  /** Throws FORBIDDEN. Who comes by a provider of identities has no invitation. */
+  open(invitation?: string): void {
     const { registration } = this.settings;
     if (registration === "closed") throw new RookeryError("FORBIDDEN", "Nobody can register here.");
     if (registration === "invited" && invitation === undefined)
       throw new RookeryError("FORBIDDEN", "Only who is invited can register here.");
-    refuseGuessable(password, { username, email });
   }
 
   /** Takes the place that an invitation keeps. */

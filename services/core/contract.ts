@@ -9,6 +9,7 @@ import type { UsersActions } from "./contract/users";
 import type { WsGatewayActions } from "./contract/ws-gateway";
 import type { Identity } from "./model";
 
+export * from "./contract/access";
 export * from "./contract/auth";
 export * from "./contract/files";
 export * from "./contract/log";
@@ -45,6 +46,8 @@ export interface Meta {
   address?: string;
   /** Of what concerns sessions: what the client calls itself, cut to 200 characters. */
   userAgent?: string;
+  /** What the browser is known by that began a sign-in with others. */
+  browser?: string;
   /** Status of a REST answer, where it differs from the route's. */
   $statusCode?: number;
   $responseHeaders?: Record<string, string>;

@@ -2,16 +2,23 @@ import type { ActionName } from "./contract";
 
 /**
  * What a signed-in client may call by name over a socket (`{"t":"call","method":...}`): the same actions that REST routes
- * lead to, less those that need HTTP (streams) or no sign-in.
+ * lead to, less those that need HTTP (streams), no sign-in, or a secret: those are limited by address.
  */
 export const METHODS = [
   "auth.logout",
   "auth.ownSessions",
   "auth.endOthers",
   "auth.endOwn",
-  "auth.invite",
   "auth.invitations",
   "auth.withdrawInvitation",
+  "auth.totp",
+  "auth.resetTotp",
+  "auth.tokens",
+  "auth.removeToken",
+  "auth.botTokens",
+  "auth.roles",
+  "auth.setRole",
+  "auth.identities",
   "users.me",
   "users.get",
   "users.list",
@@ -21,6 +28,9 @@ export const METHODS = [
   "users.erasure",
   "users.deactivate",
   "users.activate",
+  "users.createBot",
+  "users.bots",
+  "users.removeBot",
   "rooms.list",
   "rooms.create",
   "rooms.get",
@@ -70,6 +80,12 @@ const READS: ReadonlySet<unknown> = new Set<MethodName>([
   "auth.ownSessions",
   "auth.invitations",
   "users.erasure",
+  "auth.totp",
+  "auth.tokens",
+  "auth.botTokens",
+  "auth.roles",
+  "auth.identities",
+  "users.bots",
   "users.me",
   "users.get",
   "users.list",

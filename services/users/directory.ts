@@ -1,7 +1,7 @@
 import { DuplicateKeyError, type CollectionSpec, type Documents, type Where } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { UserRecord } from "../core/contract";
-import { RookeryError } from "../core/errors";
+import { hasCode, RookeryError } from "../core/errors";
 import { digest, isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
 import { ROLES, type Role } from "../core/permissions";
@@ -19,6 +19,8 @@ export interface StoredUser {
   displayName?: string;
   avatarUrl?: string;
   roles: Role[];
+  /** A program. */
+  bot?: true;
   /** Set for holders of the role Admin, so that they can be counted. */
   admin?: true;
   /** Number of the last change among the Admins that this record has seen. */
@@ -48,6 +50,7 @@ export const USERS: CollectionSpec = {
     { name: "username", fields: ["usernameKey"], unique: true },
     { name: "email", fields: ["emailKey"], unique: true },
     { name: "admin", fields: ["admin"] },
+    { name: "bot", fields: ["bot", "usernameKey"] },
     { name: "pending", fields: ["pending"] },
   ],
 };
@@ -95,6 +98,7 @@ export class Directory {
     roles?: Role[];
     displayName?: string;
     unverified?: boolean;
+    bot?: true;
   }): Promise<UserRecord> {
     const email = wanted.email?.trim();
     const roles = wanted.roles ?? ["User"];
@@ -104,6 +108,7 @@ export class Directory {
       usernameKey: keyOf(wanted.username),
       ...(email !== undefined && { email, emailKey: keyOf(email) }),
       ...(wanted.unverified && { unverified: true as const }),
+      ...(wanted.bot && { bot: true as const }),
       ...(wanted.displayName !== undefined && { displayName: wanted.displayName }),
       ...rolesOf(roles.filter(role => role !== "Admin")),
       createdAt: timestamp(this.clock),
@@ -162,9 +167,9 @@ export class Directory {
   async list(
     search: string | undefined,
     { page, pageSize }: { page: number; pageSize: number },
-    { deactivated = false } = {},
+    only: Where<StoredUser> = {},
   ): Promise<Page<StoredUser>> {
-    const where: Where<StoredUser> = { removedAt: null, ...(!deactivated && { deactivatedAt: null }) };
+    const where: Where<StoredUser> = { removedAt: null, ...only };
     const text = search?.trim();
     const what = { where, ...(text && { search: { text, fields: ["username", "displayName"] as const } }) };
     const offset = Math.min((page - 1) * pageSize, Number.MAX_SAFE_INTEGER);
@@ -284,6 +289,32 @@ export class Directory {
     const usernameKey = keyOf(username);
     await this.refuseErased(usernameKey);
     return toRecord(await this.unlessTaken(() => this.change(id, user => ({ ...user, username, usernameKey }))));
+  }
+
+  /**
+   * Has a user hold, of the roles `managed`, those `held` and no others; who is left without any is a user. The last Admin
+   * stays one. Throws NOT_FOUND.
+   */
+  async assignRoles(
+    consequences: Consequences,
+    id: string,
+    managed: readonly Role[],
+    held: readonly Role[],
+  ): Promise<UserRecord> {
+    const { roles } = await this.get(id);
+    const assigned = ROLES.filter(role => (managed.includes(role) ? held : roles).includes(role));
+    const wanted: readonly Role[] = assigned.length > 0 ? assigned : ["User"];
+    if (!sameRoles(roles, wanted))
+      await this.update(consequences, id, {}, wanted).catch((error: unknown) => {
+        if (!hasCode(error, "CONFLICT")) throw error;
+      });
+    return toRecord(await this.get(id));
+  }
+
+  /** Removes a bot. Throws NOT_FOUND for anybody else. */
+  async removeBot(consequences: Consequences, id: string): Promise<void> {
+    if (!(await this.get(id)).bot) throw new RookeryError("NOT_FOUND");
+    await this.takeOut(consequences, id);
   }
 
   /** Repeats, for a bounded number of users, what a crash or an absent service left undone. Returns how many it tried. */
@@ -432,13 +463,14 @@ const erasedKey = (key: string): string => ERASED + digest(key);
 
 const keyOf = (text: string): string => text.toLowerCase();
 
-const toRecord = ({ id, username, roles, email, unverified, deactivatedAt }: StoredUser): UserRecord => ({
+const toRecord = ({ id, username, roles, email, unverified, deactivatedAt, bot }: StoredUser): UserRecord => ({
   id,
   username,
   roles,
   ...(email !== undefined && { email }),
   ...(unverified && { unverified }),
   ...(deactivatedAt !== undefined && { deactivated: true as const }),
+  ...(bot && { bot }),
 });
 
 /** In the order of the table, each once. */

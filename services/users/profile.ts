@@ -11,6 +11,7 @@ export function toPublic(user: StoredUser, viewer: Identity, status: PresenceSta
     ...(user.displayName !== undefined && { displayName: user.displayName }),
     ...(user.avatarUrl !== undefined && { avatarUrl: user.avatarUrl }),
     ...(seesEmail && user.email !== undefined && { email: user.email }),
+    ...(user.bot && { bot: true as const }),
     roles: [...user.roles],
     status,
     createdAt: user.createdAt,

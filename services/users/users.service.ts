@@ -4,6 +4,7 @@ import { Rounds } from "../../mixins/rounds";
 import { audit } from "../core/audit";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
+import { newId } from "../core/ids";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
@@ -211,9 +212,8 @@ const actions = {
     params: { ...rules.paging, search: "string|max:100|optional" },
     async handler(this: UsersService, ctx) {
       const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
-      const found = await this.directory.list(ctx.params.search, page, {
-        deactivated: callerOf(ctx.meta).permissions.includes("users.manage"),
-      });
+      const all = callerOf(ctx.meta).permissions.includes("users.manage");
+      const found = await this.directory.list(ctx.params.search, page, all ? {} : { deactivatedAt: null });
       return { ...found, items: await allShown(ctx, found.items) };
     },
   },
@@ -263,6 +263,44 @@ const actions = {
     params: { id: rules.id },
     handler(this: UsersService, ctx) {
       return this.erasures.of(ctx.params.id);
+    },
+  },
+  assignRoles: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, managed: { ...roles, min: 0 }, held: { ...roles, min: 0 } },
+    handler(this: UsersService, ctx) {
+      const { id, managed, held } = ctx.params;
+      return this.directory.assignRoles(consequencesVia(ctx), id, managed, held);
+    },
+  },
+  createBot: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: { username: rules.username, displayName: rules.line({ min: 1, max: 64, optional: true }) },
+    async handler(this: UsersService, ctx) {
+      const { username, displayName } = ctx.params;
+      const { id } = await this.directory.create({ id: newId(), username, displayName, bot: true });
+      return shown(ctx, await this.directory.get(id));
+    },
+  },
+  bots: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: rules.paging,
+    async handler(this: UsersService, ctx) {
+      const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
+      const found = await this.directory.list(undefined, page, { bot: true });
+      return { ...found, items: await allShown(ctx, found.items) };
+    },
+  },
+  removeBot: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      await this.directory.removeBot(consequencesVia(ctx), ctx.params.id);
+      return null;
     },
   },
 } satisfies ActionsOf<"users">;

@@ -6,6 +6,7 @@ import { nodesWith } from "../../mixins/nodes";
 import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
+import { PersonalTokenCache } from "../core/personal-tokens";
 import { RevocationFeed } from "../core/revocation-feed";
 import * as rules from "../core/rules";
 import { AccessReader } from "./access-reader";
@@ -229,6 +230,12 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       commands,
       tokens,
       revocations: this.revocations,
+      personal: new PersonalTokenCache({
+        exchange: token => call(via, "auth.exchangeToken", { token }),
+        tokens,
+        refuses: token => this.revocations.refuses(token),
+        clock,
+      }),
       trusted: () => this.trusted,
       clock,
       limits,

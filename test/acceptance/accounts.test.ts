@@ -96,7 +96,7 @@ describeOwn("accounts", () => {
   });
 
   describe("a password", () => {
-    test("is changed by who knows it, and the other sessions end", async () => {
+    test("is changed by who knows it, and the other sessions end (S17: REST)", async () => {
       const user = await stage.user("change");
       const other = await stage.login(user);
       const [mine, theirs] = [await user.socket(), await other.socket()];
@@ -119,7 +119,7 @@ describeOwn("accounts", () => {
     test.each([
       ["common", "Password1"],
       ["common", "qwertyuiop"],
-    ])("that is %s is refused: %s", async (_, password) => {
+    ])("that is %s is refused: %s (S12: REST)", async (_, password) => {
       const username = unique("weak");
       const answer = await stage.nobody.post("/api/auth/register", {
         username,
@@ -130,7 +130,14 @@ describeOwn("accounts", () => {
     });
   });
 
-  test("sessions are listed, and ended one by one or all others at once", async () => {
+  test("a password of one kind of characters is as good as any (S12: REST)", async () => {
+    for (const password of ["rookeriesandravens", "8204617395"]) {
+      const user = await stage.user("plain", { password });
+      expectStatus(await login(user.username, password), 200);
+    }
+  });
+
+  test("sessions are listed to their owner, and ended one by one or all others at once (S17: REST)", async () => {
     const user = await stage.user("sessions");
     const others = [await stage.login(user), await stage.login(user), await stage.login(user)] as const;
     const stranger = await stage.user("stranger");

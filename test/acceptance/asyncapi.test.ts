@@ -186,14 +186,21 @@ describe("/api/asyncapi.json", () => {
     await call("auth.endOwn", { id: (await call("auth.ownSessions")).items[0].id });
     await call("auth.endOthers");
     expectStatus(await second.get("/api/users/me"), 401);
-    const invitation = await admin("auth.invite", {
-      email: "dora@example.org",
-      roles: ["User"],
-      expiresInDays: 1,
-      uses: 2,
-    });
+    const invitation = (await stage.admin.post("/api/invitations", { email: "dora@example.org" })).body;
     await admin("auth.invitations");
     await admin("auth.withdrawInvitation", { id: invitation.id });
+    await admin("auth.roles");
+    await admin("auth.setRole", { role: "Guest", permissions: ["files.upload"] });
+    const bot = await admin("users.createBot", { username: unique("bot"), displayName: "A bot" });
+    await admin("users.bots", { pageSize: 1 });
+    await stage.admin.post(`/api/bots/${bot.id}/tokens`, { name: "one", scopes: ["files"] });
+    const [made] = (await admin("auth.botTokens", { bot: bot.id })).items;
+    await admin("auth.removeToken", { id: made.id });
+    await admin("users.removeBot", { id: bot.id });
+    await call("auth.tokens");
+    await call("auth.totp");
+    await call("auth.identities");
+    await admin("auth.resetTotp", { id: bob.id });
     await call("rooms.list", { pageSize: 3 });
     await call("rooms.join", { id: room });
     await call("rooms.get", { id: room });

@@ -18,6 +18,7 @@ import {
 } from "./parts";
 
 const email = string({ format: "email", maxLength: 254 });
+const code = string({ description: "Of the second factor, if there is one." });
 
 const invitation = {
   id,
@@ -42,12 +43,16 @@ export const accountSchemas = () => {
     Guest: body({ "displayName?": string({ minLength: 1, maxLength: 64 }) }),
     MailToken: body({ token: string({ maxLength: 200, description: "What stands last in the link of the mail." }) }),
     MailAddress: body({ email }),
-    ResetPassword: body({ token: string({ maxLength: 200 }), password }),
-    ChangePassword: body({ currentPassword: string(), newPassword: password }),
-    ChangeUsername: body({ password: string(), username }),
-    ChangeEmail: body({ password: string(), email }),
-    Password: body({ password: string() }),
-    Login: body({ username: string({ description: "User name or e-mail." }), password: string() }),
+    ResetPassword: body({ token: string({ maxLength: 200 }), password, "code?": code }),
+    ChangePassword: body({ currentPassword: string(), newPassword: password, "code?": code }),
+    ChangeUsername: body({ password: string(), username, "code?": code }),
+    ChangeEmail: body({ password: string(), email, "code?": code }),
+    Password: body({ password: string(), "code?": code }),
+    Login: body({
+      username: string({ description: "User name or e-mail." }),
+      password: string(),
+      "code?": code,
+    }),
     Refresh: body({ refreshToken: string() }),
     Logout: body({ "refreshToken?": string() }),
     Registered: shape({
@@ -97,6 +102,7 @@ export const accountSchemas = () => {
       "displayName?": string(),
       "avatarUrl?": string(),
       "email?": string({ description: "Only of oneself and for administrators." }),
+      "bot?": { const: true, description: "A program." },
       roles: list(string({ enum: ROLES })),
       status: string({ enum: PRESENCE_STATUSES }),
       createdAt: time,

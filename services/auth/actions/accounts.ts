@@ -32,9 +32,10 @@ export const accounts = {
   login: {
     auth: "anyone",
     visibility: "published",
-    params: { username: "string|min:1|max:320", password: "string|max:1000" },
+    params: { username: "string|min:1|max:320", password: "string|max:1000", code: "string|max:100|optional" },
     handler(this: AuthService, ctx) {
-      return this.accounts.login(usersOf(ctx), ctx.params.username, ctx.params.password, clientOf(ctx.meta));
+      const { username, password, code } = ctx.params;
+      return this.accounts.login(usersOf(ctx), username, password, code, clientOf(ctx.meta));
     },
   },
   refresh: {

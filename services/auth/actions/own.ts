@@ -9,6 +9,7 @@ import { peopleOf, type AuthService } from "../parts";
 /** Longer than any token or password that could fit; not worth the work. */
 const token = "string|min:1|max:200";
 const given = "string|max:1000";
+const code = "string|min:1|max:100|optional";
 const nothing = {};
 
 /** What people do to their own accounts. */
@@ -53,9 +54,10 @@ export const own = {
   resetPassword: {
     auth: "anyone",
     visibility: "published",
-    params: { token, password: rules.password },
+    params: { token, password: rules.password, code },
     async handler(this: AuthService, ctx) {
-      const actor = await this.own.resetPassword(peopleOf(ctx), ctx.params.token, ctx.params.password);
+      const { token: link, password, code: second } = ctx.params;
+      const actor = await this.own.resetPassword(peopleOf(ctx), link, { password, code: second });
       await audit(ctx, platformOf(this.broker).clock, { type: "password.reset", actor, object: actor, result: "ok" });
       return null;
     },
@@ -63,11 +65,11 @@ export const own = {
   changePassword: {
     auth: "user",
     visibility: "published",
-    params: { currentPassword: given, newPassword: rules.password },
+    params: { currentPassword: given, newPassword: rules.password, code },
     async handler(this: AuthService, ctx) {
       const caller = callerOf(ctx.meta);
-      const { currentPassword, newPassword } = ctx.params;
-      await this.own.changePassword(peopleOf(ctx), caller, currentPassword, newPassword);
+      const { currentPassword: password, newPassword, code: second } = ctx.params;
+      await this.own.changePassword(peopleOf(ctx), caller, { password, code: second }, newPassword);
       await audit(ctx, platformOf(this.broker).clock, { type: "password.change", object: caller.id, result: "ok" });
       return null;
     },
@@ -75,11 +77,11 @@ export const own = {
   changeUsername: {
     auth: "user",
     visibility: "published",
-    params: { password: given, username: rules.username },
+    params: { password: given, username: rules.username, code },
     async handler(this: AuthService, ctx) {
       const caller = callerOf(ctx.meta);
-      const { password, username } = ctx.params;
-      const user = await this.own.changeUsername(peopleOf(ctx), caller, password, username);
+      const { password, username, code: second } = ctx.params;
+      const user = await this.own.changeUsername(peopleOf(ctx), caller, { password, code: second }, username);
       await audit(ctx, platformOf(this.broker).clock, { type: "username.change", object: caller.id, result: "ok" });
       return user;
     },
@@ -87,9 +89,10 @@ export const own = {
   changeEmail: {
     auth: "user",
     visibility: "published",
-    params: { password: given, email: rules.email },
+    params: { password: given, email: rules.email, code },
     async handler(this: AuthService, ctx) {
-      await this.own.changeEmail(peopleOf(ctx), callerOf(ctx.meta), ctx.params.password, ctx.params.email);
+      const { password, email, code: second } = ctx.params;
+      await this.own.changeEmail(peopleOf(ctx), callerOf(ctx.meta), { password, code: second }, email);
       return null;
     },
   },
@@ -116,9 +119,10 @@ export const own = {
   deactivate: {
     auth: "user",
     visibility: "published",
-    params: { password: given },
+    params: { password: given, code },
     async handler(this: AuthService, ctx) {
-      await this.own.deactivate(peopleOf(ctx), callerOf(ctx.meta), ctx.params.password);
+      const { password, code: second } = ctx.params;
+      await this.own.deactivate(peopleOf(ctx), callerOf(ctx.meta), { password, code: second });
       return null;
     },
   },

@@ -12,7 +12,6 @@ export const sessions = {
     async handler(this: AuthService, ctx) {
       const { userId, forget, keepSessions } = ctx.params;
       await this.accounts.revoke(userId, { forget, keepSessions });
-      if (forget) await this.own.forget(userId);
       return null;
     },
   },

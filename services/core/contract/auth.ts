@@ -1,6 +1,7 @@
 import type { AuditType } from "../audit";
 import type { PublicUser, Tokens } from "../model";
 import type { Role } from "../permissions";
+import type { AccessActions } from "./access";
 
 export type SignedIn = Tokens & { user: PublicUser };
 
@@ -16,6 +17,8 @@ export interface UserRecord {
   /** His e-mail is still to be verified. */
   unverified?: true;
   deactivated?: true;
+  /** A program; it signs in by tokens alone. */
+  bot?: true;
 }
 
 /** A sign-in as its owner sees it. `lastUsedAt`: when its tokens were made last. */
@@ -44,13 +47,14 @@ export interface ShownInvitation {
 export type MadeInvitation = ShownInvitation & { invitation: string };
 
 /**
- * One line of auth's numbered log. A token is refused if its session is named, or its user, or everybody, at a number above
- * the token's.
+ * One line of auth's numbered log. A token is refused if its session is named, or its user, a role of his, or everybody, at a
+ * number above the token's.
  */
 export interface Revocation {
   n: number;
   session?: string;
   user?: string;
+  role?: Role;
   everybody?: true;
 }
 
@@ -79,14 +83,14 @@ export interface AuditEntry {
 /** `at` is RFC 3339; an id is recorded once. */
 export type AuditRecord = AuditEntry & { id: string; at: string };
 
-export interface AuthActions {
+export interface AuthActions extends AccessActions {
   "auth.register": {
     params: { username: string; email: string; password: string; invitation?: string };
     returns: Registered;
   };
   /** An account of one's own name, without a password, for a while. */
   "auth.guest": { params: { displayName?: string }; returns: SignedIn };
-  "auth.login": { params: { username: string; password: string }; returns: SignedIn };
+  "auth.login": { params: { username: string; password: string; code?: string }; returns: SignedIn };
   "auth.refresh": { params: { refreshToken: string }; returns: SignedIn };
   "auth.logout": { params: { refreshToken?: string }; returns: null };
   "auth.verify": { params: { token: string }; returns: null };
@@ -94,13 +98,13 @@ export interface AuthActions {
   "auth.resendVerification": { params: { email: string }; returns: null };
   "auth.forgotPassword": { params: { email: string }; returns: null };
   "auth.forgotUsername": { params: { email: string }; returns: null };
-  "auth.resetPassword": { params: { token: string; password: string }; returns: null };
-  "auth.changePassword": { params: { currentPassword: string; newPassword: string }; returns: null };
-  "auth.changeUsername": { params: { password: string; username: string }; returns: PublicUser };
-  "auth.changeEmail": { params: { password: string; email: string }; returns: null };
+  "auth.resetPassword": { params: { token: string; password: string; code?: string }; returns: null };
+  "auth.changePassword": { params: { currentPassword: string; newPassword: string; code?: string }; returns: null };
+  "auth.changeUsername": { params: { password: string; username: string; code?: string }; returns: PublicUser };
+  "auth.changeEmail": { params: { password: string; email: string; code?: string }; returns: null };
   "auth.confirmEmail": { params: { token: string }; returns: null };
   "auth.cancelEmail": { params: { token: string }; returns: null };
-  "auth.deactivate": { params: { password: string }; returns: null };
+  "auth.deactivate": { params: { password: string; code?: string }; returns: null };
   "auth.ownSessions": { params: Record<string, never>; returns: { items: OwnSession[] } };
   "auth.endOwn": { params: { id: string }; returns: null };
   /** All of the caller's sessions but the one he calls with. */

@@ -58,6 +58,12 @@ export interface UsersActions {
   /** `erase`: also all that he has said and left in rooms, which takes its time (`users.erasure`). */
   "users.remove": { params: { id: string; erase?: boolean }; returns: null };
   "users.erasure": { params: { id: string }; returns: ErasureState };
+  /** Has a user hold, of `managed`, the roles `held` and no others. The last Admin stays one. */
+  "users.assignRoles": { params: { id: string; managed: Role[]; held: Role[] }; returns: UserRecord };
+  /** A user that is a program: no e-mail, no password; auth makes tokens for it. */
+  "users.createBot": { params: { username: string; displayName?: string }; returns: PublicUser };
+  "users.bots": { params: Paging; returns: Page<PublicUser> };
+  "users.removeBot": { params: { id: string }; returns: null };
   /** The profile with its e-mail, for the export of a person's data: oneself, or `users.manage`. */
   "users.personal": { params: { id: string }; returns: PublicUser };
   /** E-mail addresses of those of the given ids who have one. */

@@ -7,24 +7,39 @@ describe("the table of routes", () => {
     expect(new Set(keys).size).toBe(keys.length);
   });
 
-  it("reaches every method a socket may call, and beyond them only sign-in and bytes", () => {
+  it("reaches every method a socket may call, and beyond them only sign-in, secrets and bytes", () => {
     const beyond = REST_ACTIONS.filter(action => !isMethod(action)).sort();
     expect(REST_ACTIONS).toEqual(expect.arrayContaining([...METHODS]));
     expect(beyond).toEqual([
+      "auth.beginTotp",
       "auth.cancelEmail",
       "auth.changeEmail",
       "auth.changePassword",
       "auth.changeUsername",
       "auth.confirmEmail",
+      "auth.confirmTotp",
+      "auth.createBotToken",
+      "auth.createToken",
       "auth.deactivate",
+      "auth.exchangeToken",
       "auth.forgotPassword",
       "auth.forgotUsername",
       "auth.guest",
+      "auth.introspect",
+      "auth.invite",
       "auth.login",
+      "auth.oidcCallback",
+      "auth.oidcExchange",
+      "auth.oidcLink",
+      "auth.oidcProviders",
+      "auth.oidcStart",
       "auth.refresh",
       "auth.register",
+      "auth.removeTotp",
+      "auth.renewRecoveryCodes",
       "auth.resendVerification",
       "auth.resetPassword",
+      "auth.unlink",
       "auth.verify",
       "files.open",
       "files.save",
@@ -46,6 +61,9 @@ describe("the table of routes", () => {
     const open = ROUTES.filter(({ auth }) => auth !== "user").map(({ method, path }) => `${method} ${path}`);
     expect(open.sort()).toEqual([
       "GET /asyncapi.json",
+      "GET /auth/oidc",
+      "GET /auth/oidc/{provider}/callback",
+      "GET /auth/oidc/{provider}/start",
       "GET /config",
       "GET /docs",
       "GET /docs/sockets",
@@ -60,11 +78,13 @@ describe("the table of routes", () => {
       "POST /auth/guest",
       "POST /auth/login",
       "POST /auth/logout",
+      "POST /auth/oidc/exchange",
       "POST /auth/refresh",
       "POST /auth/register",
       "POST /auth/reset-password",
       "POST /auth/verify",
       "POST /auth/verify/resend",
+      "POST /auth/token",
     ]);
   });
 

@@ -1,6 +1,6 @@
 import { openDocuments, StorageError, type Documents } from "../../../mixins/documents";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
-import { Accounts, type Users } from "../../../services/auth/accounts";
+import { Accounts, type AccountParts, type Users } from "../../../services/auth/accounts";
 import {
   CREDENTIALS,
   REVOCATIONS,
@@ -19,6 +19,7 @@ import { AccessTokens } from "../../../services/core/tokens";
 import { comeIn, openDoors } from "../../support/accounts";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
+import { accessParts } from "./ground";
 
 /** Users in memory: a second implementation of what auth asks of the users service. */
 class Village implements Users {
@@ -57,6 +58,7 @@ describe("accounts", () => {
   let revocations: RevocationLog;
   let accounts: Accounts;
   let village: Village;
+  let parts: Omit<AccountParts, "sessions">;
   const who = { username: "ann", email: "ann@example.org", password: "pass phrase 1" };
 
   beforeEach(async () => {
@@ -65,7 +67,15 @@ describe("accounts", () => {
     entries = await openDocuments<RevocationEntry>(database, REVOCATIONS);
     sessions = await openDocuments<Session>(database, SESSIONS);
     revocations = new RevocationLog(entries, clock, 660_000, () => undefined);
-    const parts = { ...openDoors(), credentials, revocations, passwords, tokens, clock };
+    parts = {
+      ...openDoors(),
+      credentials,
+      revocations,
+      passwords,
+      tokens,
+      clock,
+      ...(await accessParts(database, revocations, clock)),
+    };
     accounts = new Accounts({ ...parts, sessions: new Sessions(sessions, clock, 3600) });
     village = new Village();
   });
@@ -143,7 +153,7 @@ describe("accounts", () => {
     };
     const over = (faults: Fault[]) =>
       new Accounts({
-        ...{ ...openDoors(), credentials, revocations, passwords, tokens, clock },
+        ...parts,
         sessions: new Sessions(faulty(faults), clock, 3600),
       });
 

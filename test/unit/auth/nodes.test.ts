@@ -24,6 +24,7 @@ import { AccessTokens } from "../../../services/core/tokens";
 import { comeIn, openDoors } from "../../support/accounts";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
+import { accessParts } from "./ground";
 
 /** Users in memory: a second implementation of what auth asks of the users service, shared by all nodes. */
 class Village implements Users {
@@ -77,6 +78,7 @@ async function authNode(): Promise<AuthNode> {
     passwords,
     tokens,
     clock,
+    ...(await accessParts(database, revocations, clock)),
   });
   const seeds = await open<Seed>(SEEDS);
   let made = 0;
