@@ -116,7 +116,7 @@ describeOwn("all doors", () => {
     expectStatus(await early.exchange(), 403);
     expectStatus(await (await byProvider(user.email)).exchange(), 403);
     for (const text of [token, accessToken, me.token as string])
-      expect(await hello(text)).toMatchObject({ t: "error", code: "UNAUTHENTICATED" });
+      expect(await hello(text)).toMatchObject({ t: "err", code: "UNAUTHENTICATED" });
     expect((await stage.admin.post("/api/auth/introspect", { token })).body).toEqual({ active: false });
 
     expectStatus(await stage.admin.post(`/api/users/${user.id}/activate`), 200);
