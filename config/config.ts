@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { bool, cleanEnv, makeValidator, str, type ReporterOptions } from "envalid";
 import { makeDurableFolder, syncFolder } from "../mixins/durable-folder";
 import { TrustedProxies } from "../services/core/client-address";
+import { parseProviders, type OidcProvider } from "./oidc";
 import { LIMITS, MAX_RETENTION_DAYS, type LimitName, type Limits, type RateLimitMode } from "../services/core/limits";
 
 /** Everything that can be set from outside: read once, validated by name, printed redacted. Nobody else reads `process.env`. */
@@ -17,6 +18,9 @@ export interface Config {
   /** Null: a random one is made and printed once. */
   adminPassword: string | null;
   jwt: { secret: string; issuer: string; audience: string; /** Seconds. */ accessTtl: number; refreshTtl: number };
+  /** Encrypts what is kept of second factors; null: a key made of the token secret does. */
+  secretsKey: string | null;
+  oidc: OidcProvider[];
   /** Names of the services of this process. */
   services: ServiceName[];
   /** Null in the embedded shape. */
@@ -43,6 +47,18 @@ export interface Config {
   /** The operator's console is opened on this process's terminal. */
   repl: boolean;
   signalr: { /** Seconds. */ keepAlive: number; handshakeTimeout: number };
+  /** `smtpUrl` null: mail is written to the log, and in production there is none. */
+  mail: { smtpUrl: string | null; from: string | null };
+  /** Where browsers find this installation, and links in mail lead; null: the origin. Without a slash at its end. */
+  publicUrl: string | null;
+  accounts: {
+    registration: "open" | "invited" | "closed";
+    /** Nobody who has registered signs in before he has shown that his e-mail is his. */
+    verification: boolean;
+    guests: boolean;
+    /** After so many days without use a guest is removed. */
+    guestDays: number;
+  };
 }
 
 export const SERVICE_NAMES = [
@@ -87,8 +103,12 @@ const OWN_PREFIXES = [
   "ConnectionStrings__",
   "RETENTION_",
   "AUDIT_",
+  "SMTP_",
+  "GUEST_",
+  "OIDC_",
 ];
-const OWN_NAMES_LIKE = /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX/;
+const OWN_NAMES_LIKE =
+  /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX|^REGISTRATION|^EMAIL_VERIF|^MAIL_FROM|^PUBLIC_URL|^GUESTS/;
 
 const MIN_SECRET = 32;
 /** Different characters that a random secret of this length surely has. */
@@ -157,6 +177,19 @@ const scheme = (...allowed: string[]) =>
 const nats = scheme("nats", "tls");
 const mongo = scheme("mongodb", "mongodb+srv");
 const http = scheme("http", "https");
+const smtp = scheme("smtp", "smtps");
+const publicUrl = makeValidator<string>(input => {
+  const url = URL.canParse(input) ? new URL(input) : null;
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username)
+    throw new Error("give a URL like https://chat.example.com");
+  return input.replace(/\/+$/, "");
+});
+const mailbox = makeValidator<string>(input => {
+  if (!/^[^\r\n<>]*<[^\s<>@]+@[^\s<>@]+>$|^[^\s<>@]+@[^\s<>@]+$/.test(input))
+    throw new Error("give an address, or a name and <address>");
+  return input;
+});
+const oidcProviders = makeValidator<OidcProvider[]>(parseProviders);
 const services = makeValidator<ServiceName[]>(input => {
   const names = parts(input);
   if (names.length === 1 && names[0] === "all") return [...SERVICE_NAMES];
@@ -237,6 +270,14 @@ const VARIABLES = {
   JWT_AUDIENCE: str({ default: "rookery", desc: "`aud` of access tokens" }),
   ACCESS_TOKEN_TTL: seconds({ default: 600, desc: "seconds an access token lives" }),
   REFRESH_TOKEN_TTL: seconds({ default: 2_592_000, desc: "seconds a refresh token lives" }),
+  SECRETS_KEY: str({
+    ...none("made of JWT_SECRET"),
+    desc: "encrypts second factors in the store: at least 32 random bytes; give the former JWT_SECRET here when that is changed",
+  }),
+  OIDC_PROVIDERS: oidcProviders({
+    ...none(),
+    desc: "JSON list of identity providers that people may sign in with (docs/signing-in.md); needs PUBLIC_URL",
+  }),
   SERVICES: services({ ...none("all"), desc: "comma list of the services of this process" }),
   TRANSPORTER: nats({ ...none(), desc: "`nats://...`: this is a node of a cluster; needs MONGO_URL" }),
   MONGO_URL: mongo({ ...none(), desc: "`mongodb://...`: the store of the cluster; needs TRANSPORTER" }),
@@ -274,6 +315,27 @@ const VARIABLES = {
   ROOKERY_TRACE_SAMPLING: share({ default: 1, desc: "share of the traces that begin here that are kept, 0 to 1" }),
   SIGNALR_KEEP_ALIVE: span({ default: 15, desc: "seconds between pings of SignalR connections" }),
   SIGNALR_HANDSHAKE_TIMEOUT: span({ default: 15, desc: "seconds a SignalR handshake may take" }),
+  SMTP_URL: smtp({
+    ...none("mail is written to the log; in production none is sent"),
+    desc: "`smtp://user:password@host:587` or `smtps://`: mail goes out through this server",
+  }),
+  MAIL_FROM: mailbox({ ...none("Rookery <no-reply@ the host of PUBLIC_URL>"), desc: "sender of mail" }),
+  PUBLIC_URL: publicUrl({
+    ...none("the origin"),
+    desc: "where browsers find this installation: links in mail lead there",
+  }),
+  REGISTRATION: str({
+    choices: ["open", "invited", "closed"],
+    default: "open",
+    desc: "who may make an account: everybody, who has an invitation, nobody",
+  }),
+  EMAIL_VERIFICATION: str({
+    choices: ["off", "required"],
+    default: "off",
+    desc: "`required`: who registers signs in once his e-mail is verified",
+  }),
+  GUESTS: bool({ default: false, desc: "anybody may come in as a guest, without an account" }),
+  GUEST_DAYS: whole(1, 3_650)({ default: 7, desc: "days after its last use that a guest is removed" }),
   ...limitVariables,
 };
 
@@ -342,11 +404,22 @@ export function loadConfig(environment: Environment): Config {
     problems.push(
       `JWT_SECRET: required ${transporter ? "in a cluster" : "in production"}, at least ${MIN_SECRET} random bytes`,
     );
+  const secretsKey = text("SECRETS_KEY");
+  if (secretsKey !== null && Buffer.byteLength(secretsKey) < MIN_SECRET)
+    problems.push(`SECRETS_KEY: give at least ${MIN_SECRET} bytes`);
+  if (present.OIDC_PROVIDERS && !present.PUBLIC_URL)
+    problems.push("PUBLIC_URL: OIDC_PROVIDERS needs it: providers send browsers back there");
+  const oidc = (values.OIDC_PROVIDERS as OidcProvider[] | undefined) ?? [];
+  // Else anybody could register with an address of somebody who is yet to come, and share the account with him.
+  if (oidc.some(({ link }) => link === "email") && values.EMAIL_VERIFICATION !== "required")
+    problems.push('OIDC_PROVIDERS: link "email" needs EMAIL_VERIFICATION=required: addresses here have to be verified');
   const adminPassword = text("ADMIN_PASSWORD");
   if (adminPassword !== null && (adminPassword.length < 8 || Buffer.byteLength(adminPassword) > 72))
     problems.push("ADMIN_PASSWORD: give at least 8 characters and at most 72 bytes");
   else if (adminPassword !== null && production && /^(admin|password|changeme|12345678).*/i.test(adminPassword))
     problems.push("ADMIN_PASSWORD: looks like a default");
+  if (production && values.EMAIL_VERIFICATION === "required" && !present.SMTP_URL)
+    problems.push("EMAIL_VERIFICATION: needs SMTP_URL");
   if (problems.length > 0) throw new ConfigError(problems);
 
   const dataDir = text("DATA_DIR") as string;
@@ -366,6 +439,8 @@ export function loadConfig(environment: Environment): Config {
       accessTtl: number("ACCESS_TOKEN_TTL"),
       refreshTtl: number("REFRESH_TOKEN_TTL"),
     },
+    secretsKey,
+    oidc,
     services: (values.SERVICES as ServiceName[] | undefined) ?? [...SERVICE_NAMES],
     cluster: transporter && mongoUrl ? { transporter, mongoUrl } : null,
     retentionDays: number("RETENTION_DAYS"),
@@ -396,6 +471,14 @@ export function loadConfig(environment: Environment): Config {
     seedDemo: values.ROOKERY_DEMO as boolean,
     repl: values.ROOKERY_REPL as boolean,
     signalr: { keepAlive: number("SIGNALR_KEEP_ALIVE"), handshakeTimeout: number("SIGNALR_HANDSHAKE_TIMEOUT") },
+    mail: { smtpUrl: text("SMTP_URL"), from: text("MAIL_FROM") },
+    publicUrl: text("PUBLIC_URL"),
+    accounts: {
+      registration: values.REGISTRATION as Config["accounts"]["registration"],
+      verification: values.EMAIL_VERIFICATION === "required",
+      guests: values.GUESTS as boolean,
+      guestDays: number("GUEST_DAYS"),
+    },
   };
 }
 
@@ -406,8 +489,11 @@ export function describeConfig(config: Config): Record<string, unknown> {
   return {
     ...config,
     adminPassword: secret(config.adminPassword),
+    secretsKey: secret(config.secretsKey),
+    oidc: config.oidc.map(provider => ({ ...provider, clientSecret: secret(provider.clientSecret) })),
     jwt: { ...config.jwt, secret: secret(config.jwt.secret) },
     cluster: config.cluster && { transporter: url(config.cluster.transporter), mongoUrl: url(config.cluster.mongoUrl) },
+    mail: { ...config.mail, smtpUrl: config.mail.smtpUrl && url(config.mail.smtpUrl) },
     s3: config.s3 && { ...config.s3, accessKey: secret(config.s3.accessKey), secretKey: secret(config.s3.secretKey) },
   };
 }

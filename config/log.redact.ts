@@ -8,6 +8,7 @@ const STRUCK = "[redacted]";
 
 const SECRETS_IN_TEXT: [RegExp, string][] = [
   [/\beyJ[\w-]{4,}\.[\w-]+\.[\w-]*/g, STRUCK],
+  [/\brkp_[\w-]+/g, STRUCK],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, `$1 ${STRUCK}`],
   [/(\/\/)[^/@\s"']+@/g, `$1${STRUCK}@`],
   // Name and value as in a query, a header, JSON, or JSON inside JSON: a quoted value ends at a quote escaped as its first.

@@ -1,10 +1,12 @@
 import type { ActionSchema, Context, Middleware, ServiceSchema } from "moleculer";
 import type { Meta } from "../../services/core/contract";
 import { enforce, isPolicy, type Policy } from "../../services/core/policy";
+import { enforceAction } from "../../services/core/scopes";
 
 /**
  * Deny by default: a service with an action that does not declare who may call it is not loaded, and neither is one whose
- * visibility contradicts its policy. What is declared is enforced in front of every handler, whichever door was used.
+ * visibility contradicts its policy. What is declared, and the scopes of tokens, are enforced in front of every handler,
+ * whichever door was used.
  */
 export const policyMiddleware: Middleware = {
   name: "Policy",
@@ -20,9 +22,10 @@ export const policyMiddleware: Middleware = {
 
   localAction(next: (ctx: Context<unknown, Meta>) => Promise<unknown>, action: ActionSchema & { auth?: Policy }) {
     const policy = action.auth;
-    if (policy === undefined || policy === "anyone" || policy === "internal") return next;
+    if (policy === undefined || policy === "internal") return next;
     return async (ctx: Context<unknown, Meta>) => {
       enforce(policy, ctx.meta.user);
+      enforceAction(action.name ?? "", ctx.meta.user);
       return next(ctx);
     };
   },

@@ -4,6 +4,7 @@ import ApiGatewayMixin, { type ApiRouteSchema, type ApiSettingsSchema, type Inco
 import { metricsOf } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { ServicePeers } from "../../mixins/peers";
+import { BrowserCookie } from "../core/browser-cookie";
 import { TrustedProxies } from "../core/client-address";
 import { auditRefusal } from "../core/audit";
 import { call, type ActionsOf, type Events } from "../core/contract";
@@ -17,6 +18,7 @@ import { ownPages, webClient, type StaticFiles } from "./pages";
 import { parseQuery } from "./params";
 import { wholeHealth } from "./whole-health";
 import { LIMIT_KINDS, RateLimit, WINDOW, type LimitKind } from "./rate-limit";
+import { PersonalTokenCache } from "../core/personal-tokens";
 import { RevocationFeed } from "../core/revocation-feed";
 import { SharedCounter } from "../core/shared-counter";
 import { spending } from "../core/spending";
@@ -155,6 +157,12 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       keepFor: platform.tokens.ttl * 1000 + TOKEN_SLACK,
       lossy: config.cluster !== null,
     });
+    const personal = new PersonalTokenCache({
+      exchange: token => call(this.broker, "auth.exchangeToken", { token }),
+      tokens: platform.tokens,
+      refuses: token => this.revocations.refuses(token),
+      clock,
+    });
     const metrics = metricsOf(this.broker);
     this.peers = new ServicePeers(this.broker, "api-gateway", now);
     const counter = (limit: LimitKind, most: number, sure: boolean): SharedCounter => {
@@ -174,6 +182,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
         limits,
         rateLimit,
         pages: ownPages(limits, health),
+        cookie: new BrowserCookie(config.publicUrl),
         exports: new Exports(clock, (what, detail) => this.logger.info(what, detail)),
         respond: (req: IncomingRequest, res, data) => this.sendResponse(req, res, data, {}),
       }),
@@ -184,7 +193,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       else files(req, res, next);
     };
     const listener = new Listener({
-      authenticator: new Authenticator(platform.tokens, this.revocations),
+      authenticator: new Authenticator(platform.tokens, this.revocations, personal),
       rateLimit,
       cors: new Cors(config.allowedOrigins),
       proxies: new TrustedProxies(config.trustedProxies),

@@ -1,5 +1,6 @@
 import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
+import { isPersonalToken, type PersonalTokenCache } from "../core/personal-tokens";
 import type { AccessTokens } from "../core/tokens";
 import type { RevocationFeed } from "../core/revocation-feed";
 import type { Route } from "./routes/route";
@@ -16,13 +17,17 @@ export class Authenticator {
   constructor(
     private readonly tokens: Pick<AccessTokens, "verify">,
     private readonly revocations: Pick<RevocationFeed, "ready" | "refuses">,
+    private readonly personal: Pick<PersonalTokenCache, "resolve">,
   ) {}
 
   /** Never rejects. */
   async read(authorization: string | undefined): Promise<Credentials> {
     if (authorization === undefined) return {};
     try {
-      const token = this.tokens.verify(/^Bearer +(\S+) *$/i.exec(authorization)?.[1]);
+      const text = /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
+      const token = isPersonalToken(text ?? "")
+        ? await this.personal.resolve(text as string)
+        : this.tokens.verify(text);
       await this.revocations.ready();
       if (this.revocations.refuses(token)) {
         return { refused: new RookeryError("UNAUTHENTICATED", "The session has ended.") };

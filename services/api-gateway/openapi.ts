@@ -67,7 +67,7 @@ function operation(route: Route, limits: Limits): Record<string, unknown> {
     ...(parameters.length > 0 && { parameters }),
     ...requestBody(route, limits),
     responses: {
-      [route.status]: success(route, route.status === 201 ? "Made." : "Done."),
+      [route.status]: success(route, DESCRIPTIONS[route.status]),
       ...(route.repeat !== undefined && { 200: success(route, route.repeat) }),
       ...(route.to === "health" && { 503: success(route, "Something needed is away.") }),
       "4XX": ref("responses", "Problem"),
@@ -75,6 +75,14 @@ function operation(route: Route, limits: Limits): Record<string, unknown> {
     },
   };
 }
+
+const DESCRIPTIONS: Record<Route["status"], string> = {
+  200: "Done.",
+  201: "Made.",
+  202: "Taken.",
+  204: "Done.",
+  302: "Elsewhere.",
+};
 
 /** Unique: actions that serve channels and conversations have a path for each. */
 const operationId = (route: Route): string =>
@@ -96,7 +104,7 @@ function requestBody(route: Route, limits: Limits): Record<string, unknown> {
     };
   }
   if (!route.body) return {};
-  const required = route.body !== "Logout";
+  const required = !["Logout", "Guest", "Invite"].includes(route.body);
   return { requestBody: { required, content: { "application/json": { schema: ref("schemas", route.body) } } } };
 }
 

@@ -33,7 +33,7 @@ export function queryOf(route: Route, query: Query): Record<string, string> {
   const errors: FieldError[] = [];
   for (const [name, [value = "", ...more]] of query) {
     if (!(route.query as readonly string[] | undefined)?.includes(name)) {
-      errors.push({ field: name.slice(0, 64), message: "There is no such parameter." });
+      if (!route.lenient) errors.push({ field: name.slice(0, 64), message: "There is no such parameter." });
     } else if (more.length > 0) errors.push({ field: name, message: "Give it once." });
     else values[name] = value;
   }

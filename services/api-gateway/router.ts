@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Readable } from "node:stream";
 import type { Context } from "moleculer";
 import type { Alias, ApiRouteSchema, IncomingRequest } from "moleculer-web";
+import type { BrowserCookie } from "../core/browser-cookie";
 import { call, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
@@ -17,6 +18,8 @@ import { openUpload } from "./upload";
 
 /** Milliseconds an action may take: longer than the writer of a room, shorter than the promise to answer within 10 s. */
 const CALL_TIMEOUT = 8_000;
+/** Characters kept of what a client calls itself. */
+const USER_AGENT = 200;
 /** Milliseconds an upload may take; its pace is watched where the bytes come in. */
 const UPLOAD_TIMEOUT = 600_000;
 
@@ -25,6 +28,7 @@ export interface RouterParts {
   rateLimit: RateLimit;
   pages: Record<OwnPage, (params: Record<string, unknown>, res: ServerResponse) => Promise<void> | void>;
   exports: Exports;
+  cookie: BrowserCookie;
   /** Writes an answer as the router does for an action. */
   respond(req: IncomingRequest, res: ServerResponse, data: unknown): void;
 }
@@ -56,7 +60,9 @@ export function restRoute(parts: RouterParts): ApiRouteSchema {
       if (route.signIn) await parts.rateLimit.take("signIns", addressKey(address), res);
       const user = admit(route, credentials);
       ctx.meta.address = address;
+      if (route.tag === "auth") ctx.meta.userAgent = req.headers["user-agent"]?.slice(0, USER_AGENT);
       if (user) ctx.meta.user = user;
+      if (route.browser) ctx.meta.browser = parts.cookie.read(req.headers.cookie);
       const { query, params } = req.$params as { query: Query; params: Record<string, unknown> };
       const takesBody = route.method !== "GET" && route.bytes !== "upload";
       req.$params = mergeParams(
@@ -116,7 +122,7 @@ function finish({ meta }: Context<unknown, Meta>, route: Route, req: Request, da
   if (meta.$statusCode === 201) meta.$location = route.location?.(data as object) ?? exchangeOf(req).path;
   // The router sends the headers only and would leave the stream open.
   if (req.method === "HEAD" && isStream(data)) data.destroy();
-  if (route.status !== 204 && (data === null || data === undefined)) {
+  if (route.status !== 204 && route.status !== 202 && (data === null || data === undefined)) {
     throw new RookeryError("INTERNAL", `${route.to} gave no answer`);
   }
 }

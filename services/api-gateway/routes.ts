@@ -1,4 +1,5 @@
 import type { ActionName } from "../core/contract";
+import { access } from "./routes/access";
 import { audit } from "./routes/audit";
 import { auth } from "./routes/auth";
 import { files } from "./routes/files";
@@ -6,6 +7,7 @@ import { inRoom, messages } from "./routes/messages";
 import { relations } from "./routes/relations";
 import { lists, room } from "./routes/rooms";
 import { EXPORTS, OWN_PAGES, type Export, type OwnPage, type RestAction, type Route } from "./routes/route";
+import { oidc } from "./routes/oidc";
 import { service } from "./routes/service";
 import { users } from "./routes/users";
 
@@ -16,6 +18,8 @@ import { users } from "./routes/users";
 export const ROUTES: readonly Route[] = [
   ...auth,
   ...relations,
+  ...access,
+  ...oidc,
   ...users,
   ...lists,
   ...room("channels"),

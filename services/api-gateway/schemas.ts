@@ -1,4 +1,5 @@
 import type { Limits } from "../core/limits";
+import { accessSchemas } from "./schemas/access";
 import { auditQuery, auditSchemas } from "./schemas/audit";
 import { accountSchemas } from "./schemas/accounts";
 import { messageSchemas } from "./schemas/messages";
@@ -12,6 +13,7 @@ import { serviceSchemas } from "./schemas/service";
 export const schemasOf = (limits: Limits) => ({
   ...accountSchemas(),
   ...relationSchemas(),
+  ...accessSchemas(),
   ...roomSchemas(limits),
   ...runningSchemas(),
   ...messageSchemas(limits),
@@ -46,6 +48,16 @@ export const QUERY = {
   expires: { schema: string(), description: "Of a signed link." },
   signature: { schema: string(), description: "Of a signed link." },
   name: { schema: string(), description: "File name, for a raw body." },
+  erase: {
+    schema: boolean,
+    description: "`true`: also all that he has said, his reactions, marks and files; tombstones stay.",
+  },
+  returnTo: { schema: string(), description: "Path of a page of this origin. `/` unless given." },
+  code: { schema: string(), description: "Of the provider." },
+  state: { schema: string(), description: "Of the sign-in." },
+  iss: { schema: string(), description: "Of the provider." },
+  error: { schema: string(), description: "Of the provider." },
+  error_description: { schema: string(), description: "Of the provider." },
   files: {
     schema: string({ enum: ["links"] }),
     description:

@@ -1,22 +1,33 @@
 import { DuplicateKeyError, StorageError, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { AuditNote } from "../core/audit";
-import type { SignedIn, UserRecord } from "../core/contract";
-import { hasCode, RookeryError } from "../core/errors";
+import type { Registered, SignedIn, UserRecord } from "../core/contract";
+import { hasCode, RookeryError, type ErrorCode } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Identity, PublicUser } from "../core/model";
-import { permissionsOf, type Role } from "../core/permissions";
+import type { Role } from "../core/permissions";
 import type { AccessTokens } from "../core/tokens";
+import type { Admission } from "./admission";
 import type { Credentials, Session } from "./auth.store";
 import type { Passwords } from "./passwords";
+import type { Applicant, Registration } from "./registration";
 import type { RevocationLog } from "./revocation-log";
-import type { Sessions } from "./sessions";
+import type { RoleTable } from "./role-table";
+import type { SecondFactors } from "./second-factor";
+import type { SessionClient, Sessions } from "./sessions";
 import type { SignInDelay } from "./sign-in-delay";
 
 /** What auth asks of the owner of users. One instance serves one request. */
 export interface Users {
   /** Throws CONFLICT if name or e-mail is taken. */
-  create(user: { id: string; username: string; email: string; roles?: Role[] }): Promise<UserRecord>;
+  create(user: {
+    id: string;
+    username: string;
+    email?: string;
+    roles?: Role[];
+    displayName?: string;
+    unverified?: boolean;
+  }): Promise<UserRecord>;
   byLogin(login: string): Promise<UserRecord | null>;
   record(id: string): Promise<UserRecord | null>;
   /** The user as he sees himself. */
@@ -31,6 +42,12 @@ export interface AccountParts {
   revocations: RevocationLog;
   passwords: Passwords;
   tokens: AccessTokens;
+  admission: Admission;
+  registration: Registration;
+  roles: Pick<RoleTable, "permissionsOf">;
+  secondFactors: Pick<SecondFactors, "require">;
+  /** Drops what else is kept of a user who is gone. May be repeated. */
+  forget(userId: string): Promise<void>;
   clock: Clock;
   delay: SignInDelay;
 }
@@ -52,46 +69,64 @@ export class Accounts {
    * Credentials are stored first, under the new id; the user is the commit point. A name that is taken leaves nothing
    * behind; what a crash leaves between the two is found by `sweep`.
    */
-  async register(users: Users, wanted: { username: string; email: string; password: string }): Promise<SignedIn> {
-    const { credentials, passwords, clock, revocations } = this.parts;
+  async register(users: Users, wanted: Applicant, client?: SessionClient): Promise<Registered> {
+    const { credentials, passwords, clock, revocations, registration } = this.parts;
+    registration.check(wanted);
     const revision = await revocations.current();
     const id = newId();
     const hash = await passwords.hash(wanted.password);
-    await credentials.insert({ id, hash, createdAt: timestamp(clock), pendingSince: clock.now() });
+    const { username, email } = wanted;
+    // Known before a place is taken, so that the sweep can give it back.
+    const invitation = wanted.invitation?.split(".", 1)[0];
+    const pending = { pendingSince: clock.now(), ...(invitation !== undefined && { invitation }) };
+    await credentials.insert({ id, hash, createdAt: timestamp(clock), ...pending });
     let user: UserRecord;
     try {
-      user = await users.create({ id, username: wanted.username, email: wanted.email });
+      const { roles } = await registration.admit(id, wanted);
+      const unverified = registration.verifies || undefined;
+      user = await users.create({ id, username, email, roles, unverified });
     } catch (error) {
-      if (hasCode(error, "CONFLICT") || hasCode(error, "INVALID")) await credentials.remove(id);
+      if (["CONFLICT", "INVALID", "FORBIDDEN"].some(code => hasCode(error, code as ErrorCode))) {
+        await registration.takeBack(id, invitation);
+        await credentials.remove(id);
+      }
       throw error;
     }
+    if (registration.verifies) await registration.askForVerification(id, email);
     await this.confirm(id);
     await users.audit({ type: "account.register", actor: id, object: id, result: "ok" });
-    return this.signIn(users, user, revision);
+    if (!user.unverified) return this.signIn(users, user, revision, client);
+    return { user: await users.profile(await this.identityOf(user, "")), verification: "required" };
   }
 
   /** By user name or e-mail. Wrong in any way: the same answer after the same work. */
-  async login(users: Users, login: string, password: string, address = ""): Promise<SignedIn> {
+  async login(users: Users, login: string, password: string, code?: string, client?: SessionClient): Promise<SignedIn> {
     // Before anything else is read: what is revoked from here on also revokes the token made at the end.
     const revision = await this.parts.revocations.current();
     const user = await users.byLogin(login);
-    const succeeded = await this.parts.delay.begin(login, user?.id, address);
+    const succeeded = await this.parts.delay.begin(login, user?.id, client?.address ?? "");
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);
-    if (!fits || !user) {
+    if (!fits || !stored || !user) {
       // Never what was typed as a name: people type passwords there.
       await users.audit({ type: "login", actor: null, ...(user && { object: user.id }), result: "refused" });
       throw refused();
     }
+    await this.parts.secondFactors.require(user.id, code);
     await succeeded();
-    const answer = await this.signIn(users, user, revision);
+    const signedIn = await this.signIn(users, user, revision, client);
+    // A password that was changed meanwhile has ended the sessions there were, and not this one.
+    if ((await this.parts.credentials.get(user.id))?.hash !== stored.hash) {
+      await this.end(this.parts.tokens.verify(signedIn.accessToken).identity.sid);
+      throw refused();
+    }
     await users.audit({ type: "login", actor: user.id, object: user.id, result: "ok" });
-    return answer;
+    return signedIn;
   }
 
   /** The next pair of tokens, with the user's roles as they are now. */
-  async refresh(users: Users, refreshToken: string): Promise<SignedIn> {
-    const { sessions, revocations } = this.parts;
+  async refresh(users: Users, refreshToken: string, client?: SessionClient): Promise<SignedIn> {
+    const { sessions, revocations, admission } = this.parts;
     const revision = await revocations.current();
     const session = await sessions.find(refreshToken);
     if (!session) throw ended();
@@ -100,8 +135,9 @@ export class Accounts {
       await this.end(session.id);
       throw ended();
     }
+    admission.check(user);
     // All that can fail comes before the rotation: after it the client's token is spent.
-    const identity = identityOf(user, session.id);
+    const identity = await this.identityOf(user, session.id);
     // The log has the session's end, its record is still there: whoever ended it did not come to remove it. What the log
     // says of the user does not matter here, only that the new token tells what was known.
     if (revocations.refuses({ identity, revision: Infinity })) {
@@ -109,7 +145,7 @@ export class Accounts {
       throw ended();
     }
     const profile = await users.profile(identity);
-    const rotation = await sessions.rotate(refreshToken);
+    const rotation = await sessions.rotate(refreshToken, client);
     if (rotation.outcome === "reused") {
       await this.end(session.id);
       await users.audit({ type: "token.reuse", actor: user.id, object: session.id, result: "refused" });
@@ -139,7 +175,9 @@ export class Accounts {
     // The log comes first: a sign-in under way sees it there or is among the sessions removed after it.
     await this.parts.revocations.append({ user: userId });
     if (!keepSessions || forget) await this.parts.sessions.endAll(userId);
-    if (forget) await this.parts.credentials.remove(userId);
+    if (!forget) return;
+    await this.parts.credentials.remove(userId);
+    await this.parts.forget(userId);
   }
 
   /** Sets the password of the first admin, unless a later attempt to make him did. Resolves to whether it is this one's. */
@@ -162,27 +200,37 @@ export class Accounts {
 
   /** Finishes or takes back registrations that a crash or a lost answer left half done. */
   async sweep(users: Pick<Users, "record">): Promise<void> {
-    const { credentials, clock } = this.parts;
+    const { credentials, clock, registration } = this.parts;
     const where = { pendingSince: { $lte: clock.now() - PENDING } };
-    for (const { id } of await credentials.find({ where, limit: BATCH })) {
-      if (await users.record(id)) await this.confirm(id);
-      else await credentials.remove(id);
+    for (const { id, invitation } of await credentials.find({ where, limit: BATCH })) {
+      const user = await users.record(id);
+      if (user?.unverified && user.email) await registration.askForVerification(id, user.email);
+      if (user) await this.confirm(id);
+      else {
+        await registration.takeBack(id, invitation);
+        await credentials.remove(id);
+      }
     }
   }
 
   private async confirm(id: string): Promise<void> {
     try {
-      await this.parts.credentials.update(id, ({ pendingSince: _, ...rest }) => rest);
+      await this.parts.credentials.update(id, ({ pendingSince: _, invitation: _taken, ...rest }) => rest);
     } catch (error) {
       // The user exists; the mark only makes the sweep look once more.
       if (!(error instanceof StorageError)) throw error;
     }
   }
 
-  private async signIn(users: Users, user: UserRecord, revision: number): Promise<SignedIn> {
-    const { sessions, revocations } = this.parts;
-    const session = await sessions.start(user.id);
-    const identity = identityOf(user, session.id);
+  /**
+   * Signs in somebody who has proved who he is, by whatever door.
+   * @param revision of the revocation log, from before anything was read of him
+   */
+  async signIn(users: Users, user: UserRecord, revision: number, client?: SessionClient): Promise<SignedIn> {
+    const { sessions, revocations, admission } = this.parts;
+    admission.check(user);
+    const session = await sessions.start(user.id, client);
+    const identity = await this.identityOf(user, session.id);
     await revocations.current();
     if (revocations.refuses({ identity, revision })) {
       await sessions.end(session.id);
@@ -203,16 +251,12 @@ export class Accounts {
     return session;
   }
 
-  private async end(session: string): Promise<void> {
+  async end(session: string): Promise<void> {
     await this.parts.revocations.append({ session });
     await this.parts.sessions.end(session);
   }
-}
 
-const identityOf = ({ id, username, roles }: UserRecord, sid: string): Identity => ({
-  id,
-  username,
-  roles,
-  permissions: permissionsOf(roles),
-  sid,
-});
+  private async identityOf({ id, username, roles }: UserRecord, sid: string): Promise<Identity> {
+    return { id, username, roles, permissions: await this.parts.roles.permissionsOf(roles), sid };
+  }
+}

@@ -1,4 +1,5 @@
 import type { CollectionSpec } from "../../mixins/documents";
+import type { Role } from "../core/permissions";
 
 /** What auth keeps. Secrets only as digests and hashes. */
 
@@ -12,6 +13,12 @@ export interface Credentials {
   pendingSince?: number;
   /** Of the first admin: number of the attempt that set the password. */
   seeded?: number;
+  /** Milliseconds since the epoch; set while sessions that began with the former password are still to be ended. */
+  endingSince?: number;
+  /** The one session that goes on then. */
+  endingKeeps?: string;
+  /** Of a registration that did not finish: the invitation it has taken a place of. */
+  invitation?: string;
 }
 
 /** One sign-in on one device; `id` is the `sid` of its tokens. An ended session is not kept. */
@@ -25,6 +32,11 @@ export interface Session {
   retired?: { digest: string; at: number }[];
   expiresAt: number;
   createdAt: string;
+  /** RFC 3339; absent until its tokens were exchanged for the first time. */
+  lastUsedAt?: string;
+  /** Of the client, as of then. */
+  address?: string;
+  userAgent?: string;
 }
 
 /** One line of the revocation log. */
@@ -33,6 +45,7 @@ export interface RevocationEntry {
   n: number;
   session?: string;
   user?: string;
+  role?: Role;
   everybody?: true;
   /** Milliseconds since the epoch. */
   at: number;
@@ -50,7 +63,10 @@ export interface Seed {
 
 export const CREDENTIALS: CollectionSpec = {
   collection: "credentials",
-  indexes: [{ name: "pendingSince", fields: ["pendingSince"] }],
+  indexes: [
+    { name: "pendingSince", fields: ["pendingSince"] },
+    { name: "endingSince", fields: ["endingSince"] },
+  ],
 };
 
 export const SESSIONS: CollectionSpec = {

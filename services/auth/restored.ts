@@ -2,13 +2,20 @@ import type { Platform } from "../../config/platform";
 import type { Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
 import { newId } from "../core/ids";
+import { EMAIL_CHANGES } from "./email-changes";
+import { LINKS } from "./links";
+import { MAILS } from "./mail/outbox";
 import { REVOCATIONS, SESSIONS, type RevocationEntry, type Session } from "./auth.store";
+import { PERSONAL_TOKENS } from "./personal-tokens";
 
-/** After a restore: nobody is signed in. Resolves to what an operator is told. */
+/** After a restore: nobody is signed in, and no program's token holds. Resolves to what an operator is told. */
 export async function restored(platform: Platform): Promise<string> {
   const sessions = await platform.documents<Session>(SESSIONS);
   await signOutEverybody(sessions, await platform.documents<RevocationEntry>(REVOCATIONS), platform.clock);
-  return "everybody is signed out: sessions that were ended after the backup would live again";
+  // Links that were spent since, and tokens that were withdrawn, would hold again, and mails go out twice.
+  for (const spec of [PERSONAL_TOKENS, LINKS, EMAIL_CHANGES, MAILS])
+    await (await platform.documents(spec)).removeWhere({});
+  return "everybody is signed out and tokens of programs are void: what was ended after the backup would live again";
 }
 
 /**

@@ -3,9 +3,13 @@ import type { Clock } from "../core/clock";
 import type { Revocation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
+import type { Role } from "../core/permissions";
 import { RevocationList } from "../core/revocations";
 import type { VerifiedToken } from "../core/tokens";
 import type { RevocationEntry } from "./auth.store";
+
+/** Whose tokens are refused. */
+export type Revoked = { session: string } | { user: string } | { role: Role };
 
 /** Entries in one answer; who is further behind asks again. */
 const PAGE = 1_000;
@@ -53,7 +57,7 @@ export class RevocationLog {
   }
 
   /** Stores an entry, then tells every node. */
-  async append(what: { session: string } | { user: string }): Promise<void> {
+  async append(what: Revoked): Promise<void> {
     const turn = this.turn.then(() => this.store(what));
     this.turn = turn.catch(() => undefined);
     this.announce([await turn]);
@@ -85,7 +89,7 @@ export class RevocationLog {
     await this.entries.removeWhere({ n: { $lte: newest.n } });
   }
 
-  private async store(what: { session: string } | { user: string }): Promise<Revocation> {
+  private async store(what: Revoked): Promise<Revocation> {
     const id = newId();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       await this.catchUp();
@@ -116,9 +120,10 @@ export class RevocationLog {
   }
 }
 
-const toRevocation = ({ n, session, user, everybody }: RevocationEntry): Revocation => ({
+const toRevocation = ({ n, session, user, role, everybody }: RevocationEntry): Revocation => ({
   n,
   ...(everybody && { everybody }),
   ...(session !== undefined && { session }),
   ...(user !== undefined && { user }),
+  ...(role !== undefined && { role }),
 });

@@ -31,6 +31,12 @@ export type Rotation =
   /** An old token: two hold the session, and one of them stole it. */
   | { outcome: "reused" };
 
+/** What a client shows of itself when it comes for tokens. */
+export interface SessionClient {
+  address?: string;
+  userAgent?: string;
+}
+
 /** Sessions and their refresh tokens. A token is used once; only digests are stored. */
 export class Sessions {
   constructor(
@@ -40,7 +46,7 @@ export class Sessions {
     private readonly ttl: number,
   ) {}
 
-  async start(userId: string): Promise<{ id: string; refreshToken: string }> {
+  async start(userId: string, client: SessionClient = {}): Promise<{ id: string; refreshToken: string }> {
     const parts = { id: newId(), family: newSecret(), secret: newSecret() };
     const now = this.clock.now();
     await this.sessions.insert({
@@ -50,6 +56,7 @@ export class Sessions {
       refreshDigest: digest(parts.secret),
       expiresAt: now + this.ttl * 1000,
       createdAt: timestamp(this.clock),
+      ...client,
     });
     return { id: parts.id, refreshToken: format(parts) };
   }
@@ -67,7 +74,7 @@ export class Sessions {
    * gets no answer is left with a token that may be spent, so a write of unknown outcome is repeated with the same new token
    * until the session shows it; rejects with StorageError `unknown` only if the store does not come back in time.
    */
-  async rotate(refreshToken: string): Promise<Rotation> {
+  async rotate(refreshToken: string, client: SessionClient = {}): Promise<Rotation> {
     const parts = parse(refreshToken);
     if (!parts) return { outcome: "unknown" };
     const next = { ...parts, secret: newSecret() };
@@ -75,7 +82,7 @@ export class Sessions {
     let doubt: StorageError | null = null;
     for (let wait = FIRST_PAUSE; ; wait *= 2) {
       try {
-        return await this.exchange(parts, next);
+        return await this.exchange(parts, next, client);
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
         if (error.outcome === "unknown") doubt ??= error;
@@ -87,7 +94,7 @@ export class Sessions {
   }
 
   /** Repeated with the same `next` it succeeds again, however often it took effect. */
-  private async exchange(parts: Parts, next: Parts): Promise<Rotation> {
+  private async exchange(parts: Parts, next: Parts, client: SessionClient): Promise<Rotation> {
     const [presented, replacing] = [digest(parts.secret), digest(next.secret)];
     const rotated: Rotation = { outcome: "rotated", refreshToken: format(next) };
     let answer: Rotation = { outcome: "unknown" };
@@ -107,7 +114,9 @@ export class Sessions {
       }
       answer = rotated;
       const retired = [...recent, { digest: presented, at: now }].slice(-MAX_RETIRED);
-      return { ...session, refreshDigest: replacing, retired, expiresAt: now + this.ttl * 1000 };
+      const lastUsedAt = new Date(now).toISOString();
+      const expiresAt = now + this.ttl * 1000;
+      return { ...session, ...client, refreshDigest: replacing, retired, expiresAt, lastUsedAt };
     });
     return answer;
   }

@@ -10,6 +10,7 @@ import type { RelationChange, UsersActions } from "./contract/users";
 import type { WsGatewayActions } from "./contract/ws-gateway";
 import type { Identity } from "./model";
 
+export * from "./contract/access";
 export * from "./contract/api-gateway";
 export * from "./contract/auth";
 export * from "./contract/files";
@@ -48,6 +49,10 @@ export interface Meta {
   user?: Identity;
   /** The client's address, as the door knows it. */
   address?: string;
+  /** Of what concerns sessions: what the client calls itself, cut to 200 characters. */
+  userAgent?: string;
+  /** What the browser is known by that began a sign-in with others. */
+  browser?: string;
   /** Status of a REST answer, where it differs from the route's. */
   $statusCode?: number;
   $responseHeaders?: Record<string, string>;

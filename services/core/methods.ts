@@ -2,10 +2,23 @@ import type { ActionName } from "./contract";
 
 /**
  * What a signed-in client may call by name over a socket (`{"t":"call","method":...}`): the same actions that REST routes
- * lead to, less those that need HTTP (streams) or no sign-in.
+ * lead to, less those that need HTTP (streams), no sign-in, or a secret: those are limited by address.
  */
 export const METHODS = [
   "auth.logout",
+  "auth.ownSessions",
+  "auth.endOthers",
+  "auth.endOwn",
+  "auth.invitations",
+  "auth.withdrawInvitation",
+  "auth.totp",
+  "auth.resetTotp",
+  "auth.tokens",
+  "auth.removeToken",
+  "auth.botTokens",
+  "auth.roles",
+  "auth.setRole",
+  "auth.identities",
   "auth.audit",
   "users.me",
   "users.get",
@@ -13,6 +26,12 @@ export const METHODS = [
   "users.updateMe",
   "users.update",
   "users.remove",
+  "users.erasure",
+  "users.deactivate",
+  "users.activate",
+  "users.createBot",
+  "users.bots",
+  "users.removeBot",
   "users.friends",
   "users.friendIds",
   "users.requests",
@@ -82,6 +101,15 @@ const names: ReadonlySet<unknown> = new Set(METHODS);
 export const isMethod = (name: unknown): name is MethodName => names.has(name);
 
 const READS: ReadonlySet<unknown> = new Set<MethodName>([
+  "auth.ownSessions",
+  "auth.invitations",
+  "users.erasure",
+  "auth.totp",
+  "auth.tokens",
+  "auth.botTokens",
+  "auth.roles",
+  "auth.identities",
+  "users.bots",
   "auth.audit",
   "users.me",
   "users.get",

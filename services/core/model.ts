@@ -1,5 +1,6 @@
 import type { Permission, Role, RoomRole } from "./permissions";
 import type { MemberChange } from "./room-bus";
+import type { Scope } from "./scopes";
 
 /** The shapes that clients see. Fields may be added, never taken away or renamed. */
 
@@ -13,9 +14,13 @@ export interface PublicUser {
   pronouns?: string;
   /** Only for oneself and for holders of `users.email`. */
   email?: string;
+  /** A program. */
+  bot?: true;
   roles: Role[];
   status: PresenceStatus;
   createdAt: string;
+  /** Cannot come in until somebody activates the account. For holders of `users.manage`. */
+  deactivated?: true;
 }
 
 export const PRESENCE_STATUSES = ["online", "offline"] as const;
@@ -27,8 +32,10 @@ export interface Identity {
   username: string;
   roles: Role[];
   permissions: Permission[];
-  /** Session id; revoked as a whole. */
+  /** Session id, of a program that of its token; revoked as a whole. */
   sid: string;
+  /** What the token of a program is good for; absent of who signed in himself. */
+  scopes?: readonly Scope[];
 }
 
 export interface Tokens {

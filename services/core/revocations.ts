@@ -8,6 +8,8 @@ import type { VerifiedToken } from "./tokens";
 export class RevocationList {
   private readonly sessions = new Map<string, number>();
   private readonly users = new Map<string, { n: number; at: number }>();
+  /** By role, the number of the last revocation that concerned all who have it. */
+  private readonly roles = new Map<string, number>();
   /** Number of the last revocation that concerned everybody. */
   private everybody = 0;
   /** Number of the last revocation known here. */
@@ -25,6 +27,7 @@ export class RevocationList {
     const at = this.now();
     for (const item of fresh) {
       if (item.session) this.sessions.set(item.session, at);
+      if (item.role) this.roles.set(item.role, Math.max(item.n, this.roles.get(item.role) ?? 0));
       if (item.everybody) this.everybody = Math.max(item.n, this.everybody);
       if (item.user) this.users.set(item.user, { n: Math.max(item.n, this.users.get(item.user)?.n ?? 0), at });
     }
@@ -35,12 +38,15 @@ export class RevocationList {
 
   refuses(token: Pick<VerifiedToken, "identity" | "revision">): boolean {
     if (this.everybody > token.revision || this.sessions.has(token.identity.sid)) return true;
+    if (this.roles.size > 0)
+      for (const role of token.identity.roles) if ((this.roles.get(role) ?? 0) > token.revision) return true;
     const user = this.users.get(token.identity.id);
     return user !== undefined && user.n > token.revision;
   }
 
   private knows(item: Revocation): boolean {
     if (item.session && !this.sessions.has(item.session)) return false;
+    if (item.role && (this.roles.get(item.role) ?? 0) < item.n) return false;
     if (item.everybody && this.everybody < item.n) return false;
     return !item.user || (this.users.get(item.user)?.n ?? 0) >= item.n;
   }

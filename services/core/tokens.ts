@@ -3,6 +3,7 @@ import jwt from "jsonwebtoken";
 import { RookeryError } from "./errors";
 import type { Identity } from "./model";
 import type { Permission, Role } from "./permissions";
+import type { Scope } from "./scopes";
 
 /** What makes and checks access tokens; the same on every node. */
 export interface TokenSettings {
@@ -42,21 +43,23 @@ export class AccessTokens {
     return this.settings.accessTtl;
   }
 
-  sign(identity: Identity, revision: number): string {
-    const { id, username, roles, permissions, sid } = identity;
-    return jwt.sign({ name: username, roles, permissions, sid, rev: revision, typ: "access" }, this.key, {
+  /** @param seconds it lives, where that is less than others do */
+  sign(identity: Identity, revision: number, seconds = this.ttl): string {
+    const { id, username, roles, permissions, sid, scopes } = identity;
+    const scope = scopes && { scope: scopes.join(" ") };
+    return jwt.sign({ name: username, roles, permissions, sid, ...scope, rev: revision, typ: "access" }, this.key, {
       algorithm: "HS256",
       subject: id,
       issuer: this.settings.issuer,
       audience: this.settings.audience,
-      expiresIn: this.settings.accessTtl,
+      expiresIn: seconds,
     });
   }
 
   /** Throws UNAUTHENTICATED for anything but a token of ours that holds now. */
   verify(token: unknown): VerifiedToken {
     if (typeof token !== "string" || token.length > MAX_TOKEN) throw invalid();
-    const { sub, name, roles, permissions, sid, rev, typ, exp } = this.claims(token);
+    const { sub, name, roles, permissions, sid, scope, rev, typ, exp } = this.claims(token);
     if (typ !== "access" || typeof sub !== "string" || typeof sid !== "string" || typeof exp !== "number")
       throw invalid();
     return {
@@ -66,10 +69,17 @@ export class AccessTokens {
         roles: this.shared(roles as Role[]),
         permissions: this.shared(permissions as Permission[]),
         sid,
+        ...(typeof scope === "string" && { scopes: this.shared(scope.split(" ").filter(Boolean) as Scope[]) }),
       }),
       expiresAt: exp * 1000,
       revision: typeof rev === "number" ? rev : 0,
     };
+  }
+
+  /** What other services are told of a token that `verify` has taken. */
+  factsOf(token: string): { iat: number; iss: string; aud: string } {
+    const { iat = 0 } = jwt.decode(token) as Claims;
+    return { iat, iss: this.settings.issuer, aud: this.settings.audience };
   }
 
   private claims(token: string): Claims {

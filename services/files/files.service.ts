@@ -44,6 +44,9 @@ const WALKED = 500;
 
 const anyText = "string|max:4096|optional";
 
+/** Files of a user given up at a time. */
+const ERASED = 200;
+
 const actions = {
   save: {
     auth: "user",
@@ -116,6 +119,21 @@ const actions = {
     handler(this: FilesService, ctx) {
       const { user, after, limit } = ctx.params;
       return this.library.ownedBy(user, after, limit);
+    },
+  },
+  eraseOwn: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id },
+    async handler(this: FilesService, ctx) {
+      const { user } = ctx.params;
+      for (let after = ""; ;) {
+        const files = await this.library.ownedBy(user, after, ERASED);
+        await this.collector.release(files.map(({ id }) => id));
+        const last = files.at(-1);
+        if (!last || files.length < ERASED) return null;
+        after = last.id;
+      }
     },
   },
   attach: {

@@ -73,6 +73,14 @@ export function decide({ room, user, entry: operation }: Asked, at: Situation): 
       if (at.target.deleted || at.hold) return { unchanged: at.target };
       return deleted(at, at.target, ROOMS, at.now);
     }
+    case "erase": {
+      if (!at.target) throw new RookeryError("NOT_FOUND");
+      return at.target.deleted ? { unchanged: at.target } : deleted(at, at.target, ROOMS, at.now);
+    }
+    case "eraseReaction": {
+      if (!at.target) throw new RookeryError("NOT_FOUND");
+      return reacted(at, at.target, operation.by, operation.emoji, false);
+    }
     case "send":
       return { entry: sent(room, user, operation, at) };
     case "edit": {

@@ -134,11 +134,12 @@ export const pinning = ({ entry }: AppendRequest): boolean =>
   (entry.op === "pin" && entry.on) || entry.op === "importPin";
 
 /** Whether a request reads and changes the reactions of its target. */
-export const reacts = ({ entry }: AppendRequest): boolean => entry.op === "react" || entry.op === "importReaction";
+export const reacts = ({ entry }: AppendRequest): boolean =>
+  entry.op === "react" || entry.op === "importReaction" || entry.op === "eraseReaction";
 
 /** Whether a request takes words away, if it is granted. */
 export const deletes = ({ entry }: AppendRequest): boolean =>
-  entry.op === "delete" || entry.op === "importDelete" || entry.op === "expire";
+  entry.op === "delete" || entry.op === "importDelete" || entry.op === "expire" || entry.op === "erase";
 
 export const filesOf = ({ entry }: AppendRequest): string[] => (entry.op === "send" ? (entry.attachments ?? []) : []);
 

@@ -47,6 +47,10 @@ export class MongoMarks {
     await this.connection.write(db => collectionIn(db).deleteMany(filter));
   }
 
+  async forget(room: string, user: string): Promise<void> {
+    await this.connection.write(db => collectionIn(db).deleteOne({ _id: markId({ room, user }) }));
+  }
+
   /** How far members have read in all threads of the room, as others see it. */
   async threadsOf(room: string, users: readonly string[]): Promise<Map<string, number>> {
     const ids = users.map(user => markId({ room, user }));

@@ -163,6 +163,11 @@ export class MongoMessageStore implements MessageStore {
     return this.changes.dropKept(room, limit);
   }
 
+  async forget(room: string, user: string): Promise<void> {
+    await this.readers.forget(room, user);
+    await this.own.forget(room, user);
+  }
+
   async replies(room: string, root: number, window: Window): Promise<{ seq: number; data: string }[]> {
     const [hidden = 0] = await this.queries.hiddenIn([{ room, visibleFrom: window.visibleFrom }]);
     return this.own.replies(room, root, window, hidden);

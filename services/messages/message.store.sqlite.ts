@@ -128,6 +128,14 @@ export class SqliteMessageStore implements MessageStore {
     return (await this.database.get(sql.KEPT, [room])) !== undefined;
   }
 
+  async forget(room: string, user: string): Promise<void> {
+    const all = ["marks", "threads", "hidden"].map((table): Statement => ({
+      sql: `DELETE FROM ${table} WHERE room = ? AND user = ?`,
+      params: [room, user],
+    }));
+    await this.database.write([all]);
+  }
+
   async replies(
     room: string,
     root: number,

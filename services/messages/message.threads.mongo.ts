@@ -49,6 +49,11 @@ export class MongoThreads {
     await Promise.all([this.write(THREADS, parts), this.write(HIDDEN, hidden)]);
   }
 
+  async forget(room: string, user: string): Promise<void> {
+    const _id = idsAfter(`${user}:${room}`, 0);
+    for (const name of [THREADS, HIDDEN]) await this.connection.write(db => own(db, name).deleteMany({ _id }));
+  }
+
   /** Of the threads that began with these messages, how far the user has read those he has part in. */
   async marks(room: string, user: string, roots: readonly number[]): Promise<Map<number, number>> {
     if (roots.length === 0) return new Map();

@@ -18,6 +18,7 @@ import { spending } from "../core/spending";
 import { INTERNAL } from "../core/limits";
 import { CallOrder } from "./call-order";
 import { Discretion } from "./discretion";
+import { Erasure } from "./erasure";
 import { EVERYBODY, type MessageStore } from "./message.store";
 import { MongoMessageStore } from "./message.store.mongo";
 import { SqliteMessageStore } from "./message.store.sqlite";
@@ -54,6 +55,7 @@ interface MessagesService extends Service {
   reading: Reading;
   discretion: Discretion;
   transfer: Transfer;
+  erasure: Erasure;
 }
 
 const seq = rules.whole(0);
@@ -181,6 +183,24 @@ const actions = {
     handler(this: MessagesService, ctx) {
       const { room, user, after, limit } = ctx.params;
       return this.transfer.own(room, user, after, limit);
+    },
+  },
+  erase: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, user: rules.id, after: "string|max:200" },
+    handler(this: MessagesService, ctx) {
+      const { room, user, after } = ctx.params;
+      return this.erasure.step(room, user, after);
+    },
+  },
+  forget: {
+    auth: "internal",
+    visibility: "public",
+    params: { room: rules.id, user: rules.id },
+    async handler(this: MessagesService, ctx) {
+      await this.erasure.forget(ctx.params.room, ctx.params.user);
+      return null;
     },
   },
   exportVersions: {
@@ -522,6 +542,7 @@ const MessagesSchema: ServiceSchema<ServiceSettingSchema, never, never, Messages
       this.logger.warn("a feed stays longer than it need be", { error: String(error) }),
     );
     this.transfer = new Transfer(this.store);
+    this.erasure = new Erasure(this.store, requests => this.writers.append(requests));
     this.messages = new Messages(this.store, this.writers, this.notes, limits);
     this.discretion = new Discretion(
       user => call(this.broker, "users.discreet", { user }),

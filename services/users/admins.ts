@@ -7,7 +7,9 @@ import { Turns } from "../core/turns";
 
 /** A change of somebody who holds the role Admin, or gets it: other roles, and with them the profile, or the removal. */
 export type AdminChange = { user: string } & (
-  ({ kind: "roles"; roles: Role[] } & ProfileChange) | { kind: "removal"; removedAt: string }
+  | ({ kind: "roles"; roles: Role[] } & ProfileChange)
+  | { kind: "removal"; removedAt: string }
+  | { kind: "deactivation"; deactivatedAt: string }
 );
 
 export type AdminStage = Stage<AdminChange>;

@@ -1,8 +1,8 @@
 import { DuplicateKeyError, type CollectionSpec, type Documents, type Where } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { ProfileChange, UserRecord } from "../core/contract";
-import { RookeryError } from "../core/errors";
-import { isId } from "../core/ids";
+import { hasCode, RookeryError } from "../core/errors";
+import { digest, isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
 import { ROLES, type Role } from "../core/permissions";
 import { Admins, type AdminChange, type AdminStage } from "./admins";
@@ -25,12 +25,18 @@ export interface StoredUser {
   /** Number of the change of his preferences that made it so. */
   audienceChange?: number;
   roles: Role[];
+  /** A program. */
+  bot?: true;
   /** Set for holders of the role Admin, so that they can be counted. */
   admin?: true;
   /** Number of the last change among the Admins that this record has seen. */
   adminChange?: number;
   createdAt: string;
   removedAt?: string;
+  /** Set while he cannot come in. */
+  deactivatedAt?: string;
+  /** He has still to show that his e-mail is his. */
+  unverified?: true;
   /** What other services have still to be told. */
   pending?: Pending;
   /** Milliseconds since the epoch; tells one pending change from the next of the same kind. */
@@ -38,10 +44,11 @@ export interface StoredUser {
 }
 
 /**
- * What a change still needs. Of roles: tokens must be renewed. A removal: rooms must be left, sessions ended. Someone made
- * as Admin becomes one in a second step, among the Admins.
+ * What a change still needs. Of roles: tokens must be renewed. A deactivation: sessions ended. A removal: that, and rooms must
+ * be left. Each does what those before it do, too. Someone made as Admin becomes one in a second step, among the Admins.
  */
-export type Pending = "roles" | "removal" | "admin";
+export type Pending = "roles" | "deactivation" | "removal" | "admin";
+const RANKS: readonly Pending[] = ["roles", "deactivation", "removal"];
 
 export const USERS: CollectionSpec = {
   collection: "users",
@@ -49,6 +56,7 @@ export const USERS: CollectionSpec = {
     { name: "username", fields: ["usernameKey"], unique: true },
     { name: "email", fields: ["emailKey"], unique: true },
     { name: "admin", fields: ["admin"] },
+    { name: "bot", fields: ["bot", "usernameKey"] },
     { name: "pending", fields: ["pending"] },
   ],
 };
@@ -56,6 +64,7 @@ export const USERS: CollectionSpec = {
 /** What must follow a change of roles or a removal in other services. May be repeated; one instance serves one request. */
 export interface Consequences {
   rolesChanged(userId: string): Promise<void>;
+  deactivated(userId: string): Promise<void>;
   removed(userId: string): Promise<void>;
 }
 
@@ -86,18 +95,21 @@ export class Directory {
   async create(wanted: {
     id: string;
     username: string;
-    email: string;
+    email?: string;
     roles?: Role[];
     displayName?: string;
+    unverified?: boolean;
+    bot?: true;
   }): Promise<UserRecord> {
-    const email = wanted.email.trim();
+    const email = wanted.email?.trim();
     const roles = wanted.roles ?? ["User"];
     const user: StoredUser = {
       id: wanted.id,
       username: wanted.username,
       usernameKey: keyOf(wanted.username),
-      email,
-      emailKey: keyOf(email),
+      ...(email !== undefined && { email, emailKey: keyOf(email) }),
+      ...(wanted.unverified && { unverified: true as const }),
+      ...(wanted.bot && { bot: true as const }),
       ...(wanted.displayName !== undefined && { displayName: wanted.displayName }),
       ...rolesOf(roles.filter(role => role !== "Admin")),
       createdAt: timestamp(this.clock),
@@ -173,11 +185,13 @@ export class Directory {
     search: string | undefined,
     { page, pageSize }: { page: number; pageSize: number },
     sight: { audiences: (string | null)[]; without: string[] } | null,
+    only: Where<StoredUser> = {},
   ): Promise<Page<StoredUser>> {
     const where: Where<StoredUser> = {
       removedAt: null,
       ...(sight && { audience: { $in: sight.audiences } }),
       ...(sight && sight.without.length > 0 && { id: { $nin: sight.without } }),
+      ...only,
     };
     const text = search?.trim();
     const what = { where, ...(text && { search: { text, fields: ["username", "displayName"] as const } }) };
@@ -216,8 +230,40 @@ export class Directory {
    * his sessions and memberships follow. Throws NOT_FOUND, FORBIDDEN, CONFLICT for the last Admin.
    */
   async remove(consequences: Consequences, id: string, caller: Identity): Promise<void> {
+    await this.mayRemove(id, caller);
+    await this.takeOut(consequences, id);
+  }
+
+  /** Removes a guest whose time is up, if he is still there and a guest. */
+  async expire(consequences: Consequences, id: string): Promise<void> {
+    const user = await this.find(id);
+    if (user?.roles.every(role => role === "Guest")) await this.takeOut(consequences, id);
+  }
+
+  /** Throws NOT_FOUND, FORBIDDEN. */
+  async mayRemove(id: string, caller: Identity): Promise<void> {
     await this.get(id);
     if (caller.id !== id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
+  }
+
+  async isRemoved(id: string): Promise<boolean> {
+    return isId(id) && (await this.users.get(id))?.removedAt !== undefined;
+  }
+
+  /**
+   * Removes a user, if that is still to be done, and his name: what it was is kept as a digest, so that nobody gets it. Throws
+   * CONFLICT for the last Admin.
+   */
+  async erase(consequences: Consequences, id: string): Promise<void> {
+    if (await this.find(id)) await this.takeOut(consequences, id);
+    await this.users.update(id, user =>
+      user.usernameKey.startsWith(ERASED)
+        ? null
+        : { ...user, username: `erased-${id.slice(-12)}`, usernameKey: erasedKey(user.usernameKey) },
+    );
+  }
+
+  private async takeOut(consequences: Consequences, id: string): Promise<void> {
     const removedAt = timestamp(this.clock);
     const user = await this.changeRoles(
       id,
@@ -228,10 +274,76 @@ export class Directory {
     await this.follow(consequences, user);
   }
 
+  /** He cannot come in any more, until he is activated. Throws NOT_FOUND, CONFLICT for the last Admin. */
+  async deactivate(consequences: Consequences, id: string): Promise<StoredUser> {
+    const deactivatedAt = timestamp(this.clock);
+    const user = await this.changeRoles(
+      id,
+      false,
+      known => this.deactivated(known, deactivatedAt),
+      () => ({ user: id, kind: "deactivation", deactivatedAt }),
+    );
+    await this.follow(consequences, user);
+    return user;
+  }
+
+  activate(id: string): Promise<StoredUser> {
+    return this.change(id, ({ deactivatedAt: _, ...user }) => user);
+  }
+
+  /** He has shown that the address is his; he may have another by now. */
+  async verified(id: string, email: string): Promise<void> {
+    await this.change(id, user => {
+      const { unverified, ...rest } = user;
+      return unverified && user.emailKey === keyOf(email) ? rest : null;
+    });
+  }
+
+  /** Throws CONFLICT if somebody has it. */
+  async setEmail(id: string, given: string): Promise<void> {
+    const email = given.trim();
+    await this.unlessTaken(() =>
+      this.change(id, ({ unverified: _, ...user }) => ({ ...user, email, emailKey: keyOf(email) })),
+    );
+  }
+
+  /** Throws CONFLICT if somebody has it. */
+  async setUsername(id: string, username: string): Promise<UserRecord> {
+    const usernameKey = keyOf(username);
+    await this.refuseErased(usernameKey);
+    return toRecord(await this.unlessTaken(() => this.change(id, user => ({ ...user, username, usernameKey }))));
+  }
+
+  /**
+   * Has a user hold, of the roles `managed`, those `held` and no others; who is left without any is a user. The last Admin
+   * stays one. Throws NOT_FOUND.
+   */
+  async assignRoles(
+    consequences: Consequences,
+    id: string,
+    managed: readonly Role[],
+    held: readonly Role[],
+  ): Promise<UserRecord> {
+    const { roles } = await this.get(id);
+    const assigned = ROLES.filter(role => (managed.includes(role) ? held : roles).includes(role));
+    const wanted: readonly Role[] = assigned.length > 0 ? assigned : ["User"];
+    if (!sameRoles(roles, wanted))
+      await this.update(consequences, id, {}, wanted).catch((error: unknown) => {
+        if (!hasCode(error, "CONFLICT")) throw error;
+      });
+    return toRecord(await this.get(id));
+  }
+
+  /** Removes a bot. Throws NOT_FOUND for anybody else. */
+  async removeBot(consequences: Consequences, id: string): Promise<void> {
+    if (!(await this.get(id)).bot) throw new RookeryError("NOT_FOUND");
+    await this.takeOut(consequences, id);
+  }
+
   /** Repeats, for a bounded number of users, what a crash or an absent service left undone. Returns how many it tried. */
   async resume(consequences: Consequences): Promise<number> {
     await this.admins.sweep(this.delayed);
-    const where = { pending: { $in: ["roles", "removal", "admin"] } };
+    const where = { pending: { $in: [...RANKS, "admin"] } };
     const unfinished = await this.users.find({ where, limit: BATCH });
     const left = unfinished.filter(({ pendingSince = 0 }) => pendingSince <= this.clock.now() - UNDER_WAY);
     for (const user of left) await this.follow(consequences, user);
@@ -239,12 +351,26 @@ export class Directory {
   }
 
   private async insert(user: StoredUser): Promise<StoredUser> {
+    await this.refuseErased(user.usernameKey);
     try {
       return await this.users.insert(user);
     } catch (error) {
       if (!(error instanceof DuplicateKeyError)) throw error;
       const known = await this.find(user.id);
       if (known && known.usernameKey === user.usernameKey && known.emailKey === user.emailKey) return known;
+      throw new RookeryError("CONFLICT", TAKEN);
+    }
+  }
+
+  private async refuseErased(usernameKey: string): Promise<void> {
+    if (await this.users.findOne({ usernameKey: erasedKey(usernameKey) })) throw new RookeryError("CONFLICT", TAKEN);
+  }
+
+  private async unlessTaken<T>(change: () => Promise<T>): Promise<T> {
+    try {
+      return await change();
+    } catch (error) {
+      if (!(error instanceof DuplicateKeyError)) throw error;
       throw new RookeryError("CONFLICT", TAKEN);
     }
   }
@@ -291,7 +417,8 @@ export class Directory {
     await this.admins.decide(async () => {
       const user = await this.get(change.user);
       const stays = change.kind === "roles" && change.roles.includes("Admin");
-      if (user.admin && !stays && (await this.users.count({ where: { admin: true } })) < 2)
+      const counts = user.admin && user.deactivatedAt === undefined;
+      if (counts && !stays && (await this.users.count({ where: { admin: true, deactivatedAt: null } })) < 2)
         throw new RookeryError("CONFLICT", "This is the last Admin.");
       return { changes: [change] };
     });
@@ -302,6 +429,7 @@ export class Directory {
     await this.users.update(change.user, known => {
       if (known.removedAt !== undefined || (known.adminChange ?? 0) >= n) return null;
       if (change.kind === "removal") return this.removed(known, change.removedAt);
+      if (change.kind === "deactivation") return { ...this.deactivated(known, change.deactivatedAt), adminChange: n };
       return { ...this.withRoles(known, change, change.roles), adminChange: n };
     });
   }
@@ -317,13 +445,20 @@ export class Directory {
     return sameRoles(known.roles, next.roles) ? next : this.waiting(next, "roles");
   }
 
+  private deactivated(user: StoredUser, deactivatedAt: string): StoredUser {
+    return this.waiting({ ...user, deactivatedAt: user.deactivatedAt ?? deactivatedAt }, "deactivation");
+  }
+
   /** Of a removed user only this is left. */
   private removed({ id, username, usernameKey, createdAt, pendingSince }: StoredUser, removedAt: string): StoredUser {
     const user = { id, username, usernameKey, roles: [], createdAt, removedAt };
     return this.waiting({ ...user, pendingSince }, "removal");
   }
 
-  private waiting(user: StoredUser, pending: Pending): StoredUser {
+  /** What was pending before follows with it, or is more than that. */
+  private waiting(user: StoredUser, wanted: Pending): StoredUser {
+    const known = user.pending ?? wanted;
+    const pending = RANKS.indexOf(known) > RANKS.indexOf(wanted) ? known : wanted;
     return { ...user, pending, pendingSince: Math.max(this.clock.now(), (user.pendingSince ?? 0) + 1) };
   }
 
@@ -334,6 +469,7 @@ export class Directory {
     try {
       if (pending === "admin") return void (await this.promote(user));
       if (pending === "roles") await consequences.rolesChanged(id);
+      else if (pending === "deactivation") await consequences.deactivated(id);
       else await consequences.removed(id);
       await this.users.update(id, known =>
         known.pending === pending && known.pendingSince === pendingSince ? withoutPending(known) : null,
@@ -344,9 +480,21 @@ export class Directory {
   }
 }
 
+/** No user name has a colon. */
+const ERASED = "erased:";
+const erasedKey = (key: string): string => ERASED + digest(key);
+
 const keyOf = (text: string): string => text.toLowerCase();
 
-const toRecord = ({ id, username, roles }: StoredUser): UserRecord => ({ id, username, roles });
+const toRecord = ({ id, username, roles, email, unverified, deactivatedAt, bot }: StoredUser): UserRecord => ({
+  id,
+  username,
+  roles,
+  ...(email !== undefined && { email }),
+  ...(unverified && { unverified }),
+  ...(deactivatedAt !== undefined && { deactivated: true as const }),
+  ...(bot && { bot }),
+});
 
 /** In the order of the table, each once. */
 function rolesOf(roles: readonly Role[]): Pick<StoredUser, "roles" | "admin"> {

@@ -5,6 +5,7 @@ import { call, type Caller, type Meta } from "../core/contract";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { callerOf } from "../core/policy";
 import type { Consequences, Directory, StoredUser } from "./directory";
+import type { Erasures, Owners } from "./erasures";
 import type { PreferenceStore } from "./preferences";
 import { toPublic } from "./profile";
 import type { Relations } from "./relations";
@@ -17,7 +18,9 @@ export interface UsersService extends Service {
   preferences: PreferenceStore;
   sight: Sight;
   writers: RoomWriters;
+  erasures: Erasures;
   resumer: Rounds;
+  eraser: Rounds;
   sweeper: Rounds;
 }
 
@@ -29,12 +32,29 @@ export function consequencesVia(via: Caller, service: Pick<UsersService, "relati
     async rolesChanged(userId) {
       await call(via, "auth.revoke", { userId, keepSessions: true });
     },
+    async deactivated(userId) {
+      await call(via, "auth.revoke", { userId });
+    },
     async removed(userId) {
       await call(via, "auth.revoke", { userId, forget: true });
       await call(via, "rooms.evict", { userId });
       await service.relations.forget(userId);
       await service.preferences.forget(userId);
     },
+  };
+}
+
+/** Whoever has something of a person, asked to give it up. */
+export function ownersVia(via: Caller, remove: Owners["remove"]): Owners {
+  return {
+    remove,
+    async nextRoom(user, after) {
+      const [next] = await call(via, "rooms.exportMemberships", { user, after, limit: 1 });
+      return next?.room ?? null;
+    },
+    erase: (room, user, after) => call(via, "messages.erase", { room, user, after }),
+    forget: (room, user) => call(via, "messages.forget", { room, user }),
+    eraseFiles: user => call(via, "files.eraseOwn", { user }),
   };
 }
 

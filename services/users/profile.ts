@@ -13,9 +13,12 @@ export function toPublic(user: StoredUser, viewer: Identity, status: PresenceSta
     ...(user.bio !== undefined && { bio: user.bio }),
     ...(user.pronouns !== undefined && { pronouns: user.pronouns }),
     ...(seesEmail && user.email !== undefined && { email: user.email }),
+    ...(user.bot && { bot: true as const }),
     roles: [...user.roles],
     status,
     createdAt: user.createdAt,
+    ...(user.deactivatedAt !== undefined &&
+      viewer.permissions.includes("users.manage") && { deactivated: true as const }),
   };
 }
 

@@ -3,8 +3,10 @@ import { platformOf } from "../../config/platform";
 import { Rounds } from "../../mixins/rounds";
 import type { Staged } from "../../mixins/staged-changes";
 import { RoomWriters } from "../../mixins/writers";
+import { audit } from "../core/audit";
 import { broadcast, call, type ActionsOf, type RelationChange } from "../core/contract";
 import { RookeryError } from "../core/errors";
+import { newId } from "../core/ids";
 import type { UserNote } from "../core/model";
 import { ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
@@ -13,7 +15,8 @@ import { preferences } from "./actions/preferences";
 import { relations } from "./actions/relations";
 import { ADMINS, type AdminStage } from "./admins";
 import { Directory, USERS, type StoredUser } from "./directory";
-import { allShown, consequencesVia, shown, type UsersService } from "./parts";
+import { askForErasure, Erasures, ERASURES, type StoredErasure } from "./erasures";
+import { allShown, consequencesVia, ownersVia, shown, type UsersService } from "./parts";
 import { PREFERENCES, PreferenceStore, type StoredPreferences } from "./preferences";
 import { profileRules } from "./profile";
 import { RELATIONS, Relations, type StoredRelation, type Telling } from "./relations";
@@ -41,13 +44,85 @@ const actions = {
     params: {
       id: rules.id,
       username: rules.username,
-      email: "string|min:3|max:254",
+      email: "string|min:3|max:254|optional",
       roles: { ...roles, optional: true },
       displayName: rules.line({ min: 1, max: 64, optional: true }),
+      unverified: "boolean|optional",
     },
     handler(this: UsersService, ctx) {
-      const { id, username, email, roles: given, displayName } = ctx.params;
-      return this.directory.create({ id, username, email, roles: given, displayName });
+      const { id, username, email, roles: given, displayName, unverified } = ctx.params;
+      return this.directory.create({ id, username, email, roles: given, displayName, unverified });
+    },
+  },
+  verified: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, email: "string|max:254" },
+    async handler(this: UsersService, ctx) {
+      await this.directory.verified(ctx.params.id, ctx.params.email);
+      return null;
+    },
+  },
+  setEmail: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, email: rules.email },
+    async handler(this: UsersService, ctx) {
+      await this.directory.setEmail(ctx.params.id, ctx.params.email);
+      return null;
+    },
+  },
+  setUsername: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, username: rules.username },
+    handler(this: UsersService, ctx) {
+      return this.directory.setUsername(ctx.params.id, ctx.params.username);
+    },
+  },
+  leave: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      await this.directory.deactivate(consequencesVia(ctx, this), id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: false } });
+      return null;
+    },
+  },
+  expire: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      await this.directory.expire(consequencesVia(ctx, this), ctx.params.id);
+      return null;
+    },
+  },
+  deactivate: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      const user = await this.directory.deactivate(consequencesVia(ctx, this), id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: false } });
+      return shown(this, ctx, user);
+    },
+  },
+  activate: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: UsersService, ctx) {
+      const { id } = ctx.params;
+      const user = await this.directory.activate(id);
+      const { clock } = platformOf(this.broker);
+      await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: true } });
+      return shown(this, ctx, user);
     },
   },
   personal: {
@@ -142,7 +217,8 @@ const actions = {
     async handler(this: UsersService, ctx) {
       const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
       const sight = await this.sight.listed(callerOf(ctx.meta));
-      const found = await this.directory.list(ctx.params.search, page, sight);
+      const all = callerOf(ctx.meta).permissions.includes("users.manage");
+      const found = await this.directory.list(ctx.params.search, page, sight, all ? {} : { deactivatedAt: null });
       return { ...found, items: await allShown(this, ctx, found.items) };
     },
   },
@@ -168,10 +244,62 @@ const actions = {
   remove: {
     auth: "user",
     visibility: "published",
-    audit: { type: "account.delete", object: "id" },
+    params: { id: rules.id, erase: { type: "boolean", convert: true, optional: true } },
+    async handler(this: UsersService, ctx) {
+      const { id, erase } = ctx.params;
+      const { clock } = platformOf(this.broker);
+      const consequences = consequencesVia(ctx, this);
+      if (erase) {
+        await askForErasure(this.directory, this.erasures, consequences, id, callerOf(ctx.meta));
+        this.eraser.hurry();
+      } else await this.directory.remove(consequences, id, callerOf(ctx.meta));
+      await audit(ctx, clock, { type: erase ? "account.erase" : "account.delete", object: id, result: "ok" });
+      return null;
+    },
+  },
+  erasure: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    handler(this: UsersService, ctx) {
+      return this.erasures.of(ctx.params.id);
+    },
+  },
+  assignRoles: {
+    auth: "internal",
+    visibility: "public",
+    params: { id: rules.id, managed: { ...roles, min: 0 }, held: { ...roles, min: 0 } },
+    handler(this: UsersService, ctx) {
+      const { id, managed, held } = ctx.params;
+      return this.directory.assignRoles(consequencesVia(ctx, this), id, managed, held);
+    },
+  },
+  createBot: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: { username: rules.username, displayName: rules.line({ min: 1, max: 64, optional: true }) },
+    async handler(this: UsersService, ctx) {
+      const { username, displayName } = ctx.params;
+      const { id } = await this.directory.create({ id: newId(), username, displayName, bot: true });
+      return shown(this, ctx, await this.directory.get(id));
+    },
+  },
+  bots: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
+    params: rules.paging,
+    async handler(this: UsersService, ctx) {
+      const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
+      const found = await this.directory.list(undefined, page, null, { bot: true });
+      return { ...found, items: await allShown(this, ctx, found.items) };
+    },
+  },
+  removeBot: {
+    auth: { permission: "bots.manage" },
+    visibility: "published",
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
-      await this.directory.remove(consequencesVia(ctx, this), ctx.params.id, callerOf(ctx.meta));
+      await this.directory.removeBot(consequencesVia(ctx, this), ctx.params.id);
       return null;
     },
   },
@@ -224,12 +352,22 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
       },
       { every: SWEEP, log: this.logger, what: "people are told of a change later" },
     );
+    this.erasures = new Erasures(await platform.documents<StoredErasure>(ERASURES), platform.clock, error =>
+      this.eraser.failed(error),
+    );
+    const owners = ownersVia(this.broker, user => this.directory.erase(consequences, user));
+    this.eraser = new Rounds(() => this.erasures.round(owners), {
+      every: RESUME,
+      log: this.logger,
+      what: "an erasure has to wait",
+    });
   },
 
   async stopped(this: UsersService) {
     this.resumer?.stop();
     this.sweeper?.stop();
     this.writers?.close();
+    this.eraser?.stop();
   },
 };
 

@@ -2,6 +2,7 @@ import type { Wire } from "../../config/metrics";
 import type { Close } from "../core/closes";
 import type { ErrorCode } from "../core/errors";
 import { browses } from "../core/permissions";
+import type { RawFrame } from "../core/protocol";
 import type { VerifiedToken } from "../core/tokens";
 import type { Socket } from "./engine";
 import type { PendingRights } from "./rights";
@@ -91,6 +92,10 @@ export class Connection {
   private leaving: Close | null = null;
   /** Monotonic milliseconds at which it is closed though something was not answered. */
   endBy = Infinity;
+  /** The token of a program that its access token was made for. */
+  bearer: string | null = null;
+  /** What it said while its token is looked up; null: nothing is. */
+  held: RawFrame[] | null = null;
   /** Its bucket of frames, see `untilToken`. */
   framesFullAt = 0;
   /** The same of all it says. */

@@ -6,9 +6,20 @@ import type { Revocation } from "../core/contract";
 import { ERRORS, hasCode, publicError, RookeryError } from "../core/errors";
 import type { Limits, RateLimitMode } from "../core/limits";
 import { jittered } from "../core/jitter";
-import { answer, checkFrame, encode, errorAnswer, splitFrames, SUBPROTOCOL, type RawFrame } from "../core/protocol";
+import {
+  answer,
+  checkFrame,
+  encode,
+  errorAnswer,
+  splitFrames,
+  SUBPROTOCOL,
+  type FrameOf,
+  type RawFrame,
+} from "../core/protocol";
 import { Few } from "../core/few";
 import { PATHS } from "../core/paths";
+import { isPersonalToken, type PersonalTokenCache } from "../core/personal-tokens";
+import { enforceFrame, enforceSocket } from "../core/scopes";
 import type { AccessTokens, VerifiedToken } from "../core/tokens";
 import type { RevocationFeed } from "../core/revocation-feed";
 import type { Addresses } from "./addresses";
@@ -35,6 +46,7 @@ export interface GatewayDependencies {
   commands: Commands;
   tokens: AccessTokens;
   revocations: Pick<RevocationFeed, "refuses">;
+  personal: Pick<PersonalTokenCache, "get" | "resolve">;
   /** Whether it is known which tokens were revoked; while it is not, nobody new is let in. */
   trusted(): boolean;
   clock: Clock;
@@ -68,6 +80,8 @@ const LAST_ANSWER = 5_000;
 const LAST_WORD = 500;
 /** Milliseconds a socket outlives its token, for the new one to arrive. */
 const GRACE = 5_000;
+/** Frames of one socket that wait until its token has been looked up. */
+const HELD = 100;
 
 /** The native door: sockets from upgrade to close, and who they are. What frames mean is in `Commands`. */
 export class Gateway implements EngineHandlers {
@@ -200,7 +214,7 @@ export class Gateway implements EngineHandlers {
 
   /** Closes whom the entries concern: a dead session for good, a changed user until he comes with a new token. */
   revoked(items: readonly Revocation[]): void {
-    for (const { session, user, everybody, n } of items) {
+    for (const { session, user, role, everybody, n } of items) {
       const affected = user ? [...(this.with_.hub.users.get(user) ?? [])] : [...this.connections];
       for (const connection of affected) {
         const { token } = connection;
@@ -208,7 +222,10 @@ export class Gateway implements EngineHandlers {
         if (session !== undefined && token.identity.sid === session) {
           // Who logs out over this very socket is told that it is done.
           connection.leave(CLOSES.SESSION_REVOKED, this.with_.clock.monotonic() + LAST_WORD);
-        } else if ((everybody || token.identity.id === user) && token.revision < n)
+        } else if (
+          token.revision < n &&
+          (everybody || token.identity.id === user || (role && token.identity.roles.includes(role)))
+        )
           connection.end(CLOSES.TOKEN_EXPIRED);
       }
     }
@@ -235,6 +252,10 @@ export class Gateway implements EngineHandlers {
       } else if (now > token.expiresAt + GRACE) connection.end(CLOSES.TOKEN_EXPIRED);
       else if (!connection.warned && token.expiresAt - now < warn) {
         connection.warned = true;
+        if (connection.bearer !== null) {
+          void this.renew(connection, connection.bearer);
+          continue;
+        }
         connection.reply(encode({ t: "expiring", inMs: Math.max(0, token.expiresAt - now) }));
       }
     }
@@ -275,9 +296,20 @@ export class Gateway implements EngineHandlers {
     for (const connection of [...this.connections]) connection.end(reason);
   }
 
+  /** Whether a token is one of a program that was not asked about yet: `lookUp` does. */
+  isStrange(text: string): boolean {
+    return isPersonalToken(text) && this.with_.personal.get(text) === null;
+  }
+
   /** Throws UNAUTHENTICATED or UNAVAILABLE. */
+  async lookUp(text: string): Promise<void> {
+    if (isPersonalToken(text)) await this.with_.personal.resolve(text);
+  }
+
+  /** Throws UNAUTHENTICATED, also for what was to be looked up and was not, FORBIDDEN or UNAVAILABLE. */
   verify(text: string): VerifiedToken {
-    const token = this.with_.tokens.verify(text);
+    const token = (isPersonalToken(text) && this.with_.personal.get(text)) || this.with_.tokens.verify(text);
+    enforceSocket(token.identity);
     if (!this.with_.trusted()) throw new RookeryError("UNAVAILABLE", undefined, { retryAfterMs: jittered(RETRY) });
     if (this.with_.revocations.refuses(token)) throw new RookeryError("UNAUTHENTICATED", "The token was revoked.");
     return token;
@@ -300,6 +332,7 @@ export class Gateway implements EngineHandlers {
     const browsed = connection.browses;
     connection.token = token;
     if (browsed && !connection.browses) hub.reread(connection);
+    connection.bearer = isPersonalToken(text) ? text : null;
     connection.warned = false;
     return token;
   }
@@ -317,17 +350,17 @@ export class Gateway implements EngineHandlers {
     const i = Number.isInteger(raw.i) ? raw.i : undefined;
     try {
       if (connection.left) throw new RookeryError("UNAVAILABLE");
+      if (connection.held) return this.hold(connection.held, raw);
       if (!connection.token && raw.t !== "hello") throw new RookeryError("UNAUTHENTICATED", "Say hello first.");
       const frame = checkFrame(raw);
       if (throttled && frame.t !== "send") this.manners.throttle(connection);
       // The protocol's own form of ping has no number, and its pong none.
       if (frame.t === "ping") return connection.reply(answer("pong", i));
-      if (frame.t === "hello") return this.hello(connection, frame, i);
-      if (frame.t === "auth") {
-        this.authenticate(connection, frame.token);
-        if (i !== undefined) connection.reply(answer("ok", i));
-        return;
+      if (frame.t === "hello" || frame.t === "auth") {
+        if (this.isStrange(frame.token)) return void this.lookUpFor(connection, frame, i);
+        return this.identify(connection, frame, i);
       }
+      enforceFrame(frame.t, connection.token?.identity);
       this.with_.commands.run(connection, frame, i);
     } catch (error) {
       const told = publicError(error);
@@ -340,11 +373,54 @@ export class Gateway implements EngineHandlers {
     }
   }
 
-  private hello(connection: Connection, frame: Parameters<Commands["hello"]>[1], i: number | undefined): void {
+  private hold(held: RawFrame[], raw: RawFrame): void {
+    if (held.length >= HELD) throw new RookeryError("RATE_LIMITED", "Too much before the answer to hello.");
+    held.push(raw);
+  }
+
+  /** Has a token looked up; what is said meanwhile waits, and comes after it. Frames were counted when they came. */
+  private async lookUpFor(connection: Connection, frame: Introduction, i: number | undefined): Promise<void> {
+    connection.held = [];
+    const failure: unknown = await this.lookUp(frame.token).then(
+      () => null,
+      (error: unknown) => error,
+    );
+    const { held } = connection;
+    connection.held = null;
+    if (connection.closed) return;
+    try {
+      this.identify(connection, frame, i, failure);
+    } catch (error) {
+      if (i !== undefined) connection.reply(errorAnswer(i, publicError(error)));
+    }
+    for (const raw of held ?? []) if (!connection.closed) this.frame(connection, raw, false);
+  }
+
+  private async renew(connection: Connection, bearer: string): Promise<void> {
+    try {
+      await this.lookUp(bearer);
+      if (!connection.closed && connection.bearer === bearer) this.authenticate(connection, bearer);
+    } catch (error) {
+      // What cannot be judged now is asked again, until the token it has ends.
+      if (hasCode(error, "UNAVAILABLE")) connection.warned = false;
+      else connection.end(CLOSES.TOKEN_EXPIRED);
+    }
+  }
+
+  /** @param failure why a token that was looked up does not hold */
+  private identify(connection: Connection, frame: Introduction, i: number | undefined, failure: unknown = null): void {
+    if (frame.t === "hello") return this.hello(connection, frame, i, failure);
+    if (failure !== null) throw failure as Error;
+    this.authenticate(connection, frame.token);
+    if (i !== undefined) connection.reply(answer("ok", i));
+  }
+
+  private hello(connection: Connection, frame: FrameOf<"hello">, i: number | undefined, failure: unknown): void {
     if (connection.greeted) throw new RookeryError("CONFLICT", "Hello was said before; use auth for a new token.");
     if (Object.keys(frame.rooms ?? {}).length > this.with_.limits.rooms)
       throw new RookeryError("INVALID", `rooms: At most ${this.with_.limits.rooms}.`);
     try {
+      if (failure !== null) throw failure as Error;
       this.authenticate(connection, frame.token);
     } catch (error) {
       if (i !== undefined) connection.reply(errorAnswer(i, publicError(error)));
@@ -356,6 +432,9 @@ export class Gateway implements EngineHandlers {
     connection.greeted = true;
   }
 }
+
+/** A frame that says who it is. */
+type Introduction = FrameOf<"hello"> | FrameOf<"auth">;
 
 class TooManyError extends RookeryError {
   constructor() {

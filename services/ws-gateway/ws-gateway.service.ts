@@ -8,6 +8,7 @@ import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "
 import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
 import { browses } from "../core/permissions";
+import { PersonalTokenCache } from "../core/personal-tokens";
 import { RevocationFeed } from "../core/revocation-feed";
 import * as rules from "../core/rules";
 import { AccessReader } from "./access-reader";
@@ -242,6 +243,12 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       commands,
       tokens,
       revocations: this.revocations,
+      personal: new PersonalTokenCache({
+        exchange: token => call(via, "auth.exchangeToken", { token }),
+        tokens,
+        refuses: token => this.revocations.refuses(token),
+        clock,
+      }),
       trusted: () => this.trusted,
       clock,
       limits,

@@ -87,10 +87,11 @@ describe("bad input", () => {
       await unchanged(async () => {
         for (const { method, path, fields } of routes)
           for (const field of fields) {
-            // NUL is a character where texts are free, and a refresh token that holds it is one that nobody has.
+            // NUL is a character where texts are free, and a token that holds it is one that nobody has.
             const free =
               typeof value === "string" &&
-              ["text", "name", "topic", "displayName", "avatarUrl", "refreshToken"].includes(field);
+              (["text", "name", "topic", "displayName", "avatarUrl", "refreshToken"].includes(field) ||
+                path.endsWith("/auth/introspect"));
             if (free) continue;
             const valid = { text: "x", name: "x", type: "group", members: [bob.id], seq: 0, userId: bob.id };
             const body = Object.fromEntries(

@@ -8,6 +8,7 @@ import { RevocationList } from "../../services/core/revocations";
 import Presence from "../../services/presence/presence.service";
 import Users from "../../services/users/users.service";
 import { permissionsOf } from "../../services/core/permissions";
+import { comeIn } from "../support/accounts";
 import { codeOf, identity, SECRET, startNode, stopNode, TestClock, until } from "../support/broker";
 import { temporaryFolder } from "../support/temp";
 
@@ -39,7 +40,7 @@ describe.each(["one node", "two nodes"])("auth on %s", shape => {
     await door.waitForServices(["auth", "users", "presence"], 10_000);
   });
 
-  const register = (who = fresh()) => call(door, "auth.register", who);
+  const register = (who = fresh()) => comeIn(call(door, "auth.register", who));
   const login = (username: string, password: string) => call(door, "auth.login", { username, password });
   const refresh = (refreshToken: string) => call(door, "auth.refresh", { refreshToken });
   const verify = (signedIn: SignedIn) => platformOf(door).tokens.verify(signedIn.accessToken);
@@ -401,7 +402,7 @@ describe("a restart of auth", () => {
     const dataDir = temporaryFolder();
     const services = [Users, Auth, Presence];
     const first = await startNode({ services, dataDir });
-    const signedIn = await call(first, "auth.register", fresh());
+    const signedIn = await comeIn(call(first, "auth.register", fresh()));
     await call(first, "auth.revoke", { userId: newId() });
     const { head } = await call(first, "auth.revocations", { after: 0 });
     expect(head).toBeGreaterThan(0);

@@ -13,6 +13,7 @@ import Rooms from "../../services/rooms/rooms.service";
 import Users from "../../services/users/users.service";
 import WsGateway from "../../services/ws-gateway/ws-gateway.service";
 import { NoisyNats } from "../chaos/noisy-nats";
+import { comeIn } from "../support/accounts";
 import { identity, makeNode } from "../support/broker";
 import { afterFile } from "../support/cleanup";
 import { eventually } from "../support/eventually";
@@ -51,7 +52,7 @@ describeCluster("a writer that hears badly", () => {
   it("stores what one person sends in its order, and once; what it refuses it does not store", async () => {
     const username = `u-${newId().slice(-10)}`;
     const account = { username, email: `${username}@example.org`, password: "correct horse" };
-    const { user, accessToken } = await call(services, "auth.register", account);
+    const { user, accessToken } = await comeIn(call(services, "auth.register", account));
     const meta = { user: { ...identity(user.id, ["Admin"]), username } };
     const { id } = (await call(services, "rooms.create", { name: `r-${newId()}` }, { meta })) as Channel;
     await call(services, "rooms.join", { id }, { meta });

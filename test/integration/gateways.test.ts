@@ -13,6 +13,7 @@ import Presence from "../../services/presence/presence.service";
 import Rooms from "../../services/rooms/rooms.service";
 import Users from "../../services/users/users.service";
 import WsGateway from "../../services/ws-gateway/ws-gateway.service";
+import { comeIn } from "../support/accounts";
 import { identity, makeNode } from "../support/broker";
 import { afterFile } from "../support/cleanup";
 import { eventually } from "../support/eventually";
@@ -79,11 +80,9 @@ describeCluster("gateways of a cluster", () => {
 
   async function person(): Promise<Person> {
     const username = `u-${newId().slice(-10)}`;
-    const { user, accessToken } = await call(services, "auth.register", {
-      username,
-      email: `${username}@example.org`,
-      password: "correct horse",
-    });
+    const { user, accessToken } = await comeIn(
+      call(services, "auth.register", { username, email: `${username}@example.org`, password: "correct horse" }),
+    );
     return { token: accessToken, identity: { ...identity(user.id), username } };
   }
 

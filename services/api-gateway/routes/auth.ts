@@ -1,3 +1,4 @@
+import { accounts } from "./accounts";
 import type { Route } from "./route";
 
 export const auth: Route[] = [
@@ -10,7 +11,7 @@ export const auth: Route[] = [
     auth: "none",
     status: 201,
     body: "Register",
-    answer: "SignedIn",
+    answer: "Registered",
     signIn: true,
     location: ({ user }) => user && `/api/users/${user.id}`,
   },
@@ -47,4 +48,5 @@ export const auth: Route[] = [
     status: 204,
     body: "Logout",
   },
+  ...accounts,
 ];

@@ -14,8 +14,12 @@ export interface Route {
    */
   readonly auth: "none" | "user" | "optional" | "either";
   /** Unless the action says otherwise. 204 has no body. */
-  readonly status: 200 | 201 | 204;
+  readonly status: 200 | 201 | 202 | 204 | 302;
   readonly query?: readonly QueryName[];
+  /** Others made the query: what is not named there is passed over. */
+  readonly lenient?: true;
+  /** Knows the browser by its cookie. */
+  readonly browser?: true;
   /** Schema of the JSON body. Without one the body, if any, must be an empty object. */
   readonly body?: SchemaName;
   /** Schema of the answer; absent for bytes and pages. */
@@ -30,7 +34,41 @@ export interface Route {
   readonly location?: (answer: Made) => string | undefined;
 }
 
-export type RestAction = MethodName | "auth.register" | "auth.login" | "auth.refresh" | "files.save" | "files.open";
+/** Secrets neither come nor go over sockets, and whoever signs in or shows a password again is counted by another limit. */
+export type RestAction =
+  | MethodName
+  | "auth.register"
+  | "auth.guest"
+  | "auth.login"
+  | "auth.refresh"
+  | "auth.verify"
+  | "auth.resendVerification"
+  | "auth.forgotPassword"
+  | "auth.forgotUsername"
+  | "auth.resetPassword"
+  | "auth.changePassword"
+  | "auth.changeUsername"
+  | "auth.changeEmail"
+  | "auth.confirmEmail"
+  | "auth.cancelEmail"
+  | "auth.deactivate"
+  | "auth.invite"
+  | "auth.beginTotp"
+  | "auth.confirmTotp"
+  | "auth.removeTotp"
+  | "auth.renewRecoveryCodes"
+  | "auth.createToken"
+  | "auth.createBotToken"
+  | "auth.exchangeToken"
+  | "auth.introspect"
+  | "auth.oidcProviders"
+  | "auth.oidcStart"
+  | "auth.oidcCallback"
+  | "auth.oidcExchange"
+  | "auth.oidcLink"
+  | "auth.unlink"
+  | "files.save"
+  | "files.open";
 
 /** What the gateway answers itself. */
 export const OWN_PAGES = ["health", "config", "openapi", "asyncapi", "docs", "socket-docs", "docs-asset"] as const;

@@ -1,6 +1,6 @@
 import type { ActionsOf } from "../../core/contract";
 import * as rules from "../../core/rules";
-import { usersOf, type AuthService } from "../parts";
+import { clientOf, usersOf, type AuthService } from "../parts";
 
 /** Longer than any token or password that could fit; not worth the work. */
 const secret = "string|min:1|max:1000";
@@ -10,27 +10,42 @@ export const accounts = {
   register: {
     auth: "anyone",
     visibility: "published",
-    params: { username: rules.username, email: rules.email, password: rules.password },
+    params: {
+      username: rules.username,
+      email: rules.email,
+      password: rules.password,
+      invitation: "string|min:1|max:200|optional",
+    },
     handler(this: AuthService, ctx) {
-      const { username, email, password } = ctx.params;
-      return this.accounts.register(usersOf(ctx), { username, email, password });
+      const { username, email, password, invitation } = ctx.params;
+      return this.accounts.register(usersOf(ctx), { username, email, password, invitation }, clientOf(ctx.meta));
+    },
+  },
+  guest: {
+    auth: "anyone",
+    visibility: "published",
+    params: { displayName: rules.line({ min: 1, max: 64, optional: true }) },
+    handler(this: AuthService, ctx) {
+      return this.guests.come(usersOf(ctx), ctx.params.displayName, clientOf(ctx.meta));
     },
   },
   login: {
     auth: "anyone",
     visibility: "published",
-    params: { username: "string|min:1|max:320", password: "string|max:1000" },
+    params: { username: "string|min:1|max:320", password: "string|max:1000", code: "string|max:100|optional" },
     handler(this: AuthService, ctx) {
-      const { username, password } = ctx.params;
-      return this.accounts.login(usersOf(ctx), username, password, ctx.meta.address);
+      const { username, password, code } = ctx.params;
+      return this.accounts.login(usersOf(ctx), username, password, code, clientOf(ctx.meta));
     },
   },
   refresh: {
     auth: "anyone",
     visibility: "published",
     params: { refreshToken: secret },
-    handler(this: AuthService, ctx) {
-      return this.accounts.refresh(usersOf(ctx), ctx.params.refreshToken);
+    async handler(this: AuthService, ctx) {
+      const signedIn = await this.accounts.refresh(usersOf(ctx), ctx.params.refreshToken, clientOf(ctx.meta));
+      if (signedIn.user.roles.includes("Guest")) await this.guests.used(signedIn.user.id);
+      return signedIn;
     },
   },
   logout: {

@@ -1,24 +1,60 @@
 import type { AuditType } from "../audit";
 import type { PublicUser, Tokens } from "../model";
 import type { Role } from "../permissions";
+import type { AccessActions } from "./access";
 
 export type SignedIn = Tokens & { user: PublicUser };
 
-/** What auth needs of a user to make a token. */
+/** Who has registered; without tokens where he has to verify his e-mail first. */
+export type Registered = SignedIn | { user: PublicUser; verification: "required" };
+
+/** What auth needs of a user to make a token, and to write to him. */
 export interface UserRecord {
   id: string;
   username: string;
   roles: Role[];
+  email?: string;
+  /** His e-mail is still to be verified. */
+  unverified?: true;
+  deactivated?: true;
+  /** A program; it signs in by tokens alone. */
+  bot?: true;
 }
 
+/** A sign-in as its owner sees it. `lastUsedAt`: when its tokens were made last. */
+export interface OwnSession {
+  id: string;
+  createdAt: string;
+  lastUsedAt: string;
+  address?: string;
+  userAgent?: string;
+  current: boolean;
+}
+
+export interface ShownInvitation {
+  id: string;
+  /** Only who registers with this address may use it. */
+  email?: string;
+  roles: Role[];
+  uses: number;
+  used: number;
+  createdBy: string;
+  createdAt: string;
+  expiresAt: string;
+}
+
+/** `invitation`: what `register` takes; told once. */
+export type MadeInvitation = ShownInvitation & { invitation: string };
+
 /**
- * One line of auth's numbered log. A token is refused if its session is named, or its user, or everybody, at a number above
- * the token's.
+ * One line of auth's numbered log. A token is refused if its session is named, or its user, a role of his, or everybody, at a
+ * number above the token's.
  */
 export interface Revocation {
   n: number;
   session?: string;
   user?: string;
+  role?: Role;
   everybody?: true;
 }
 
@@ -62,12 +98,39 @@ export interface AuditPage {
   hasBefore: boolean;
 }
 
-export interface AuthActions {
-  "auth.register": { params: { username: string; email: string; password: string }; returns: SignedIn };
-  "auth.login": { params: { username: string; password: string }; returns: SignedIn };
+export interface AuthActions extends AccessActions {
+  "auth.register": {
+    params: { username: string; email: string; password: string; invitation?: string };
+    returns: Registered;
+  };
+  /** An account of one's own name, without a password, for a while. */
+  "auth.guest": { params: { displayName?: string }; returns: SignedIn };
+  "auth.login": { params: { username: string; password: string; code?: string }; returns: SignedIn };
   "auth.refresh": { params: { refreshToken: string }; returns: SignedIn };
   "auth.logout": { params: { refreshToken?: string }; returns: null };
-  /** Ends every session of a user; `forget` also drops the credentials. */
+  "auth.verify": { params: { token: string }; returns: null };
+  /** These three answer the same whether there is such an account or not. */
+  "auth.resendVerification": { params: { email: string }; returns: null };
+  "auth.forgotPassword": { params: { email: string }; returns: null };
+  "auth.forgotUsername": { params: { email: string }; returns: null };
+  "auth.resetPassword": { params: { token: string; password: string; code?: string }; returns: null };
+  "auth.changePassword": { params: { currentPassword: string; newPassword: string; code?: string }; returns: null };
+  "auth.changeUsername": { params: { password: string; username: string; code?: string }; returns: PublicUser };
+  "auth.changeEmail": { params: { password: string; email: string; code?: string }; returns: null };
+  "auth.confirmEmail": { params: { token: string }; returns: null };
+  "auth.cancelEmail": { params: { token: string }; returns: null };
+  "auth.deactivate": { params: { password: string; code?: string }; returns: null };
+  "auth.ownSessions": { params: Record<string, never>; returns: { items: OwnSession[] } };
+  "auth.endOwn": { params: { id: string }; returns: null };
+  /** All of the caller's sessions but the one he calls with. */
+  "auth.endOthers": { params: Record<string, never>; returns: null };
+  "auth.invite": {
+    params: { email?: string; roles?: Role[]; expiresInDays?: number; uses?: number };
+    returns: MadeInvitation;
+  };
+  "auth.invitations": { params: Record<string, never>; returns: { items: ShownInvitation[] } };
+  "auth.withdrawInvitation": { params: { id: string }; returns: null };
+  /** Ends every session of a user; `forget` also drops the credentials and what else is kept of him. */
   "auth.revoke": { params: { userId: string; forget?: boolean; keepSessions?: boolean }; returns: null };
   /** For operators: the sessions of a user, newest first. */
   "auth.sessions": { params: { user: string }; returns: SessionFacts[] };

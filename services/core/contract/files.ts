@@ -31,6 +31,8 @@ export interface FilesActions {
     params: { user: string; after: string; limit: number };
     returns: (FileRecord & { createdAt: string })[];
   };
+  /** Gives up all files of a user: those that no message shows are removed, a minute later. */
+  "files.eraseOwn": { params: { user: string }; returns: null };
   /** Checks that the files are the owner's, lets readers of the room see them and gives them as attachments. INVALID if not. */
   "files.attach": { params: { owner: string; room: string; ids: string[] }; returns: Attachment[] };
   /** Messages that showed these files, at most 200, are gone: those that no other shows are removed, a minute later. */

@@ -38,6 +38,9 @@ export type RoomOperation =
   | { op: "room"; changeId: string; room: SharedChannel | Conversation }
   /** Empties a message whose time is over, where it is the last entry of its log and cannot leave. */
   | { op: "expire"; changeId: string; id: string }
+  /** Empties a message whose sender is erased, and takes back how he reacted to others. */
+  | { op: "erase"; changeId: string; id: string }
+  | { op: "eraseReaction"; changeId: string; id: string; by: string; emoji: string }
   | { op: "user"; changeId: string; note: UserNote };
 
 /** A message brought from elsewhere. `id` and `clientId` are made of its id there: bringing it again adds nothing. */

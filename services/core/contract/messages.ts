@@ -126,6 +126,16 @@ export interface MessagesActions {
     params: { room: string; user: string; after: string; limit: number };
     returns: { items: OwnEntry[]; next: string | null };
   };
+  /**
+   * Empties the next messages of a user in a room, and takes back his reactions, in the order of `exportOwn` behind `after`;
+   * `next` null: that was all. May be repeated.
+   */
+  "messages.erase": {
+    params: { room: string; user: string; after: string };
+    returns: { erased: number; next: string | null };
+  };
+  /** Drops how far a user has read a room and what he has hidden there; with his own id for the room, his feed. */
+  "messages.forget": { params: { room: string; user: string }; returns: null };
   "messages.exportMarks": { params: { room: string; user: string }; returns: { read: number; delivered: number } };
   /** What a user has of single messages, by their rooms and seq behind one; also where he is no member. */
   "messages.exportAside": {

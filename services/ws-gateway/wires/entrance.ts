@@ -45,6 +45,7 @@ export class Entrance {
       cors: new Cors(allowedOrigins, { credentials: true, headers: HEADERS }),
       longest,
       verify: token => gateway.verify(token),
+      lookUp: token => gateway.lookUp(token),
       refusal: request => gateway.refusal(request),
     });
     this.doors = new Doors(gateway, topics, all, this.sessions, server);

@@ -1,6 +1,6 @@
 import { openDocuments, StorageError, type Documents } from "../../../mixins/documents";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
-import { Accounts, type Users } from "../../../services/auth/accounts";
+import { Accounts, type AccountParts, type Users } from "../../../services/auth/accounts";
 import {
   CREDENTIALS,
   REVOCATIONS,
@@ -18,8 +18,10 @@ import type { SignedIn, UserRecord } from "../../../services/core/contract";
 import type { AuditNote } from "../../../services/core/audit";
 import { RookeryError } from "../../../services/core/errors";
 import { AccessTokens } from "../../../services/core/tokens";
+import { comeIn, openDoors } from "../../support/accounts";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
+import { accessParts } from "./ground";
 
 /** Users in memory: a second implementation of what auth asks of the users service. */
 class Village implements Users {
@@ -65,6 +67,7 @@ describe("accounts", () => {
   let revocations: RevocationLog;
   let accounts: Accounts;
   let village: Village;
+  let parts: Omit<AccountParts, "sessions">;
   const who = { username: "ann", email: "ann@example.org", password: "pass phrase 1" };
 
   beforeEach(async () => {
@@ -73,7 +76,16 @@ describe("accounts", () => {
     entries = await openDocuments<RevocationEntry>(database, REVOCATIONS);
     sessions = await openDocuments<Session>(database, SESSIONS);
     revocations = new RevocationLog(entries, clock, 660_000, () => undefined);
-    const parts = { credentials, revocations, passwords, tokens, clock, delay };
+    parts = {
+      ...openDoors(),
+      credentials,
+      revocations,
+      passwords,
+      tokens,
+      clock,
+      delay,
+      ...(await accessParts(database, revocations, clock)),
+    };
     accounts = new Accounts({ ...parts, sessions: new Sessions(sessions, clock, 3600) });
     village = new Village();
   });
@@ -119,14 +131,14 @@ describe("accounts", () => {
   });
 
   it("make a refreshed token older than a change of roles that happens meanwhile", async () => {
-    const signedIn = await accounts.register(village, who);
+    const signedIn = await comeIn(accounts.register(village, who));
     village.onRecord = () => accounts.revoke(signedIn.user.id, { keepSessions: true });
     const refreshed = await accounts.refresh(village, signedIn.refreshToken);
     expect(revocations.refuses(tokens.verify(refreshed.accessToken))).toBe(true);
   });
 
   it("spend no refresh token when the user cannot be read", async () => {
-    const signedIn = await accounts.register(village, who);
+    const signedIn = await comeIn(accounts.register(village, who));
     const profile = village.profile.bind(village);
     village.profile = () => Promise.reject(new RookeryError("UNAVAILABLE"));
     expect(await codeOf(accounts.refresh(village, signedIn.refreshToken))).toBe("UNAVAILABLE");
@@ -151,7 +163,7 @@ describe("accounts", () => {
     };
     const over = (faults: Fault[]) =>
       new Accounts({
-        ...{ credentials, revocations, passwords, tokens, clock, delay },
+        ...parts,
         sessions: new Sessions(faulty(faults), clock, 3600),
       });
 
@@ -161,7 +173,7 @@ describe("accounts", () => {
       { faults: ["stored, no answer", "away", "away"] },
       { faults: ["not stored, no answer", "stored, no answer", "away"] },
     ])("find it out before they answer: $faults", async ({ faults }) => {
-      const { refreshToken } = await accounts.register(village, who);
+      const { refreshToken } = await comeIn(accounts.register(village, who));
       const refreshed = await over(faults).refresh(village, refreshToken);
       clock.advance(10_001);
       const again = await accounts.refresh(village, refreshed.refreshToken);
@@ -172,7 +184,7 @@ describe("accounts", () => {
     });
 
     it("give a session to one of two who show the same token meanwhile", async () => {
-      const { refreshToken } = await accounts.register(village, who);
+      const { refreshToken } = await comeIn(accounts.register(village, who));
       const answers = await Promise.allSettled([
         over(["not stored, no answer"]).refresh(village, refreshToken),
         accounts.refresh(village, refreshToken),
@@ -183,7 +195,7 @@ describe("accounts", () => {
     });
 
     it("say that the outcome is unknown if the store stays away, and repeat nothing that was surely not done", async () => {
-      const { refreshToken } = await accounts.register(village, who);
+      const { refreshToken } = await comeIn(accounts.register(village, who));
       const away = Array.from({ length: 20 }, (): Fault => "away");
       expect(await codeOf(over(["not stored, no answer", ...away]).refresh(village, refreshToken))).toBe(
         "UNKNOWN_OUTCOME",
@@ -225,7 +237,7 @@ describe("accounts", () => {
   });
 
   it("sign everybody out of a restored store, whatever number its tokens carry (S66: inside)", async () => {
-    const before = await accounts.register(village, who);
+    const before = await comeIn(accounts.register(village, who));
     // What a token carries that was made after the backup: the restored log is shorter.
     const lost = tokens.sign(tokens.verify(before.accessToken).identity, 50);
     await signOutEverybody(sessions, entries, clock);

@@ -23,8 +23,10 @@ import { RookeryError } from "../../../services/core/errors";
 import type { Role } from "../../../services/core/permissions";
 import { RevocationList } from "../../../services/core/revocations";
 import { AccessTokens } from "../../../services/core/tokens";
+import { comeIn, openDoors } from "../../support/accounts";
 import { codeOf, SECRET, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
+import { accessParts } from "./ground";
 
 /** Users in memory: a second implementation of what auth asks of the users service, shared by all nodes. */
 class Village implements Users {
@@ -78,6 +80,7 @@ async function authNode(): Promise<AuthNode> {
   const open = <T extends { id: string }>(spec: typeof SEEDS) => openDocuments<T>(database, spec);
   const revocations = new RevocationLog(await open<RevocationEntry>(REVOCATIONS), clock, 660_000, () => undefined);
   const accounts = new Accounts({
+    ...openDoors(),
     credentials: await open<Credentials>(CREDENTIALS),
     sessions: new Sessions(await open<Session>(SESSIONS), clock, 3_600),
     revocations,
@@ -85,6 +88,7 @@ async function authNode(): Promise<AuthNode> {
     tokens,
     clock,
     delay,
+    ...(await accessParts(database, revocations, clock)),
   });
   const seeds = await open<Seed>(SEEDS);
   let made = 0;
@@ -140,7 +144,7 @@ describe("two nodes with auth", () => {
   });
 
   it("give a token that holds to who signs in or refreshes after a revocation by the other", async () => {
-    const first = await one.accounts.register(village, who);
+    const first = await comeIn(one.accounts.register(village, who));
     const list = new RevocationList(() => clock.now(), 660_000);
     const learn = async () => list.add((await one.revocations.after(0)).items);
     await two.accounts.revoke(first.user.id, { keepSessions: true });
@@ -165,7 +169,7 @@ describe("two nodes with auth", () => {
   });
 
   it("refresh no session that the other one ended, not even if it died in the middle of that", async () => {
-    const ended = await one.accounts.register(village, who);
+    const ended = await comeIn(one.accounts.register(village, who));
     await two.accounts.logout(village, undefined, ended.refreshToken);
     expect(await codeOf(one.accounts.refresh(village, ended.refreshToken))).toBe("UNAUTHENTICATED");
     const half = await one.accounts.login(village, who.username, who.password);
@@ -176,7 +180,7 @@ describe("two nodes with auth", () => {
   });
 
   it("give one successor to fifty refreshes of one token through both (S06: REST)", async () => {
-    const { refreshToken } = await one.accounts.register(village, who);
+    const { refreshToken } = await comeIn(one.accounts.register(village, who));
     const answers = await Promise.allSettled(
       Array.from({ length: 50 }, (_, at) => (at % 2 ? one : two).accounts.refresh(village, refreshToken)),
     );
@@ -186,7 +190,7 @@ describe("two nodes with auth", () => {
   });
 
   it("end the session when a token spent at one is used again at the other", async () => {
-    const first = await one.accounts.register(village, who);
+    const first = await comeIn(one.accounts.register(village, who));
     const second = await one.accounts.refresh(village, first.refreshToken);
     expect(await codeOf(two.accounts.refresh(village, first.refreshToken))).toBe("UNAUTHENTICATED");
     const third = await one.accounts.refresh(village, second.refreshToken);

@@ -32,6 +32,8 @@ describe("settings", () => {
   it("have the documented defaults", () => {
     expect(load({})).toEqual({
       production: false,
+      secretsKey: null,
+      oidc: [],
       retentionDays: 365,
       auditDays: 365,
       host: "127.0.0.1",
@@ -40,6 +42,9 @@ describe("settings", () => {
       metricsPort: 3030,
       dataDir: "./data",
       adminPassword: null,
+      mail: { smtpUrl: null, from: null },
+      publicUrl: null,
+      accounts: { registration: "open", verification: false, guests: false, guestDays: 7 },
       jwt: { secret: SECRET, issuer: "rookery", audience: "rookery", accessTtl: 600, refreshTtl: 2_592_000 },
       services: [...SERVICE_NAMES],
       cluster: null,
@@ -254,5 +259,63 @@ describe("the table of settings", () => {
     ])
       // prettier-ignore
       expect(names).toContain(name);
+  });
+
+  describe("identity providers", () => {
+    const provider = {
+      id: "company",
+      issuer: "https://login.example.com",
+      clientId: "rookery",
+      clientSecret: "s3cr3t-words",
+    };
+    const given = (more: object): Record<string, string> => ({
+      PUBLIC_URL: "https://chat.example.com/",
+      OIDC_PROVIDERS: JSON.stringify([{ ...provider, ...more }]),
+    });
+
+    it("are read with their defaults, and printed without their secrets", () => {
+      const config = loadConfig({
+        DATA_DIR: temporaryFolder(),
+        ...given({ roles: { claim: "groups", map: { a: "Moderator" } } }),
+      });
+      expect(config.publicUrl).toBe("https://chat.example.com");
+      expect(config.oidc).toEqual([
+        {
+          ...provider,
+          name: "company",
+          scopes: "openid profile email",
+          roles: { claim: "groups", map: { a: "Moderator" } },
+          link: "never",
+        },
+      ]);
+      expect(JSON.stringify(describeConfig(config))).not.toContain(provider.clientSecret);
+    });
+
+    it.each([
+      [{ issuer: "http://login.example.com" }, /issuer begins with https/],
+      [{ issuer: "login" }, /issuer is a URL/],
+      [{ id: "No Id" }, /id has 1 to 32/],
+      [{ clientId: undefined }, /clientId is missing/],
+      [{ scopes: "profile" }, /scopes include openid/],
+      [{ link: "always" }, /link is email or never/],
+      [{ roles: { claim: "groups", map: { a: "Chief" } } }, /roles.map leads to/],
+      [{ secret: "x" }, /there is no field secret/],
+    ])("are refused with %j, by name and without a value", (more, problem) => {
+      const load = () => loadConfig({ DATA_DIR: temporaryFolder(), ...given(more) });
+      expect(load).toThrow(problem);
+      expect(load).not.toThrow(/s3cr3t/);
+    });
+
+    it("link by e-mail only where the addresses of accounts are verified", () => {
+      const load = (more: object) => loadConfig({ DATA_DIR: temporaryFolder(), ...given({ link: "email" }), ...more });
+      for (const more of [{}, { EMAIL_VERIFICATION: "off" }])
+        expect(() => load(more)).toThrow(/OIDC_PROVIDERS: link "email" needs EMAIL_VERIFICATION=required/);
+      expect(load({ EMAIL_VERIFICATION: "required" }).oidc[0]?.link).toBe("email");
+    });
+
+    it("need to know where browsers come back to", () => {
+      const { OIDC_PROVIDERS } = given({});
+      expect(() => loadConfig({ DATA_DIR: temporaryFolder(), OIDC_PROVIDERS })).toThrow(/PUBLIC_URL/);
+    });
   });
 });

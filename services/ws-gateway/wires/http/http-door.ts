@@ -22,7 +22,7 @@ export interface WireRequest {
   address: string;
   /** As it was given; empty if none was. */
   token: string;
-  /** Throws UNAUTHENTICATED or UNAVAILABLE. */
+  /** Throws UNAUTHENTICATED, FORBIDDEN or UNAVAILABLE. */
   identify(): VerifiedToken;
   /** UTF-8. Throws TOO_LARGE. */
   body(): Promise<string>;
@@ -55,6 +55,8 @@ export interface HttpDoorsDependencies {
   /** Bytes of a body where the door says nothing. */
   longest: number;
   verify(token: string): VerifiedToken;
+  /** Has it looked up if need be. Throws UNAUTHENTICATED or UNAVAILABLE. */
+  lookUp(token: string): Promise<void>;
   refusal(request: { address: string; header(name: string): string | undefined }): Reply | undefined;
 }
 
@@ -85,6 +87,7 @@ async function answer(
   const parameters = new URLSearchParams(query);
   const token = tokenOf(door.tokenInQuery ? parameters : null, req.headers.authorization);
   const address = clientAddress(req);
+  await with_.lookUp(token);
   const reply = await door.http({
     method: req.method ?? "GET",
     path: path.slice(door.path.length).replace(/^\/|\/$/g, ""),

@@ -1,0 +1,38 @@
+import { platformOf } from "../../../config/platform";
+import { audit } from "../../core/audit";
+import type { ActionsOf } from "../../core/contract";
+import { PERMISSIONS, ROLES } from "../../core/permissions";
+import { callerOf } from "../../core/policy";
+import type { AuthService } from "../parts";
+
+/** What roles allow. */
+export const roles = {
+  roles: {
+    auth: "user",
+    visibility: "published",
+    params: {},
+    async handler(this: AuthService) {
+      return { items: await this.roles.list(), permissions: PERMISSIONS };
+    },
+  },
+  setRole: {
+    auth: { permission: "roles.manage" },
+    visibility: "published",
+    params: {
+      role: { type: "enum", values: [...ROLES] },
+      permissions: { type: "array", items: { type: "enum", values: [...PERMISSIONS] }, unique: true },
+    },
+    async handler(this: AuthService, ctx) {
+      const { role, permissions } = ctx.params;
+      const answer = await this.roles.change(role, permissions, callerOf(ctx.meta));
+      const detail = { permissions: answer.permissions.join(" ") };
+      await audit(ctx, platformOf(this.broker).clock, {
+        type: "permissions.change",
+        object: role,
+        result: "ok",
+        detail,
+      });
+      return answer;
+    },
+  },
+} satisfies Partial<ActionsOf<"auth">>;

@@ -1,0 +1,81 @@
+import type { Context } from "moleculer";
+import { platformOf } from "../../../config/platform";
+import { audit } from "../../core/audit";
+import type { ActionsOf, Meta } from "../../core/contract";
+import { RookeryError } from "../../core/errors";
+import { callerOf } from "../../core/policy";
+import * as rules from "../../core/rules";
+import { usersOf, type AuthService } from "../parts";
+
+const code = "string|min:1|max:100";
+const password = "string|min:1|max:1000";
+
+/** Codes of an app besides the password. */
+export const secondFactor = {
+  totp: {
+    auth: "user",
+    visibility: "published",
+    params: {},
+    handler(this: AuthService, ctx) {
+      return this.secondFactors.state(callerOf(ctx.meta).id);
+    },
+  },
+  beginTotp: {
+    auth: "user",
+    visibility: "published",
+    params: { password },
+    async handler(this: AuthService, ctx) {
+      const { id, username } = callerOf(ctx.meta);
+      await this.reauthentication.demandPassword(id, ctx.params.password);
+      return this.secondFactors.begin(id, username);
+    },
+  },
+  confirmTotp: {
+    auth: "user",
+    visibility: "published",
+    params: { code },
+    async handler(this: AuthService, ctx) {
+      const { id } = callerOf(ctx.meta);
+      const recoveryCodes = await this.secondFactors.confirm(id, ctx.params.code);
+      await changed(this, ctx, id, "on");
+      return { recoveryCodes };
+    },
+  },
+  removeTotp: {
+    auth: "user",
+    visibility: "published",
+    params: { password, code },
+    async handler(this: AuthService, ctx) {
+      const { id } = callerOf(ctx.meta);
+      await this.reauthentication.demand(id, ctx.params.password, ctx.params.code);
+      if (await this.secondFactors.remove(id)) await changed(this, ctx, id, "off");
+      return null;
+    },
+  },
+  renewRecoveryCodes: {
+    auth: "user",
+    visibility: "published",
+    params: { password, code },
+    async handler(this: AuthService, ctx) {
+      const { id } = callerOf(ctx.meta);
+      await this.reauthentication.demand(id, ctx.params.password, ctx.params.code);
+      const recoveryCodes = await this.secondFactors.renewRecoveryCodes(id);
+      await changed(this, ctx, id, "recovery codes");
+      return { recoveryCodes };
+    },
+  },
+  resetTotp: {
+    auth: { permission: "users.manage" },
+    visibility: "published",
+    params: { id: rules.id },
+    async handler(this: AuthService, ctx) {
+      const { id } = ctx.params;
+      if (!(await usersOf(ctx).record(id))) throw new RookeryError("NOT_FOUND");
+      if (await this.secondFactors.remove(id)) await changed(this, ctx, id, "off");
+      return null;
+    },
+  },
+} satisfies Partial<ActionsOf<"auth">>;
+
+const changed = (service: AuthService, ctx: Context<unknown, Meta>, object: string, to: string): Promise<void> =>
+  audit(ctx, platformOf(service.broker).clock, { type: "second-factor.change", object, result: "ok", detail: { to } });

@@ -1,0 +1,125 @@
+import { createHmac } from "node:crypto";
+import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
+import type { Clock } from "../core/clock";
+import { digest, isId } from "../core/ids";
+
+/** What a link in a mail is good for, and for how many milliseconds. */
+export const LINK_TTL = { verify: 86_400_000, reset: 1_800_000, usernames: 86_400_000 } as const;
+export type LinkKind = keyof typeof LINK_TTL;
+
+/** The one link of a kind that a user has; a new one takes its place. */
+export interface Link {
+  /** Kind and user. */
+  id: string;
+  userId: string;
+  /** Of its secret; absent once it is spent. */
+  digest?: string;
+  /** The mail that carries it. */
+  mail: string;
+  /** The address that it was sent to. */
+  email: string;
+  /** Milliseconds since the epoch. */
+  expiresAt: number;
+  /** When mails with such links were written, of the last hour. */
+  recent: number[];
+}
+
+export const LINKS: CollectionSpec = { collection: "links", indexes: [{ name: "expiresAt", fields: ["expiresAt"] }] };
+
+/** Mails of a kind that somebody gets in an hour, whoever asks for them. */
+const AN_HOUR = { ms: 3_600_000, mails: 5 };
+/** Links removed in one sweep. */
+const BATCH = 500;
+
+/**
+ * Secrets for links in mails, made of what the mail is about: one that is sent again carries the same, and none waits in the
+ * store. 256 bits that only who has the key can make.
+ */
+export class LinkSecrets {
+  constructor(private readonly key: string) {}
+
+  of(purpose: string, id: string): string {
+    return createHmac("sha256", this.key).update(`link ${purpose} ${id}`).digest("base64url");
+  }
+}
+
+/** A token of a link: whose it is, and its secret. */
+export const tokenOf = (userId: string, secret: string): string => `${userId}.${secret}`;
+
+export function parseToken(token: string): { userId: string; digest: string } | null {
+  const [userId, secret, ...rest] = token.split(".", 3);
+  return isId(userId) && secret && rest.length === 0 ? { userId, digest: digest(secret) } : null;
+}
+
+/** Links that are good once. */
+export class Links {
+  constructor(
+    private readonly links: Documents<Link>,
+    private readonly secrets: LinkSecrets,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The token for a mail; null if it is spent, another has taken its place, or the user has had too many mails. */
+  async issue(kind: LinkKind, user: { id: string; email: string }, mail: string): Promise<string | null> {
+    const now = this.clock.now();
+    const id = idOf(kind, user.id);
+    const secret = this.secrets.of(kind, mail);
+    const fresh = { mail, email: user.email, digest: digest(secret), expiresAt: now + LINK_TTL[kind] };
+    let issued = false;
+    const renew = () =>
+      this.links.update(id, known => {
+        const recent = known.recent.filter(at => now - at < AN_HOUR.ms);
+        const again = known.mail === mail;
+        issued = again ? known.digest !== undefined : known.mail < mail && recent.length < AN_HOUR.mails;
+        return issued ? { ...known, ...fresh, recent: again ? recent : [...recent, now] } : null;
+      });
+    if (!(await renew())) {
+      try {
+        await this.links.insert({ id, userId: user.id, ...fresh, recent: [now] });
+        issued = true;
+      } catch (error) {
+        if (!(error instanceof DuplicateKeyError)) throw error;
+        await renew();
+      }
+    }
+    return issued ? tokenOf(user.id, secret) : null;
+  }
+
+  /** What a token stands for; null if it is none that holds. */
+  async find(kind: LinkKind, token: string): Promise<Link | null> {
+    const parts = parseToken(token);
+    const link = parts && (await this.links.get(idOf(kind, parts.userId)));
+    return link && this.holds(link, parts.digest) ? link : null;
+  }
+
+  /** Of any number of calls with one token exactly one resolves to true. */
+  async spend(kind: LinkKind, token: string): Promise<boolean> {
+    const parts = parseToken(token);
+    let spent = false;
+    if (parts)
+      await this.links.update(idOf(kind, parts.userId), link => {
+        spent = this.holds(link, parts.digest);
+        if (!spent) return null;
+        const { digest: _, ...rest } = link;
+        return rest;
+      });
+    return spent;
+  }
+
+  async forget(userId: string): Promise<void> {
+    for (const kind of Object.keys(LINK_TTL) as LinkKind[]) await this.links.remove(idOf(kind, userId));
+  }
+
+  /** Removes a bounded number of old links. */
+  async sweep(): Promise<void> {
+    const where = { expiresAt: { $lte: this.clock.now() - AN_HOUR.ms } };
+    const old = await this.links.find({ where, limit: BATCH });
+    if (old.length > 0) await this.links.removeWhere({ ...where, id: { $in: old.map(({ id }) => id) } });
+  }
+
+  private holds(link: Link, presented: string): boolean {
+    return link.digest === presented && link.expiresAt > this.clock.now();
+  }
+}
+
+const idOf = (kind: LinkKind, userId: string): string => `${kind}:${userId}`;
