@@ -58,6 +58,8 @@ export interface Config {
     guests: boolean;
     /** After so many days without use a guest is removed. */
     guestDays: number;
+    /** bcrypt's: 2 to the power of it are the rounds. */
+    passwordCost: number;
   };
 }
 
@@ -111,6 +113,8 @@ const OWN_NAMES_LIKE =
   /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX|^REGISTRATION|^EMAIL_VERIF|^MAIL_FROM|^PUBLIC_URL|^GUESTS/;
 
 const MIN_SECRET = 32;
+/** The least cost of a password that is not given away with the store. */
+const SAFE_COST = 10;
 /** Different characters that a random secret of this length surely has. */
 const DISTINCT = 12;
 const WEAK_SECRETS = /^(.)\1*$|(?<![a-z])(secret|change-?me|password|default|your|example)(?![a-z])|0123456789/i;
@@ -336,6 +340,13 @@ const VARIABLES = {
   }),
   GUESTS: bool({ default: false, desc: "anybody may come in as a guest, without an account" }),
   GUEST_DAYS: whole(1, 3_650)({ default: 7, desc: "days after its last use that a guest is removed" }),
+  PASSWORD_COST: whole(
+    4,
+    15,
+  )({
+    default: 10,
+    desc: "bcrypt's cost of new passwords: each more doubles the time, 10 takes about 55 ms; production refuses less. Others are made anew when their owner signs in",
+  }),
   ...limitVariables,
 };
 
@@ -420,6 +431,8 @@ export function loadConfig(environment: Environment): Config {
     problems.push("ADMIN_PASSWORD: looks like a default");
   if (production && values.EMAIL_VERIFICATION === "required" && !present.SMTP_URL)
     problems.push("EMAIL_VERIFICATION: needs SMTP_URL");
+  if (production && number("PASSWORD_COST") < SAFE_COST)
+    problems.push(`PASSWORD_COST: give at least ${SAFE_COST} in production`);
   if (problems.length > 0) throw new ConfigError(problems);
 
   const dataDir = text("DATA_DIR") as string;
@@ -478,6 +491,7 @@ export function loadConfig(environment: Environment): Config {
       verification: values.EMAIL_VERIFICATION === "required",
       guests: values.GUESTS as boolean,
       guestDays: number("GUEST_DAYS"),
+      passwordCost: number("PASSWORD_COST"),
     },
   };
 }

@@ -116,10 +116,12 @@ export class Accounts {
     await succeeded();
     const signedIn = await this.signIn(users, user, revision, client);
     // A password that was changed meanwhile has ended the sessions there were, and not this one.
-    if ((await this.parts.credentials.get(user.id))?.hash !== stored.hash) {
+    const now = (await this.parts.credentials.get(user.id))?.hash ?? null;
+    if (now !== stored.hash && !(await this.parts.passwords.verify(password, now))) {
       await this.end(this.parts.tokens.verify(signedIn.accessToken).identity.sid);
       throw refused();
     }
+    if (this.parts.passwords.isOutdated(stored.hash)) await this.rehash(user.id, password, stored.hash);
     await users.audit({ type: "login", actor: user.id, object: user.id, result: "ok" });
     return signedIn;
   }
@@ -210,6 +212,18 @@ export class Accounts {
         await registration.takeBack(id, invitation);
         await credentials.remove(id);
       }
+    }
+  }
+
+  /** The cost was changed: what unknown users are compared with has the new one, and would tell them from this one. */
+  private async rehash(id: string, password: string, known: string): Promise<void> {
+    const { credentials, passwords } = this.parts;
+    try {
+      const hash = await passwords.hash(password);
+      await credentials.update(id, stored => (stored.hash === known ? { ...stored, hash } : null));
+    } catch (error) {
+      // He is in; the next time will do.
+      if (!(error instanceof StorageError) && !hasCode(error, "UNAVAILABLE")) throw error;
     }
   }
 

@@ -106,7 +106,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       items => broadcast(this.broker, "auth.revoked", { items }),
     );
     this.audit = new AuditLog(await platform.documents<AuditRecord>(AUDIT), clock, platform.limits, config.auditDays);
-    this.passwords = new Passwords();
+    this.passwords = new Passwords(config.accounts.passwordCost);
     this.delay = new SignInDelay({
       attempts: await platform.documents<Attempts>(ATTEMPTS),
       clock,

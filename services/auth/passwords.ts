@@ -2,12 +2,11 @@ import { randomBytes } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { extname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { getRounds } from "bcryptjs";
 import { Piscina } from "piscina";
 import { RookeryError } from "../core/errors";
 import type { PasswordTask } from "./passwords.worker";
 
-/** bcrypt's cost: 2^10 rounds, about 55 ms. */
-const COST = 10;
 /** Hashes that may wait or be under way. */
 const WAITING = 64;
 /**
@@ -32,7 +31,11 @@ export class Passwords {
   /** A hash of nothing anybody knows. */
   private dummy: Promise<string> | undefined;
 
-  constructor(private readonly limits = { waiting: WAITING, patience: PATIENCE, timeout: TIMEOUT }) {
+  /** @param cost bcrypt's, of new hashes: 10 is 2^10 rounds, about 55 ms */
+  constructor(
+    private readonly cost: number,
+    private readonly limits = { waiting: WAITING, patience: PATIENCE, timeout: TIMEOUT },
+  ) {
     const extension = extname(__filename);
     this.pool = new Piscina({
       filename: join(__dirname, `passwords.worker${extension}`),
@@ -46,7 +49,7 @@ export class Passwords {
   /** Throws INVALID for what bcrypt would cut, UNAVAILABLE if too many wait. */
   async hash(password: string): Promise<string> {
     if (!isWhole(password)) throw new RookeryError("INVALID", "A password has at most 72 bytes and no NUL.");
-    return (await this.run({ password, cost: COST })) as string;
+    return (await this.run({ password, cost: this.cost })) as string;
   }
 
   /**
@@ -59,6 +62,11 @@ export class Passwords {
     this.comparisons++;
     const fits = await this.run({ password, hash: against });
     return fits === true && hash !== null && isWhole(password);
+  }
+
+  /** Whether a hash costs another time than those made now; then it is to be made anew when its password is at hand. */
+  isOutdated(hash: string): boolean {
+    return getRounds(hash) !== this.cost;
   }
 
   async close(): Promise<void> {

@@ -10,5 +10,6 @@ export function baseEnvironment(): Record<string, string> {
 export const testSettings = (): Record<string, string> => ({
   ...baseEnvironment(),
   ADMIN_PASSWORD,
+  PASSWORD_COST: "4",
   RATE_LIMIT: "count",
 });

@@ -58,7 +58,7 @@ const delay = new SignInDelay({ mode: "off" } as DelayParts);
 
 describe("accounts", () => {
   const clock = new TestClock(Date.now());
-  const passwords = new Passwords();
+  const passwords = new Passwords(4);
   const tokens = new AccessTokens({ secret: SECRET, issuer: "rookery", audience: "rookery", accessTtl: 600 });
   let database: SqliteDatabase;
   let credentials: Documents<Credentials>;
@@ -115,6 +115,21 @@ describe("accounts", () => {
     await accounts.sweep(village);
     expect((await credentials.find()).map(({ pendingSince }) => pendingSince)).toEqual([undefined]);
     expect((await accounts.login(village, "ann", who.password)).user.username).toBe("ann");
+  });
+
+  it("hash a password anew at the next sign-in once its cost was changed, and two who sign in at once both come in", async () => {
+    const { id } = (await accounts.register(village, who)).user;
+    const dearer = new Passwords(5);
+    const later = new Accounts({ ...parts, passwords: dearer, sessions: new Sessions(sessions, clock, 3600) });
+    try {
+      await Promise.all([1, 2].map(() => later.login(village, "ann", who.password)));
+      const changed = (await credentials.get(id))?.hash;
+      expect(changed).toMatch(/^\$2[aby]\$05\$/);
+      await later.login(village, "ann", who.password);
+      expect((await credentials.get(id))?.hash).toBe(changed);
+    } finally {
+      await dearer.close();
+    }
   });
 
   it("give no session to a sign-in during which the user's sessions were ended", async () => {

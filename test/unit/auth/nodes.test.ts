@@ -65,7 +65,7 @@ interface AuthNode {
   admin(password: string | null, own?: Partial<Users>): FirstAdmin;
 }
 
-const passwords = new Passwords();
+const passwords = new Passwords(4);
 const tokens = new AccessTokens({ secret: SECRET, issuer: "rookery", audience: "rookery", accessTtl: 600 });
 const who = { username: "ann", email: "ann@example.org", password: "pass phrase 1" };
 let database: SqliteDatabase;

@@ -3,7 +3,7 @@ import { Passwords } from "../../../services/auth/passwords";
 import { codeOf } from "../../support/broker";
 
 describe("passwords", () => {
-  const passwords = new Passwords();
+  const passwords = new Passwords(10);
   afterAll(() => passwords.close());
 
   it("hashes with bcrypt at cost 10 and a salt of its own", async () => {
@@ -43,7 +43,7 @@ describe("passwords", () => {
   });
 
   it("refuses as unavailable what would wait too long, and serves the rest (S14: inside)", async () => {
-    const small = new Passwords({ waiting: 2, patience: 10_000, timeout: 10_000 });
+    const small = new Passwords(10, { waiting: 2, patience: 10_000, timeout: 10_000 });
     try {
       const answers = await Promise.all(Array.from({ length: 20 }, () => codeOf(small.hash("a password"))));
       const served = answers.filter(answer => answer.startsWith("resolved"));
@@ -56,7 +56,7 @@ describe("passwords", () => {
   });
 
   it("refuses at once who would have to wait for longer than the others let it, as long as they take of late", async () => {
-    const slow = new Passwords({ waiting: 64, patience: 1, timeout: 10_000 });
+    const slow = new Passwords(10, { waiting: 64, patience: 1, timeout: 10_000 });
     try {
       await slow.hash("a password");
       const answers = await Promise.all(Array.from({ length: 10 }, () => codeOf(slow.hash("a password"))));

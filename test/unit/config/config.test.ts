@@ -44,7 +44,7 @@ describe("settings", () => {
       adminPassword: null,
       mail: { smtpUrl: null, from: null },
       publicUrl: null,
-      accounts: { registration: "open", verification: false, guests: false, guestDays: 7 },
+      accounts: { registration: "open", verification: false, guests: false, guestDays: 7, passwordCost: 10 },
       jwt: { secret: SECRET, issuer: "rookery", audience: "rookery", accessTtl: 600, refreshTtl: 2_592_000 },
       services: [...SERVICE_NAMES],
       cluster: null,
@@ -160,6 +160,7 @@ describe("secrets", () => {
     ["one letter", { ...production, JWT_SECRET: "a".repeat(40) }, "looks like a default"],
     ["a short one", { ...production, JWT_SECRET: "Zk3!" }, "JWT_SECRET: give at least 32"],
     ["a default password", { ...production, JWT_SECRET: SECRET, ADMIN_PASSWORD: "password1" }, "ADMIN_PASSWORD: looks"],
+    ["a cheap password", { ...production, JWT_SECRET: SECRET, PASSWORD_COST: "9" }, "PASSWORD_COST: give at least 10"],
     ["a cluster without one", CLUSTER, "JWT_SECRET: required in a cluster"],
   ])("are refused: %s (S04: inside)", (_what, env, problem) => {
     expect(problemsOf(env)).toEqual([expect.stringContaining(problem)]);
