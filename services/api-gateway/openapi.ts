@@ -104,7 +104,7 @@ function requestBody(route: Route, limits: Limits): Record<string, unknown> {
     };
   }
   if (!route.body) return {};
-  const required = !["Logout", "Guest", "Invite"].includes(route.body);
+  const required = !["Logout", "Guest", "AccountInvite"].includes(route.body);
   return { requestBody: { required, content: { "application/json": { schema: ref("schemas", route.body) } } } };
 }
 

@@ -27,7 +27,17 @@ const ACTIONS: Partial<Record<ActionName, Scope>> = {
   "users.me": "users:read",
   "users.get": "users:read",
   "users.list": "users:read",
+  "users.friends": "users:read",
+  "users.friendIds": "users:read",
+  "users.requests": "users:read",
+  "users.blocks": "users:read",
+  "users.preferences": "users:read",
   "users.updateMe": "users:write",
+  "users.befriend": "users:write",
+  "users.unfriend": "users:write",
+  "users.block": "users:write",
+  "users.unblock": "users:write",
+  "users.updatePreferences": "users:write",
   "users.personal": "admin",
   "users.update": "admin",
   "users.remove": "admin",
@@ -49,6 +59,19 @@ const ACTIONS: Partial<Record<ActionName, Scope>> = {
   "rooms.addMember": "rooms:write",
   "rooms.removeMember": "rooms:write",
   "rooms.converse": "rooms:write",
+  "rooms.bans": "rooms:read",
+  "rooms.invites": "rooms:read",
+  "rooms.invitation": "rooms:read",
+  "rooms.transfer": "rooms:write",
+  "rooms.archive": "rooms:write",
+  "rooms.unarchive": "rooms:write",
+  "rooms.ban": "rooms:write",
+  "rooms.unban": "rooms:write",
+  "rooms.mute": "rooms:write",
+  "rooms.unmute": "rooms:write",
+  "rooms.invite": "rooms:write",
+  "rooms.endInvite": "rooms:write",
+  "rooms.accept": "rooms:write",
   "rooms.exported": "admin",
   "messages.history": "messages:read",
   "messages.get": "messages:read",
@@ -78,6 +101,7 @@ const ACTIONS: Partial<Record<ActionName, Scope>> = {
   "files.link": "files",
   "auth.roles": "admin",
   "auth.setRole": "admin",
+  "auth.audit": "admin",
   "auth.invite": "admin",
   "auth.invitations": "admin",
   "auth.withdrawInvitation": "admin",
@@ -106,29 +130,29 @@ const FRAMES: Record<ClientFrame["t"], Scope | null> = {
 /** What any socket tells: messages, and the rooms one is in. */
 const SOCKET: readonly Scope[] = ["messages:read", "rooms:read"];
 
-/** Which scope lets a token use what its user is permitted. Null: none does. */
-const PERMISSIONS: Record<Permission, Scope | null> = {
-  "channels.join": "rooms:read",
-  "channels.create": "rooms:write",
-  "conversations.create": "rooms:write",
-  "users.find": "users:read",
-  "files.upload": "files",
-  "channels.manage": "admin",
-  "messages.moderate": "admin",
-  "users.manage": "admin",
-  "users.email": "admin",
-  "bots.manage": "admin",
-  "roles.manage": "admin",
-  "invitations.create": "admin",
-  "audit.read": "admin",
-  "tokens.create": null,
+/** Which scopes let a token use what its user is permitted: any of them. What may be done with it, the actions say. */
+const PERMISSIONS: Record<Permission, readonly Scope[]> = {
+  "channels.join": ["rooms:read", "rooms:write", "messages:read"],
+  "channels.create": ["rooms:write"],
+  "conversations.create": ["rooms:write"],
+  "users.find": ["users:read"],
+  "files.upload": ["files"],
+  "channels.manage": ["admin"],
+  "messages.moderate": ["admin"],
+  "users.manage": ["admin"],
+  "users.email": ["admin"],
+  "bots.manage": ["admin"],
+  "roles.manage": ["admin"],
+  "invitations.create": ["admin"],
+  "audit.read": ["admin"],
+  "tokens.create": [],
 };
 
 type Scoped = Pick<Identity, "scopes"> | undefined;
 
 /** What is left of a user's permissions to a token of his with these scopes. */
 export const permissionsWithin = (permissions: readonly Permission[], scopes: readonly Scope[]): Permission[] =>
-  permissions.filter(permission => scopes.some(scope => scope === PERMISSIONS[permission]));
+  permissions.filter(permission => PERMISSIONS[permission].some(scope => scopes.includes(scope)));
 
 /** Throws FORBIDDEN if the caller's token has scopes, and none for this action. */
 export function enforceAction(action: string, caller: Scoped): void {

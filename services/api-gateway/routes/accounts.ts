@@ -173,8 +173,8 @@ export const accounts: Route[] = [
     tag: "auth",
     auth: "user",
     status: 201,
-    body: "Invite",
-    answer: "MadeInvitation",
+    body: "AccountInvite",
+    answer: "MadeAccountInvitation",
   },
   {
     method: "GET",
@@ -184,7 +184,7 @@ export const accounts: Route[] = [
     tag: "auth",
     auth: "user",
     status: 200,
-    answer: "InvitationList",
+    answer: "AccountInvitationList",
   },
   {
     method: "DELETE",

@@ -84,18 +84,18 @@ export const accountSchemas = () => {
         }),
       ),
     }),
-    Invite: body({
+    AccountInvite: body({
       "email?": email,
       "roles?": list(string({ enum: ROLES }), { minItems: 1 }),
       "expiresInDays?": integer(1, { maximum: 365, default: 7 }),
       "uses?": integer(1, { maximum: 1_000, default: 1 }),
     }),
-    Invitation: shape(invitation),
-    MadeInvitation: shape({
+    AccountInvitation: shape(invitation),
+    MadeAccountInvitation: shape({
       ...invitation,
       invitation: string({ description: "What `register` takes. Told here alone." }),
     }),
-    InvitationList: shape({ items: list(ref("Invitation")) }),
+    AccountInvitationList: shape({ items: list(ref("AccountInvitation")) }),
     SignedIn: shape({
       user: ref("User"),
       accessToken: string({ description: "JWT." }),

@@ -1,4 +1,8 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { METHODS, isMethod } from "../../../services/core/methods";
+import { LIMITS } from "../../../services/core/limits";
+import { schemasOf } from "../../../services/api-gateway/schemas";
 import { pathParameters, REST_ACTIONS, ROUTES } from "../../../services/api-gateway/routes";
 
 describe("the table of routes", () => {
@@ -88,6 +92,15 @@ describe("the table of routes", () => {
       "POST /auth/verify",
       "POST /auth/verify/resend",
     ]);
+  });
+
+  it("describes every schema on one page alone: of two of a name the later would be that of both", () => {
+    const pages = join(__dirname, "../../../services/api-gateway/schemas");
+    const names = readdirSync(pages).flatMap(page =>
+      [...readFileSync(join(pages, page), "utf8").matchAll(/^ {4}([A-Z]\w+): /gm)].map(([, name]) => name),
+    );
+    expect(names.filter((name, at) => names.indexOf(name) !== at)).toEqual([]);
+    expect([...names].sort()).toEqual(Object.keys(schemasOf(LIMITS)).sort());
   });
 
   it("gives a conversation every route a channel has", () => {
