@@ -1,5 +1,5 @@
 import type { Documents } from "../../mixins/documents";
-import { RookeryError } from "../core/errors";
+import { hasCode, RookeryError } from "../core/errors";
 import type { Credentials } from "./auth.store";
 import type { Passwords } from "./passwords";
 import type { SecondFactors } from "./second-factor";
@@ -20,18 +20,27 @@ export class Reauthentication {
     return stored;
   }
 
-  /** Both factors; the second throws as it does at every door. */
+  /** Both factors. Throws FORBIDDEN, with an error of `code` where that is missing or wrong. */
   async demand(userId: string, password: string, code: string | undefined): Promise<Credentials> {
     const stored = await this.demandPassword(userId, password);
-    await this.secondFactors.require(userId, code);
+    await this.demandCode(userId, code);
     return stored;
   }
 
   /** The same where there is a password; without one, of the second factor alone. */
   async demandAny(userId: string, password: string | undefined, code: string | undefined): Promise<void> {
-    if (!(await this.hasPassword(userId))) return this.secondFactors.require(userId, code);
+    if (!(await this.hasPassword(userId))) return this.demandCode(userId, code);
     if (password === undefined) throw wrong();
     await this.demand(userId, password, code);
+  }
+
+  private async demandCode(userId: string, code: string | undefined): Promise<void> {
+    try {
+      await this.secondFactors.require(userId, code);
+    } catch (error) {
+      if (!(error instanceof RookeryError) || !hasCode(error, "UNAUTHENTICATED")) throw error;
+      throw new RookeryError("FORBIDDEN", error.message, error.data);
+    }
   }
 
   async hasPassword(userId: string): Promise<boolean> {

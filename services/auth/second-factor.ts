@@ -39,6 +39,8 @@ const FREE = 5;
 const FIRST_WAIT = 15_000;
 const LONGEST_WAIT = 3_600_000;
 
+const WRONG = "The code is wrong.";
+
 type Verdict = "ok" | "wrong" | "closed";
 
 /** Time-based codes and recovery codes, asked for after the first factor at whatever door somebody comes in by. */
@@ -68,7 +70,7 @@ export class SecondFactors {
     if (!stored?.confirmedAt) return;
     if ((verdict as Verdict) === "closed")
       throw new RookeryError("RATE_LIMITED", "Too many wrong codes.", { retryAfterMs: waitMs });
-    if ((verdict as Verdict) === "wrong") throw refused(field, "The code is wrong.");
+    if ((verdict as Verdict) === "wrong") throw refused(field, WRONG);
   }
 
   async state(userId: string): Promise<SecondFactorState> {
@@ -94,7 +96,10 @@ export class SecondFactors {
     return { secret: secret.base32, uri: totpOf(secret.base32, username).toString() };
   }
 
-  /** Makes the pending secret count, by a code of it. Resolves to its recovery codes, which are shown this once. */
+  /**
+   * Makes the pending secret count, by a code of it. Resolves to its recovery codes, which are shown this once. A wrong code is
+   * FORBIDDEN: whoever gave it is signed in.
+   */
   async confirm(userId: string, code: string): Promise<string[]> {
     const codes = recoveryCodes();
     let outcome: "missing" | "enabled" | "wrong" | "ok" = "missing";
@@ -110,7 +115,7 @@ export class SecondFactors {
       case "enabled":
         throw enabled();
       case "wrong":
-        throw refused("code", "The code is wrong.");
+        throw new RookeryError("FORBIDDEN", WRONG, { errors: [{ field: "code", message: WRONG }] });
       case "ok":
         return codes;
     }

@@ -48,7 +48,7 @@ describe("a second factor", () => {
     expect((await user.get("/api/auth/totp")).body).toEqual({ enabled: false });
     expect((await login(user)).status).toBe(200);
 
-    expect((await user.post("/api/auth/totp/confirm", { code: wrongCode(secret) })).status).toBe(401);
+    expect((await user.post("/api/auth/totp/confirm", { code: wrongCode(secret) })).status).toBe(403);
     const confirmed = await user.post("/api/auth/totp/confirm", { code: codeOf(secret) });
     const codes = expectStatus(confirmed, 200).body.recoveryCodes as string[];
     expect(new Set(codes).size).toBe(10);
@@ -90,10 +90,10 @@ describe("a second factor", () => {
     const { password } = user;
     const renew = (body: object) => user.post("/api/auth/totp/recovery-codes", body);
     expect((await renew({ password: "not this one", code: codeOf(secret, 1) })).status).toBe(403);
-    expect((await renew({ password, code: wrongCode(secret) })).status).toBe(401);
+    expect((await renew({ password, code: wrongCode(secret) })).status).toBe(403);
     const fresh = expectStatus(await renew({ password, code: codeOf(secret, 1) }), 200).body.recoveryCodes as string[];
     expect((await login(user, recoveryCodes[0])).status).toBe(401);
-    expect((await user.delete("/api/auth/totp", { password, code: wrongCode(secret) })).status).toBe(401);
+    expect((await user.delete("/api/auth/totp", { password, code: wrongCode(secret) })).status).toBe(403);
     expect((await user.delete("/api/auth/totp", { password, code: fresh[0] })).status).toBe(204);
     expect((await user.get("/api/auth/totp")).body).toEqual({ enabled: false });
     expect((await login(user)).status).toBe(200);
