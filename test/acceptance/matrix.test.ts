@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ROUTES } from "../../services/api-gateway/routes";
 import { METHODS } from "../../services/core/methods";
 import { matrix, type Row } from "../matrix/matrix";
 import { page } from "../matrix/page";
@@ -47,6 +48,7 @@ describeEmbedded("who may do what", () => {
   test("an action that is no method is at no door, whoever asks (S22: REST, native)", async () => {
     const inside = contractActions().filter(name => !(METHODS as readonly string[]).includes(name));
     expect(inside.length).toBeGreaterThan(30);
+    const routes = new Set(ROUTES.filter(({ to }) => !inside.includes(to)).map(({ path }) => `/api${path}`));
     const socket = await stage.admin.socket();
     for (const method of inside) {
       expect([method, await socket.request({ t: "call", method, params: {} })]).toMatchObject([
@@ -55,6 +57,8 @@ describeEmbedded("who may do what", () => {
       ]);
       const [service, action] = method.split(".");
       for (const path of [`/api/${method}`, `/api/${service}/${action}`, `/${service}/${action}`]) {
+        // A route of its own that happens to be called so: it leads to another action.
+        if (routes.has(path)) continue;
         const { status, body } = await stage.admin.get(path);
         expect([path, [400, 404, 405].includes(status), JSON.stringify(body).includes("nodeID")]).toEqual([
           path,

@@ -1,5 +1,6 @@
 import { pathParameters, ROUTES } from "../../services/api-gateway/routes";
-import type { MethodName } from "../../services/core/methods";
+import type { OwnPage, Route } from "../../services/api-gateway/routes/route";
+import { isMethod } from "../../services/core/methods";
 import type { Client } from "../support/client";
 import type { Body } from "../support/rest";
 import { Rest } from "../support/rest";
@@ -10,16 +11,21 @@ import type { Place } from "./scene";
 /** `ok`, or the code of the refusal. */
 export type Verdict = string;
 
+/** What is asked for: an action, or what the gateway puts together of several. */
+export type Asked = Exclude<Route["to"], OwnPage>;
+
 export interface Request {
-  method: MethodName;
+  method: Asked;
   params: Record<string, unknown>;
   place: Place;
 }
 
-/** A way in for one caller. Null where the door has no word for what is asked. */
+/** A way in for one caller. */
 export interface Door {
   readonly name: string;
-  ask(request: Request): Promise<Verdict> | null;
+  /** Whether it has a word for that. */
+  knows(method: Asked): boolean;
+  ask(request: Request): Promise<Verdict>;
   close(): Promise<void> | void;
 }
 
@@ -28,20 +34,25 @@ export type Opener = (url: string, client: Client | null) => Promise<Door>;
 const verdictOf = ({ status, body }: { status: number; body: Body }): Verdict =>
   status < 300 ? "ok" : (body.code as string);
 
+const routeOf = (method: Asked): Route | undefined =>
+  ROUTES.find(({ to, path }) => to === method && !path.startsWith("/conversations/"));
+
 const rest: Opener = async (url, client) => {
   const door = client ?? new Rest(url);
   return {
     name: "REST",
+    knows: method => routeOf(method) !== undefined,
     ask({ method, params }) {
-      const route = ROUTES.find(({ to, path }) => to === method && !path.startsWith("/conversations/"));
-      if (!route) return null;
+      const route = routeOf(method) as Route;
       const inPath = new Set(pathParameters(route));
       const path = route.path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(params[name])));
       const others = Object.entries(params).filter(([name]) => !inPath.has(name));
       const query = new URLSearchParams(
         others.map(([name, value]): [string, string] => [name, String(value)]),
       ).toString();
-      if (!route.body) return door.request(route.method, `/api${path}${query && `?${query}`}`).then(verdictOf);
+      const at = `/api${path}${query && `?${query}`}`;
+      if (route.bytes === "upload") return door.raw(route.method, at, "text").then(verdictOf);
+      if (!route.body) return door.request(route.method, at).then(verdictOf);
       return door.request(route.method, `/api${path}`, Object.fromEntries(others)).then(verdictOf);
     },
     close: () => undefined,
@@ -79,11 +90,16 @@ const calls =
   (stranger: Client): Opener =>
   async (_, client) => {
     const { ask, close } = await native(client, stranger);
-    return { name: "native call", ask: ({ method, params }) => ask({ t: "call", method, params }), close };
+    return {
+      name: "native call",
+      knows: isMethod,
+      ask: ({ method, params }) => ask({ t: "call", method, params }),
+      close,
+    };
   };
 
 /** The frames that say what a method says. */
-const FRAMES: Partial<Record<MethodName, (params: Body, room: string) => Record<string, unknown>>> = {
+const FRAMES: Partial<Record<Asked, (params: Body, room: string) => Record<string, unknown>>> = {
   "messages.send": ({ id, ...rest }) => ({ t: "send", room: id, ...rest }),
   "messages.history": ({ id, ...rest }) => ({ t: "history", room: id, ...rest }),
   "messages.edit": ({ id, text }, room) => ({ t: "edit", room, id, text }),
@@ -100,16 +116,18 @@ const frames =
     const { ask, close } = await native(client, stranger);
     return {
       name: "native frame",
-      ask({ method, params, place }) {
-        const frame = FRAMES[method]?.(params, place.room);
-        return frame ? ask(frame) : null;
-      },
+      knows: method => method in FRAMES,
+      ask: ({ method, params, place }) => ask(FRAMES[method]?.(params, place.room) as Record<string, unknown>),
       close,
     };
   };
 
-/** Name and arguments of a call: at the hub, and for Socket.IO. */
-const CALLS: Partial<Record<MethodName, (params: Body) => { hub: [string, ...unknown[]]; event: [string, object] }>> = {
+/** Name and arguments: at the hub, and for Socket.IO. */
+interface Call {
+  hub: [string, ...unknown[]];
+  event: [string, object];
+}
+const CALLS: Partial<Record<Asked, (params: Body) => Call>> = {
   "messages.send": ({ id, text }) => ({ hub: ["SendMessage", id, text], event: ["message", { channelId: id, text }] }),
   "messages.edit": ({ id, text }) => ({ hub: ["EditMessage", id, text], event: ["edit", { id, text }] }),
   "messages.remove": ({ id }) => ({ hub: ["DeleteMessage", id], event: ["delete", { id }] }),
@@ -125,10 +143,13 @@ const CALLS: Partial<Record<MethodName, (params: Body) => { hub: [string, ...unk
   }),
 };
 
+const callOf = (method: Asked, params: Body): Call => (CALLS[method] as (params: Body) => Call)(params);
+
 /** Everything such a door says to whoever it does not let in. */
 const shut = (name: string): Door => ({
   name,
-  ask: ({ method }) => (CALLS[method] ? Promise.resolve("UNAUTHENTICATED") : null),
+  knows: method => method in CALLS,
+  ask: () => Promise.resolve("UNAUTHENTICATED"),
   close: () => undefined,
 });
 
@@ -138,10 +159,9 @@ const signalr: Opener = async (url, client) => {
   if (!opened) return shut(name);
   return {
     name,
+    knows: method => method in CALLS,
     ask({ method, params }) {
-      const call = CALLS[method]?.(params);
-      if (!call) return null;
-      const [target, ...args] = call.hub;
+      const [target, ...args] = callOf(method, params).hub;
       return opened.invoke(target, ...args).then(() => "ok", refusalCode);
     },
     close: () => opened.close(),
@@ -157,9 +177,10 @@ const socketio: Opener = async (url, client) => {
   if (!opened) return shut(name);
   return {
     name,
+    knows: method => method in CALLS,
     ask({ method, params }) {
-      const call = CALLS[method]?.(params);
-      return call ? opened.ask(...call.event).then(({ ok, code }) => (ok ? "ok" : (code as string))) : null;
+      const { event } = callOf(method, params);
+      return opened.ask(...event).then(({ ok, code }) => (ok ? "ok" : (code as string)));
     },
     close: () => opened.close(),
   };

@@ -2,7 +2,7 @@ import { isRead } from "../../services/core/methods";
 import type { Client, Stage } from "../support/client";
 import { doorsFor, type Door, type Verdict } from "./doors";
 import { SAMPLES, type Sample } from "./samples";
-import { build, CALLERS, gather, isIn, type Caller, type Cast, type Kind, type Place } from "./scene";
+import { build, CALLERS, gather, isIn, twin, type Caller, type Cast, type Kind, type Place } from "./scene";
 
 export interface Row {
   name: string;
@@ -65,7 +65,7 @@ async function row(
     doors: [],
     disagreements: [],
   };
-  const shared = isRead(sample.method) || sample.keeps;
+  const shared = isRead(sample.method) || sample.keeps === true;
   let place = shared ? await places(kind ?? "public") : null;
   for (const caller of CALLERS) {
     if (kind && !isIn(kind, caller)) {
@@ -74,13 +74,18 @@ async function row(
     }
     const seen = new Map<string, Verdict>();
     const client = clientOf(cast, caller);
-    const anew = sample.ends === true && client !== null && caller !== "signed out";
+    const session = async (): Promise<Client | null> => {
+      if (!client || caller === "signed out" || caller === "bot" || !sample.ends) return null;
+      return sample.ends === "all" ? twin(stage, caller, cast) : stage.login(client);
+    };
     for (const [at, standing] of (doors.get(caller) ?? []).entries()) {
       place ??= await build(stage, cast, kind ?? "public");
-      const own = anew ? await doorsFor(cast.stranger)[at]?.(stage.server.url, await stage.login(client)) : undefined;
+      if (!standing.knows(sample.method)) continue;
+      const anew = await session();
+      const own = anew ? await doorsFor(cast.stranger)[at]?.(stage.server.url, anew) : undefined;
       const door = own ?? standing;
-      const asked = door.ask({ method: sample.method, params: await sample.params(place, cast), place });
-      if (!asked) continue;
+      const params = await sample.params(place, cast, anew ?? client);
+      const asked = door.ask({ method: sample.method, params, place });
       const verdict = await asked;
       seen.set(door.name, verdict);
       if (own) await own.close();

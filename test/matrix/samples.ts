@@ -1,16 +1,18 @@
-import { METHODS, type MethodName } from "../../services/core/methods";
-import { unique } from "../support/client";
+import { ROUTES } from "../../services/api-gateway/routes";
+import { METHODS } from "../../services/core/methods";
+import { expectStatus, unique, type Client } from "../support/client";
+import type { Asked } from "./doors";
 import type { Cast, Kind, Place } from "./scene";
 
 export interface Sample {
-  method: MethodName;
+  method: Asked;
   /** In which rooms; none: it is about no room. */
   kinds: readonly Kind[];
   /** Said beside the method's name where it has several. */
   note?: string;
-  params(place: Place, cast: Cast): Record<string, unknown> | Promise<Record<string, unknown>>;
-  /** The caller asks by a session that is new: what he asks for ends it. */
-  ends?: true;
+  params(place: Place, cast: Cast, caller: Client | null): Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** What is asked for ends the caller's session, and so he asks by a new one; `all`: more than that, and so his like asks. */
+  ends?: "session" | "all";
   /** Once it was done, others would be answered differently. */
   spends?: true;
   /** It changes nothing that any other request depends on: what it is asked of serves others as well. */
@@ -25,7 +27,7 @@ type Params = Sample["params"];
 const room: Params = ({ room: id }) => ({ id });
 const message: Params = ({ message: id }) => ({ id });
 const nothing: Params = () => ({});
-const of = (method: MethodName, kinds: readonly Kind[], params: Params, more: Partial<Sample> = {}): Sample => ({
+const of = (method: Asked, kinds: readonly Kind[], params: Params, more: Partial<Sample> = {}): Sample => ({
   method,
   kinds,
   params,
@@ -34,14 +36,71 @@ const of = (method: MethodName, kinds: readonly Kind[], params: Params, more: Pa
 
 /** A request of every method that everybody who may would get what he asks for. */
 export const SAMPLES: readonly Sample[] = [
-  of("auth.logout", NONE, nothing, { ends: true }),
+  of("auth.logout", NONE, nothing, { ends: "session" }),
+  of("auth.ownSessions", NONE, nothing),
+  of("auth.endOwn", NONE, (_place, _cast, caller) => ({ id: sessionOf(caller) }), { ends: "session" }),
+  of("auth.endOthers", NONE, nothing, { ends: "all" }),
+  of(
+    "auth.changePassword",
+    NONE,
+    (_place, _cast, caller) => ({
+      currentPassword: password(caller).password,
+      newPassword: "another pass phrase",
+    }),
+    { ends: "all" },
+  ),
+  of("auth.changeUsername", NONE, (_place, _cast, caller) => ({
+    ...password(caller),
+    username: caller?.username ?? "nobody",
+  })),
+  of("auth.changeEmail", NONE, (_place, _cast, caller) => ({
+    ...password(caller),
+    email: `${unique("new")}@example.org`,
+  })),
+  of("auth.deactivate", NONE, (_place, _cast, caller) => password(caller), { ends: "all" }),
+  of("auth.totp", NONE, nothing),
+  of("auth.beginTotp", NONE, (_place, _cast, caller) => password(caller)),
+  of("auth.confirmTotp", NONE, wrongCode, { note: "a wrong code", ends: "all" }),
+  of("auth.removeTotp", NONE, (_place, _cast, caller) => ({ ...password(caller), code: "000000" }), {
+    note: "there is none",
+  }),
+  of("auth.renewRecoveryCodes", NONE, (_place, _cast, caller) => ({ ...password(caller), code: "000000" }), {
+    note: "there are none",
+  }),
+  of("auth.resetTotp", NONE, (_, { extra }) => ({ id: extra.id })),
+  of("auth.createToken", NONE, () => ({ name: "mine", scopes: ["messages:read"] })),
+  of("auth.tokens", NONE, nothing),
+  of("auth.removeToken", NONE, async (_, cast) => ({ id: await botToken(cast) }), { note: "of a bot" }),
+  of("auth.botTokens", NONE, (_, { bot }) => ({ bot: bot.id })),
+  of("auth.createBotToken", NONE, (_, { bot }) => ({ bot: bot.id, name: "its", scopes: ["messages:read"] })),
+  of("auth.introspect", NONE, (_place, { extra }, caller) => ({ token: caller?.token ?? extra.token }), {
+    note: "the token it is asked with",
+  }),
+  of("auth.introspect", NONE, (_, { extra }) => ({ token: extra.token }), { note: "another's token" }),
+  of("auth.identities", NONE, nothing),
+  of("auth.invite", NONE, nothing),
+  of("auth.invitations", NONE, nothing),
+  of("auth.withdrawInvitation", NONE, async (_, { owner }) => ({ id: await invitation(owner) }), {
+    note: "of another Moderator",
+  }),
+  of("auth.roles", NONE, nothing),
+  of("auth.setRole", NONE, () => ({ role: "Guest", permissions: ["files.upload"] })),
   of("auth.audit", NONE, () => ({ limit: 1 })),
+  of("audit-export", NONE, nothing),
   of("users.me", NONE, nothing),
   of("users.get", NONE, (_, { extra }) => ({ id: extra.id })),
   of("users.list", NONE, () => ({ search: "extra" })),
   of("users.updateMe", NONE, () => ({ displayName: "Somebody" })),
   of("users.update", NONE, (_, { extra }) => ({ id: extra.id, displayName: "Else" })),
+  of("users.deactivate", NONE, async ({ bystander }) => ({ id: await bystander() })),
+  of("users.activate", NONE, (_, { extra }) => ({ id: extra.id })),
   of("users.remove", NONE, async ({ bystander }) => ({ id: await bystander() })),
+  of("users.erasure", NONE, async (_, { erased }) => ({ id: erased })),
+  of("users.bots", NONE, nothing),
+  of("users.createBot", NONE, () => ({ username: unique("bot") })),
+  of("users.removeBot", NONE, async (_, { Admin }) => ({ id: await newBot(Admin) })),
+  of("person-export", NONE, (_place, { extra }, caller) => ({ id: caller?.id ?? extra.id }), { note: "of oneself" }),
+  of("person-export", NONE, (_, { extra }) => ({ id: extra.id }), { note: "of another" }),
 
   of("users.friends", NONE, nothing),
   of("users.friendIds", NONE, nothing),
@@ -119,8 +178,45 @@ export const SAMPLES: readonly Sample[] = [
   of("messages.unread", NONE, nothing),
   of("messages.overview", NONE, nothing),
 
+  of("room-export", ALL, room),
+  of("files.save", NONE, () => ({ name: "a.txt" })),
+  of("files.open", ALL, ({ file: id }) => ({ id })),
   of("files.link", ALL, ({ file: id }) => ({ id })),
 ];
 
-/** Methods that nobody would ask for. */
-export const missing = (): MethodName[] => METHODS.filter(name => !SAMPLES.some(({ method }) => method === name));
+/** What takes another server: test/acceptance/oidc.test.ts asks for it. */
+const ELSEWHERE: readonly string[] = ["auth.oidcLink", "auth.unlink"];
+
+/** What the signed-in may ask for and nobody would. */
+export const missing = (): string[] => {
+  const routed = ROUTES.filter(({ auth }) => auth !== "none").map(({ to }) => to);
+  const asked = new Set<string>([...SAMPLES.map(({ method }) => method), ...ELSEWHERE]);
+  return [...new Set<string>([...METHODS, ...routed])].filter(name => !asked.has(name));
+};
+
+/** Whoever has none says any. */
+const password = (caller: Client | null): { password: string } => ({ password: caller?.password || "none" });
+
+/** `sid` of the access token; the token of a bot has none, nor has nobody. */
+function sessionOf(caller: Client | null): string {
+  const claims = caller?.token?.split(".")[1];
+  if (claims === undefined) return caller?.id ?? "nobody";
+  return (JSON.parse(Buffer.from(claims, "base64url").toString()) as { sid: string }).sid;
+}
+
+async function botToken({ Admin, bot }: Cast): Promise<string> {
+  const wanted = { name: "short-lived", scopes: ["users:read"] };
+  return expectStatus(await Admin.post(`/api/bots/${bot.id}/tokens`, wanted), 201).body.id as string;
+}
+
+/** Six digits too many for any code. */
+async function wrongCode(_: Place, _cast: Cast, caller: Client | null): Promise<{ code: string }> {
+  await caller?.post("/api/auth/totp", password(caller));
+  return { code: "000000000000" };
+}
+
+const newBot = async (admin: Client): Promise<string> =>
+  expectStatus(await admin.post("/api/bots", { username: unique("bot") }), 201).body.id as string;
+
+const invitation = async (inviter: Client): Promise<string> =>
+  expectStatus(await inviter.post("/api/invitations", {}), 201).body.id as string;

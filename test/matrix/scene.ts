@@ -1,10 +1,12 @@
-import { expectStatus, say, unique, type Client, type Stage } from "../support/client";
+import { SCOPES } from "../../services/core/scopes";
+import { Client, expectStatus, say, unique, type Stage } from "../support/client";
 
 /** Who asks, by what he is to the room or to the installation; the least first. */
 export const CALLERS = [
   "nobody",
   "signed out",
   "Guest",
+  "bot",
   "banned",
   "removed",
   "stranger",
@@ -19,7 +21,8 @@ export const CALLERS = [
 ] as const;
 export type Caller = (typeof CALLERS)[number];
 /** Beside those who ask: whom they add, befriend and block. */
-export type Cast = Record<Exclude<Caller, "nobody">, Client> & Record<"extra" | "friend" | "foe", Client>;
+export type Cast = Record<Exclude<Caller, "nobody">, Client> &
+  Record<"extra" | "friend" | "foe", Client> & { erased: string };
 
 export const KINDS = ["public", "private", "direct"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -52,9 +55,12 @@ export async function gather(stage: Stage): Promise<Cast> {
   const admin = await stage.withRoles("chief", ["User", "Admin"]);
   const visitor = await stage.withRoles("visitor", ["Guest"]);
   expectStatus(await named.gone.post("/api/auth/logout", {}), 204);
+  const { id: erased } = await stage.user("erased");
+  expectStatus(await admin.delete(`/api/users/${erased}?erase=true`), 204);
   return {
     "signed out": named.gone,
     Guest: visitor,
+    bot: await program(stage, admin),
     banned: named.banned,
     removed: named.removed,
     stranger: named.stranger,
@@ -69,7 +75,24 @@ export async function gather(stage: Stage): Promise<Cast> {
     extra: named.extra,
     friend: named.friend,
     foe: named.foe,
+    erased,
   };
+}
+
+/** A bot whose token has every scope that there is. */
+async function program(stage: Stage, admin: Client): Promise<Client> {
+  const bot = expectStatus(await admin.post("/api/bots", { username: unique("program") }), 201).body;
+  const wanted = { name: "for everything", scopes: SCOPES };
+  const { token } = expectStatus(await admin.post(`/api/bots/${bot.id}/tokens`, wanted), 201).body;
+  return new Client(stage.server, bot, token as string, "", "");
+}
+
+/** Somebody new with the same roles, for what ends more than the session it is asked with. */
+export async function twin(stage: Stage, caller: Caller, cast: Cast): Promise<Client> {
+  if (caller === "Guest") return stage.withRoles("twin", ["Guest"]);
+  if (caller === "Admin") return stage.withRoles("twin", ["User", "Admin"]);
+  if (caller === "Moderator" || caller === "owner") return stage.withRoles("twin", ["User", "Moderator"]);
+  return caller === "bot" ? cast.bot : stage.user("twin");
 }
 
 /** A room of this kind with everybody in his place. A direct room is that of its author and the member alone. */
@@ -112,4 +135,4 @@ async function channel(cast: Cast, isPrivate: boolean): Promise<string> {
 
 /** What a caller is in a direct room: whoever is nothing to it is a stranger. */
 export const isIn = (kind: Kind, caller: Caller): boolean =>
-  kind !== "direct" || !["banned", "removed", "room guest", "muted", "room moderator", "owner"].includes(caller);
+  kind !== "direct" || !["bot", "banned", "removed", "room guest", "muted", "room moderator", "owner"].includes(caller);
