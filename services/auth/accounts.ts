@@ -173,9 +173,9 @@ export class Accounts {
   }
 
   /** Refuses every access token the user has; unless `keepSessions`, none of his sessions gets another. */
-  async revoke(userId: string, { forget = false, keepSessions = false }): Promise<void> {
+  async revoke(userId: string, { forget = false, keepSessions = false, banned = false }): Promise<void> {
     // The log comes first: a sign-in under way sees it there or is among the sessions removed after it.
-    await this.parts.revocations.append({ user: userId });
+    await this.parts.revocations.append({ user: userId, ...(banned && { banned }) });
     if (!keepSessions || forget) await this.parts.sessions.endAll(userId);
     if (!forget) return;
     await this.parts.credentials.remove(userId);

@@ -47,6 +47,7 @@ export interface RevocationEntry {
   user?: string;
   role?: Role;
   everybody?: true;
+  banned?: true;
   /** Milliseconds since the epoch. */
   at: number;
 }

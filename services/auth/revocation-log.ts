@@ -9,7 +9,7 @@ import type { VerifiedToken } from "../core/tokens";
 import type { RevocationEntry } from "./auth.store";
 
 /** Whose tokens are refused. */
-export type Revoked = { session: string } | { user: string } | { role: Role };
+export type Revoked = { session: string } | { user: string; banned?: true } | { role: Role };
 
 /** Entries in one answer; who is further behind asks again. */
 const PAGE = 1_000;
@@ -120,10 +120,11 @@ export class RevocationLog {
   }
 }
 
-const toRevocation = ({ n, session, user, role, everybody }: RevocationEntry): Revocation => ({
+const toRevocation = ({ n, session, user, role, everybody, banned }: RevocationEntry): Revocation => ({
   n,
   ...(everybody && { everybody }),
   ...(session !== undefined && { session }),
   ...(user !== undefined && { user }),
   ...(role !== undefined && { role }),
+  ...(banned && { banned }),
 });

@@ -33,7 +33,7 @@ export function consequencesVia(via: Caller, service: Pick<UsersService, "relati
       await call(via, "auth.revoke", { userId, keepSessions: true });
     },
     async deactivated(userId) {
-      await call(via, "auth.revoke", { userId });
+      await call(via, "auth.revoke", { userId, banned: true });
     },
     async removed(userId) {
       await call(via, "auth.revoke", { userId, forget: true });

@@ -212,9 +212,9 @@ export class Gateway implements EngineHandlers {
     this.with_.request(exchange);
   }
 
-  /** Closes whom the entries concern: a dead session for good, a changed user until he comes with a new token. */
+  /** Closes whom the entries concern: a dead session or a ban for good, a changed user until he comes with a new token. */
   revoked(items: readonly Revocation[]): void {
-    for (const { session, user, role, everybody, n } of items) {
+    for (const { session, user, role, everybody, banned, n } of items) {
       const affected = user ? [...(this.with_.hub.users.get(user) ?? [])] : [...this.connections];
       for (const connection of affected) {
         const { token } = connection;
@@ -226,7 +226,7 @@ export class Gateway implements EngineHandlers {
           token.revision < n &&
           (everybody || token.identity.id === user || (role && token.identity.roles.includes(role)))
         )
-          connection.end(CLOSES.TOKEN_EXPIRED);
+          connection.end(banned ? CLOSES.BANNED : CLOSES.TOKEN_EXPIRED);
       }
     }
   }

@@ -238,7 +238,7 @@ describeOwn("accounts", () => {
       const socket = await user.socket();
       expectStatus(await peer.post(`/api/users/${user.id}/deactivate`), 403);
       expect(expectStatus(await stage.admin.post(`/api/users/${user.id}/deactivate`), 200).body.deactivated).toBe(true);
-      expect(await socket.untilClosed()).toMatchObject({ code: 4101 });
+      expect(await socket.untilClosed()).toMatchObject({ code: 4503 });
       expect(await works(user)).toBe(false);
       expectStatus(await refresh(user), 401);
       const wrong = await login(user.username, "not-this-one");

@@ -8,10 +8,10 @@ export const sessions = {
   revoke: {
     auth: "internal",
     visibility: "public",
-    params: { userId: rules.id, forget: "boolean|optional", keepSessions: "boolean|optional" },
+    params: { userId: rules.id, forget: "boolean|optional", keepSessions: "boolean|optional", banned: "boolean|optional" },
     async handler(this: AuthService, ctx) {
-      const { userId, forget, keepSessions } = ctx.params;
-      await this.accounts.revoke(userId, { forget, keepSessions });
+      const { userId, ...how } = ctx.params;
+      await this.accounts.revoke(userId, how);
       return null;
     },
   },

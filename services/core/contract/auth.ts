@@ -56,6 +56,8 @@ export interface Revocation {
   user?: string;
   role?: Role;
   everybody?: true;
+  /** The user is not to come back: no token would be made for him. */
+  banned?: true;
 }
 
 /** A sign-in that has not ended; nothing of it can be used to sign in. */
@@ -130,8 +132,14 @@ export interface AuthActions extends AccessActions {
   };
   "auth.invitations": { params: Record<string, never>; returns: { items: ShownInvitation[] } };
   "auth.withdrawInvitation": { params: { id: string }; returns: null };
-  /** Ends every session of a user; `forget` also drops the credentials and what else is kept of him. */
-  "auth.revoke": { params: { userId: string; forget?: boolean; keepSessions?: boolean }; returns: null };
+  /**
+   * Ends every session of a user; `forget` also drops the credentials and what else is kept of him, `banned` tells his clients
+   * not to come back.
+   */
+  "auth.revoke": {
+    params: { userId: string; forget?: boolean; keepSessions?: boolean; banned?: boolean };
+    returns: null;
+  };
   /** For operators: the sessions of a user, newest first. */
   "auth.sessions": { params: { user: string }; returns: SessionFacts[] };
   /** For operators: ends a session and refuses its tokens. Null: there is no such session. */
