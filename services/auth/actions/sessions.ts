@@ -8,7 +8,12 @@ export const sessions = {
   revoke: {
     auth: "internal",
     visibility: "public",
-    params: { userId: rules.id, forget: "boolean|optional", keepSessions: "boolean|optional", banned: "boolean|optional" },
+    params: {
+      userId: rules.id,
+      forget: "boolean|optional",
+      keepSessions: "boolean|optional",
+      banned: "boolean|optional",
+    },
     async handler(this: AuthService, ctx) {
       const { userId, ...how } = ctx.params;
       await this.accounts.revoke(userId, how);
