@@ -18,6 +18,7 @@ gateways of a cluster, until REST refuses its token, and until what was asked fo
 const ENDINGS: Record<string, (person: Person, admin: Rest) => Promise<{ status: number }>> = {
   logout: ({ rest }) => rest.post("/api/auth/logout", {}),
   "other roles": ({ id }, admin) => admin.patch(`/api/users/${id}`, { roles: ["User", "Moderator"] }),
+  ban: ({ id }, admin) => admin.post(`/api/users/${id}/deactivate`, {}),
   deletion: ({ id }, admin) => admin.delete(`/api/users/${id}`),
 };
 

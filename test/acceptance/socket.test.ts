@@ -1,5 +1,6 @@
 import { say, Stage, unique, type Client } from "../support/client";
-import { startServer } from "../support/server";
+import { describeEmbedded, startServer } from "../support/server";
+import { Rest } from "../support/rest";
 import { together } from "../support/together";
 
 describe("native socket", () => {
@@ -489,5 +490,31 @@ describe("native socket", () => {
       await hers.settle();
       expect(hers.all("typing")).toEqual([]);
     },
+  });
+});
+
+// Where nobody else signs in meanwhile.
+describeEmbedded("a hello", () => {
+  test("asks auth for nothing: the door knows what was revoked", async () => {
+    const stage = await Stage.on(await startServer());
+    const ann = await stage.user("ann");
+    const room = await stage.channel([ann]);
+    /** Calls of auth's actions, by action, but for what comes by itself: looks at the revocation log, and records of before. */
+    const asked = async (): Promise<string[]> => {
+      const lines = (
+        (await new Rest(new URL(stage.server.metricsUrls[0] as string).origin).get("/metrics")).body as string
+      )
+        .split("\n")
+        .filter(line => line.startsWith("moleculer_request_total") && line.includes('service="auth"'));
+      return lines.filter(line => !/"auth\.(revocations|record)"/.test(line)).sort();
+    };
+    const before = await asked();
+    expect(before.join()).toContain('"auth.register"');
+    for (let n = 0; n < 20; n++) {
+      const socket = await ann.socket([room]);
+      socket.cut();
+    }
+    expect(await asked()).toEqual(before);
+    await stage.end();
   });
 });
