@@ -155,6 +155,32 @@ describe("what was told against what is fetched", () => {
   });
 });
 
+describe("who was silenced", () => {
+  const told = (...events: Told[]): Model => {
+    const model = new Model(bob as string, TELLINGS);
+    for (const one of events) model.take(one);
+    return model;
+  };
+  const muted = (offset: number, change: "mute" | "unmute"): Told => event(offset, "member", { userId: ann, change });
+
+  test("said nothing until it was taken back; before and after, and others, may", () => {
+    const { silences, members } = told(muted(4, "mute"), muted(8, "unmute"));
+    const said = [3, 6, 9].map((offset, n) => message(n + 1, offset));
+    expect(silences.brokenBy(said)).toEqual(["message 2 was sent though entry 4 had silenced ann"]);
+    expect(silences.brokenBy(said.map(one => ({ ...one, senderId: bob as string })))).toEqual([]);
+    expect([silences.of(ann as string), members.has(ann as string)]).toEqual([false, false]);
+  });
+
+  test("may come back so, and everybody is in an archived room", () => {
+    const back = event(5, "member", { userId: ann, change: "join", role: "member", muted: true });
+    const { silences } = told(back, event(7, "room", { ...settings, archivedAt: "now" }), event(9, "room", settings));
+    expect(silences.of(ann as string)).toBe(true);
+    const said = [6, 8, 10].map((offset, n) => message(n + 1, offset, { senderId: bob as string }));
+    expect(silences.brokenBy(said)).toEqual(["message 2 was sent though entry 7 had silenced *"]);
+    expect(silences.brokenBy([message(9, 6)])).toHaveLength(1);
+  });
+});
+
 describe("a plan", () => {
   test("follows from its seed alone, and every operation has its share", () => {
     expect(planOf(7, OPERATIONS, OPTIONS)).toEqual(planOf(7, OPERATIONS, OPTIONS));

@@ -3,6 +3,7 @@ import type { Body } from "../support/rest";
 import { Marks } from "./marks";
 import type { Telling } from "./operation";
 import { Rules } from "./rules";
+import { Silences } from "./silences";
 import { names, Threads } from "./threads";
 import { Versions } from "./versions";
 
@@ -27,7 +28,7 @@ export interface Fetched {
   /** Read before the rest: all up to here is in it. */
   head: Head;
   messages: readonly Message[];
-  members: readonly { userId: string; role: string }[];
+  members: readonly { userId: string; role: string; muted?: unknown }[];
   room: Body;
   /** Null for who is no member. */
   unread: Unread | null;
@@ -58,6 +59,7 @@ export class Model {
   readonly threads = new Threads();
   readonly versions = new Versions();
   readonly rules = new Rules();
+  readonly silences = new Silences();
   /** Of the last entry it was told of. */
   offset: number | null = null;
   /** What it was told that cannot be, whatever was fetched before. */
@@ -87,6 +89,7 @@ export class Model {
     this.pins = pins.map(({ id }) => id);
     this.versions.begin(messages);
     this.rules.begin();
+    this.silences.begin();
     this.own(fetched);
   }
 

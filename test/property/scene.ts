@@ -3,7 +3,7 @@ import { eventually } from "../support/eventually";
 import { differences, disagreement } from "./compare";
 import { Device, type Around } from "./device";
 import { fetchRoom, restOf, STYLES, type Style } from "./fetched";
-import type { Answer } from "./lines/line";
+import type { Answer, Wire } from "./lines/line";
 import type { Fetched, OutOfSight } from "./model";
 import { operationOf, OPERATIONS } from "./operations";
 import type { Plan, Step } from "./plan";
@@ -219,8 +219,9 @@ export class Scene implements Around {
     for (const device of this.devices.filter(one => one.person === person && !one.away)) {
       device.hear();
       const { name, model, wire, outside } = device;
-      if (outside !== (fetched === null))
-        found.push(`${name}: ${outside ? "was kept out of" : "was let into"} what is ${fetched ? "" : "not "}for it`);
+      const isFor = fetched !== null && lets(fetched, client.id, wire);
+      if (outside === isFor)
+        found.push(`${name}: ${outside ? "was kept out of" : "was let into"} what is ${isFor ? "" : "not "}for it`);
       if (outside || !fetched) continue;
       const differ = differences(model, fetched, wire.knows);
       const more =
@@ -246,6 +247,10 @@ export class Scene implements Around {
     }
   }
 }
+
+/** Over the wires of others one comes in to hear of a room, and nobody comes into an archived one. */
+const lets = ({ room, members }: Fetched, user: string, { knows }: Wire): boolean =>
+  knows.everything || room?.archivedAt === undefined || members.some(({ userId }) => userId === user);
 
 /** Those that begin together. */
 function batches(steps: readonly Step[]): Step[][] {

@@ -10,6 +10,7 @@ import { add, join, leave, takeOut } from "./members";
 import { mode, slow } from "./modes";
 import { pin } from "./pins";
 import { react } from "./react";
+import { archive, ban, mute } from "./sanctions";
 import { again, send } from "./send";
 import { settings } from "./settings";
 import { readThread, reply } from "./threads";
@@ -29,6 +30,9 @@ export const OPERATIONS: readonly Operation[] = [
   leave,
   add,
   takeOut,
+  ban,
+  mute,
+  archive,
   settings,
   reply,
   readThread,

@@ -5,7 +5,7 @@ import type { Operation } from "../operation";
 /** The first of a history runs its room; the others are added, given roles and taken out by him. */
 const OWNER = 0;
 
-const other = (random: () => number, people: number): number => whole(random, 1, people - 1);
+export const other = (random: () => number, people: number): number => whole(random, 1, people - 1);
 
 export const join: Operation = {
   name: "join",
@@ -40,12 +40,14 @@ export const add: Operation = {
   },
   events: {
     member(model, { userId, change, role }) {
+      if (change === "mute" || change === "unmute" || change === "unban") return;
       if (change === "leave" || change === "remove" || change === "ban") model.members.delete(userId);
       else model.members.set(userId, role ?? "member");
     },
   },
   notes: {
     member(model, { roomId, change }) {
+      if (change === "mute" || change === "unmute" || change === "unban") return;
       if (change === "leave" || change === "remove" || change === "ban") model.rooms.delete(roomId);
       else model.rooms.add(roomId);
     },

@@ -26,6 +26,21 @@ function forgetting(what: "mode" | "slowMode"): void {
   };
 }
 
+/** Nobody who decides about a message knows that somebody is muted. */
+function muteUnheard(): void {
+  const { load } = Surroundings.prototype;
+  Surroundings.prototype.load = async function (this: Surroundings, jobs) {
+    const loaded = await load.call(this, jobs);
+    const access = new Map(
+      [...loaded.access].map(([user, known]) => [
+        user,
+        "mutedUntil" in known ? { ...known, mutedUntil: undefined } : known,
+      ]),
+    );
+    return { ...loaded, access: access as typeof loaded.access };
+  };
+}
+
 /** What goes wrong with threads, pins, versions, marks, calls, modes and rooms that come up. */
 export const CHAT: readonly Defect[] = [
   {
@@ -122,6 +137,7 @@ export const CHAT: readonly Defect[] = [
     what: "now and then everybody posts in an announcement channel",
     plant: () => forgetting("mode"),
   },
+  { name: "mute-unheard", what: "who is muted goes on talking", plant: muteUnheard },
   { name: "slow-mode-forgotten", what: "now and then nobody waits in slow mode", plant: () => forgetting("slowMode") },
   {
     name: "new-room-untold",
