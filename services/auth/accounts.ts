@@ -49,7 +49,7 @@ export interface AccountParts {
   /** Drops what else is kept of a user who is gone. May be repeated. */
   forget(userId: string): Promise<void>;
   clock: Clock;
-  delay: SignInDelay;
+  delay: Pick<SignInDelay, "begin">;
 }
 
 /** Milliseconds after which a registration that did not finish is judged by whether its user exists. */
@@ -112,7 +112,14 @@ export class Accounts {
       await users.audit({ type: "login", actor: null, ...(user && { object: user.id }), result: "refused" });
       throw refused();
     }
-    await this.parts.secondFactors.require(user.id, code);
+    const wrong = {
+      type: "login",
+      actor: null,
+      object: user.id,
+      result: "refused",
+      detail: { factor: "code" },
+    } as const;
+    await this.parts.secondFactors.require(user.id, code, () => users.audit(wrong));
     await succeeded();
     const signedIn = await this.signIn(users, user, revision, client);
     // A password that was changed meanwhile has ended the sessions there were, and not this one.

@@ -148,7 +148,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     const registration = new Registration(config.accounts, this.invitations, { put: this.mail });
     const sealing = new Sealing(config.secretsKey ?? config.jwt.secret);
     this.secondFactors = new SecondFactors(await platform.documents<SecondFactor>(SECOND_FACTORS), sealing, clock);
-    this.reauthentication = new Reauthentication(credentials, this.passwords, this.secondFactors);
+    this.reauthentication = new Reauthentication(credentials, this.passwords, this.secondFactors, this.delay);
     this.tokens = new PersonalTokens({
       admission,
       stored: await platform.documents<PersonalToken>(PERSONAL_TOKENS),

@@ -5,7 +5,8 @@ import type { ActionsOf, Meta } from "../../core/contract";
 import { RookeryError } from "../../core/errors";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import { usersOf, type AuthService } from "../parts";
+import { noteRefusal } from "../reauthentication";
+import { askingVia, usersOf, type AuthService } from "../parts";
 
 const code = "string|min:1|max:100";
 const password = "string|min:1|max:1000";
@@ -26,7 +27,7 @@ export const secondFactor = {
     params: { password },
     async handler(this: AuthService, ctx) {
       const { id, username } = callerOf(ctx.meta);
-      await this.reauthentication.demandPassword(id, ctx.params.password);
+      await this.reauthentication.demandPassword(askingVia(ctx), id, ctx.params.password);
       return this.secondFactors.begin(id, username);
     },
   },
@@ -36,7 +37,9 @@ export const secondFactor = {
     params: { code },
     async handler(this: AuthService, ctx) {
       const { id } = callerOf(ctx.meta);
-      const recoveryCodes = await this.secondFactors.confirm(id, ctx.params.code);
+      const recoveryCodes = await this.secondFactors.confirm(id, ctx.params.code, () =>
+        noteRefusal(askingVia(ctx), id, "code"),
+      );
       await changed(this, ctx, id, "on");
       return { recoveryCodes };
     },
@@ -47,7 +50,7 @@ export const secondFactor = {
     params: { password, code },
     async handler(this: AuthService, ctx) {
       const { id } = callerOf(ctx.meta);
-      await this.reauthentication.demand(id, ctx.params.password, ctx.params.code);
+      await this.reauthentication.demand(askingVia(ctx), id, ctx.params.password, ctx.params.code);
       if (await this.secondFactors.remove(id)) await changed(this, ctx, id, "off");
       return null;
     },
@@ -58,7 +61,7 @@ export const secondFactor = {
     params: { password, code },
     async handler(this: AuthService, ctx) {
       const { id } = callerOf(ctx.meta);
-      await this.reauthentication.demand(id, ctx.params.password, ctx.params.code);
+      await this.reauthentication.demand(askingVia(ctx), id, ctx.params.password, ctx.params.code);
       const recoveryCodes = await this.secondFactors.renewRecoveryCodes(id);
       await changed(this, ctx, id, "recovery codes");
       return { recoveryCodes };
