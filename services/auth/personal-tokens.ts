@@ -45,7 +45,7 @@ const BATCH = 500;
 export interface PersonalTokenParts {
   stored: Documents<PersonalToken>;
   admission: Pick<Admission, "admits">;
-  roles: Pick<RoleTable, "permissionsOf">;
+  roles: Pick<RoleTable, "permissionsOf" | "reachOf">;
   revocations: Pick<RevocationLog, "current" | "refuses" | "append">;
   tokens: AccessTokens;
   clock: Clock;
@@ -101,13 +101,14 @@ export class PersonalTokens {
     return (await this.parts.stored.find({ where, sort: ["-createdAt", "id"], limit: MOST })).map(factsOf);
   }
 
-  /** One's own; with `bots.manage` also that of a bot. Throws NOT_FOUND for any other. */
+  /** One's own; with `bots.manage` also that of a bot. Throws NOT_FOUND for any other, FORBIDDEN for that of one that may do more. */
   async withdraw(caller: Identity, users: Records, id: string): Promise<void> {
     const token = await this.get(id);
     if (!token) throw new RookeryError("NOT_FOUND");
     if (token.userId !== caller.id) {
       if (!caller.permissions.includes("bots.manage")) throw new RookeryError("NOT_FOUND");
-      await botOf(users, token.userId);
+      const bot = await botOf(users, token.userId);
+      (await this.parts.roles.reachOf(caller)).over(bot.roles);
     }
     await this.remove(token.id);
   }

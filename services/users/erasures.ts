@@ -3,7 +3,7 @@ import { timestamp, type Clock } from "../core/clock";
 import type { ErasureState } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
-import type { Consequences, Directory } from "./directory";
+import type { Consequences, Directory, Guard } from "./directory";
 
 /** That all a user has said and left is to go, and how far that is. */
 export interface StoredErasure {
@@ -144,14 +144,15 @@ export async function askForErasure(
   consequences: Consequences,
   id: string,
   caller: Identity,
+  guard?: Guard,
 ): Promise<void> {
   const removed = caller.permissions.includes("users.manage") && (await directory.isRemoved(id));
-  if (!removed) await directory.mayRemove(id, caller);
+  if (!removed) await directory.mayRemove(id, caller, guard);
   await erasures.request(id);
   try {
-    if (!removed) await directory.remove(consequences, id, caller);
+    if (!removed) await directory.remove(consequences, id, caller, guard);
   } catch (error) {
-    if (hasCode(error, "CONFLICT")) await erasures.drop(id);
+    if (hasCode(error, "CONFLICT") || hasCode(error, "FORBIDDEN")) await erasures.drop(id);
     // Somebody else has just removed him.
     if (!hasCode(error, "NOT_FOUND")) throw error;
   }

@@ -73,7 +73,9 @@ export const secondFactor = {
     params: { id: rules.id },
     async handler(this: AuthService, ctx) {
       const { id } = ctx.params;
-      if (!(await usersOf(ctx).record(id))) throw new RookeryError("NOT_FOUND");
+      const user = await usersOf(ctx).record(id);
+      if (!user) throw new RookeryError("NOT_FOUND");
+      (await this.roles.reachOf(callerOf(ctx.meta))).over(user.roles);
       if (await this.secondFactors.remove(id)) await changed(this, ctx, id, "off");
       return null;
     },
