@@ -20,6 +20,7 @@ import type { Asking, Reauthentication } from "./reauthentication";
 import type { RevocationLog } from "./revocation-log";
 import type { RoleTable } from "./role-table";
 import type { SecondFactors } from "./second-factor";
+import type { SecondFactorDuty } from "./second-factor-duty";
 import type { SessionClient, Sessions } from "./sessions";
 import type { SignInDelay } from "./sign-in-delay";
 
@@ -27,6 +28,7 @@ import type { SignInDelay } from "./sign-in-delay";
 export interface AuthService extends Service {
   accounts: Accounts;
   secondFactors: SecondFactors;
+  duty: SecondFactorDuty;
   reauthentication: Reauthentication;
   roles: RoleTable;
   tokens: PersonalTokens;
