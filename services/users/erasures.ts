@@ -82,6 +82,13 @@ export class Erasures {
     await this.erasures.update(id, known => (known.state === "waiting" ? { ...known, claimedUntil: 0 } : null));
   }
 
+  /** For a process that is alone with its store: who had one in hand is dead. */
+  async takeOver(): Promise<void> {
+    for (const state of ["waiting", "running"] as const)
+      for (const { id } of await this.erasures.find({ where: { state } }))
+        await this.erasures.update(id, known => ({ ...known, claimedUntil: 0 }));
+  }
+
   /** Throws NOT_FOUND. */
   async of(id: string): Promise<ErasureState> {
     const known = await this.erasures.get(id);

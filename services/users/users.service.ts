@@ -362,6 +362,7 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
     this.erasures = new Erasures(await platform.documents<StoredErasure>(ERASURES), platform.clock, error =>
       this.eraser.failed(error),
     );
+    if (!platform.config.cluster) await this.erasures.takeOver();
     const owners = ownersVia(this.broker, user => this.directory.erase(consequences, user));
     this.eraser = new Rounds(() => this.erasures.round(owners), {
       every: RESUME,
