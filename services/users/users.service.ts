@@ -318,6 +318,15 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
   name: "users",
   actions,
 
+  created(this: UsersService) {
+    const { afterStart, config } = platformOf(this.broker);
+    if (config.cluster) return;
+    afterStart.push(async () => {
+      await this.erasures.takeOver();
+      this.eraser.hurry();
+    });
+  },
+
   async started(this: UsersService) {
     const platform = platformOf(this.broker);
     const users = await platform.documents<StoredUser>(USERS);
@@ -362,7 +371,6 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
     this.erasures = new Erasures(await platform.documents<StoredErasure>(ERASURES), platform.clock, error =>
       this.eraser.failed(error),
     );
-    if (!platform.config.cluster) await this.erasures.takeOver();
     const owners = ownersVia(this.broker, user => this.directory.erase(consequences, user));
     this.eraser = new Rounds(() => this.erasures.round(owners), {
       every: RESUME,
