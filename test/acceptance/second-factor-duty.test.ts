@@ -85,6 +85,8 @@ describeOwn("who has to have a second factor", () => {
     expect(await renew(user)).toMatchObject({ secondFactor: "required" });
     for (const one of [user, program])
       expect(await one.get("/api/channels")).toMatchObject({ status: 403, body: TOLD });
+    for (const { token } of [user, program])
+      expect((await admin.post("/api/auth/introspect", { token })).body).toEqual({ active: false });
 
     const codes = await setUp(user);
     await renew(user);

@@ -52,7 +52,8 @@ export const oidc = {
     async handler(this: AuthService, ctx) {
       const { code, totp } = ctx.params;
       const answer = await this.oidc.exchange(usersOf(ctx), code, ctx.meta.browser, totp, clientOf(ctx.meta));
-      await audit(ctx, platformOf(this.broker).clock, { type: "login", actor: answer.user.id, result: "ok" });
+      const { id } = answer.user;
+      await audit(ctx, platformOf(this.broker).clock, { type: "login", actor: id, object: id, result: "ok" });
       return answer;
     },
   },

@@ -15,7 +15,7 @@ describe("guests", () => {
   let clock: TestClock;
   let guests: Guests;
   let expired: string[];
-  const users = { create: async (user: object) => user } as unknown as Users;
+  const users = { create: async (user: object) => user, audit: async () => undefined } as unknown as Users;
   const expire = async (id: string): Promise<void> => void expired.push(id);
 
   beforeEach(async () => {
