@@ -5,6 +5,7 @@ import { bool, cleanEnv, makeValidator, str, type ReporterOptions } from "envali
 import { makeDurableFolder, syncFolder } from "../mixins/durable-folder";
 import { TrustedProxies } from "../services/core/client-address";
 import { parseProviders, type OidcProvider } from "./oidc";
+import { ROLES, type Role } from "../services/core/permissions";
 import { LIMITS, MAX_RETENTION_DAYS, type LimitName, type Limits, type RateLimitMode } from "../services/core/limits";
 
 /** Everything that can be set from outside: read once, validated by name, printed redacted. Nobody else reads `process.env`. */
@@ -58,6 +59,8 @@ export interface Config {
     guests: boolean;
     /** After so many days without use a guest is removed. */
     guestDays: number;
+    /** Who has one of these may nothing before he has a second factor. */
+    secondFactorFor: Role[];
     /** bcrypt's: 2 to the power of it are the rounds. */
     passwordCost: number;
   };
@@ -108,6 +111,7 @@ const OWN_PREFIXES = [
   "SMTP_",
   "GUEST_",
   "OIDC_",
+  "REQUIRE_",
 ];
 const OWN_NAMES_LIKE =
   /^(ACCESS|REFRESH)_TOKEN|^ADMIN_|^METRICS_|^DATA_DIR|^WS_|^ALLOWED_|^TRUSTED_PROX|^REGISTRATION|^EMAIL_VERIF|^MAIL_FROM|^PUBLIC_URL|^GUESTS/;
@@ -201,6 +205,12 @@ const services = makeValidator<ServiceName[]>(input => {
   if (unknown.length || names.length === 0)
     throw new Error(`no service named ${unknown.join(", ") || "(none)"}; there are ${SERVICE_NAMES.join(", ")}`);
   return [...new Set(names)] as ServiceName[];
+});
+const roles = makeValidator<Role[]>(input => {
+  const names = parts(input);
+  const unknown = names.filter(name => !(ROLES as readonly string[]).includes(name));
+  if (unknown.length) throw new Error(`no role named ${unknown.join(", ")}; there are ${ROLES.join(", ")}`);
+  return ROLES.filter(role => names.includes(role));
 });
 const origins = makeValidator<string[]>(input =>
   parts(input).map(part => {
@@ -340,6 +350,10 @@ const VARIABLES = {
   }),
   GUESTS: bool({ default: false, desc: "anybody may come in as a guest, without an account" }),
   GUEST_DAYS: whole(1, 3_650)({ default: 7, desc: "days after its last use that a guest is removed" }),
+  REQUIRE_SECOND_FACTOR_FOR: roles({
+    ...none(),
+    desc: "comma list of roles: who has one signs in, and may nothing before he has set up a second factor",
+  }),
   PASSWORD_COST: whole(
     4,
     15,
@@ -491,6 +505,7 @@ export function loadConfig(environment: Environment): Config {
       verification: values.EMAIL_VERIFICATION === "required",
       guests: values.GUESTS as boolean,
       guestDays: number("GUEST_DAYS"),
+      secondFactorFor: (values.REQUIRE_SECOND_FACTOR_FOR as Role[] | undefined) ?? [],
       passwordCost: number("PASSWORD_COST"),
     },
   };

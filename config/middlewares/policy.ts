@@ -24,8 +24,9 @@ export const policyMiddleware: Middleware = {
     const policy = action.auth;
     if (policy === undefined || policy === "internal") return next;
     return async (ctx: Context<unknown, Meta>) => {
-      enforce(policy, ctx.meta.user);
+      // First what the token is for: that says more than that a permission is missing.
       enforceAction(action.name ?? "", ctx.meta.user);
+      enforce(policy, ctx.meta.user);
       return next(ctx);
     };
   },

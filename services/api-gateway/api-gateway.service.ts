@@ -134,7 +134,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       const what = $alias ? `${$alias.method} /${$alias.path}` : "requests";
       const { identity } = credentials;
       await auditRefusal(this.broker, this.platform.clock, {
-        ...{ code: shown.code, what, address },
+        ...{ code: shown.code, errors: shown.errors, what, address },
         ...(identity && { user: identity.id }),
       });
       if (isApi(path) || res.headersSent || shown.code !== "NOT_FOUND") sendProblem(res, shown);

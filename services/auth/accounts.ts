@@ -6,6 +6,7 @@ import { hasCode, RookeryError, type ErrorCode } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Identity, PublicUser } from "../core/model";
 import type { Role } from "../core/permissions";
+import { ENROLMENT, isEnrolling } from "../core/scopes";
 import type { AccessTokens } from "../core/tokens";
 import type { Admission } from "./admission";
 import type { Credentials, Session } from "./auth.store";
@@ -14,6 +15,7 @@ import type { Applicant, Registration } from "./registration";
 import type { RevocationLog } from "./revocation-log";
 import type { RoleTable } from "./role-table";
 import type { SecondFactors } from "./second-factor";
+import type { SecondFactorDuty } from "./second-factor-duty";
 import type { SessionClient, Sessions } from "./sessions";
 import type { SignInDelay } from "./sign-in-delay";
 
@@ -46,10 +48,11 @@ export interface AccountParts {
   registration: Registration;
   roles: Pick<RoleTable, "permissionsOf">;
   secondFactors: Pick<SecondFactors, "require">;
+  duty: Pick<SecondFactorDuty, "isDue">;
   /** Drops what else is kept of a user who is gone. May be repeated. */
   forget(userId: string): Promise<void>;
   clock: Clock;
-  delay: SignInDelay;
+  delay: Pick<SignInDelay, "begin">;
 }
 
 /** Milliseconds after which a registration that did not finish is judged by whether its user exists. */
@@ -112,7 +115,14 @@ export class Accounts {
       await users.audit({ type: "login", actor: null, ...(user && { object: user.id }), result: "refused" });
       throw refused();
     }
-    await this.parts.secondFactors.require(user.id, code);
+    const wrong = {
+      type: "login",
+      actor: null,
+      object: user.id,
+      result: "refused",
+      detail: { factor: "code" },
+    } as const;
+    await this.parts.secondFactors.require(user.id, code, () => users.audit(wrong));
     await succeeded();
     const signedIn = await this.signIn(users, user, revision, client);
     // A password that was changed meanwhile has ended the sessions there were, and not this one.
@@ -255,7 +265,9 @@ export class Accounts {
 
   private answer(user: PublicUser, identity: Identity, refreshToken: string, revision: number): SignedIn {
     const { tokens } = this.parts;
-    return { user, accessToken: tokens.sign(identity, revision), refreshToken, expiresIn: tokens.ttl };
+    const secondFactor = isEnrolling(identity) && { secondFactor: "required" as const };
+    const accessToken = tokens.sign(identity, revision);
+    return { user, accessToken, refreshToken, expiresIn: tokens.ttl, ...secondFactor };
   }
 
   /** Ends a session at an operator's wish, and gives what it was; null if there is none. */
@@ -270,7 +282,9 @@ export class Accounts {
     await this.parts.sessions.end(session);
   }
 
-  private async identityOf({ id, username, roles }: UserRecord, sid: string): Promise<Identity> {
+  private async identityOf(user: UserRecord, sid: string): Promise<Identity> {
+    const { id, username, roles } = user;
+    if (await this.parts.duty.isDue(user)) return { id, username, roles, permissions: [], sid, scopes: [ENROLMENT] };
     return { id, username, roles, permissions: await this.parts.roles.permissionsOf(roles), sid };
   }
 }

@@ -49,6 +49,7 @@ import { RevocationLog } from "./revocation-log";
 import { ROLE_TABLE, RoleTable, type StoredRole } from "./role-table";
 import { Sealing } from "./sealing";
 import { SECOND_FACTORS, SecondFactors, type SecondFactor } from "./second-factor";
+import { SecondFactorDuty } from "./second-factor-duty";
 import { Sessions } from "./sessions";
 import { ATTEMPTS, SignInDelay, type Attempts } from "./sign-in-delay";
 
@@ -148,9 +149,11 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     const registration = new Registration(config.accounts, this.invitations, { put: this.mail });
     const sealing = new Sealing(config.secretsKey ?? config.jwt.secret);
     this.secondFactors = new SecondFactors(await platform.documents<SecondFactor>(SECOND_FACTORS), sealing, clock);
-    this.reauthentication = new Reauthentication(credentials, this.passwords, this.secondFactors);
+    this.reauthentication = new Reauthentication(credentials, this.passwords, this.secondFactors, this.delay);
+    this.duty = new SecondFactorDuty(config.accounts.secondFactorFor, this.secondFactors);
     this.tokens = new PersonalTokens({
       admission,
+      duty: this.duty,
       stored: await platform.documents<PersonalToken>(PERSONAL_TOKENS),
       roles: this.roles,
       revocations: this.revocations,
@@ -167,6 +170,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       tokens,
       roles: this.roles,
       secondFactors: this.secondFactors,
+      duty: this.duty,
       forget: async userId => {
         await this.secondFactors.remove(userId);
         await this.tokens.endAll(userId);

@@ -52,6 +52,8 @@ export class Guests {
       const username = `guest-${randomBytes(4).toString("hex")}`;
       try {
         const user = await users.create({ id, username, roles: ["Guest"], displayName });
+        const detail = { guest: true };
+        await users.audit({ type: "account.register", actor: id, object: id, result: "ok", detail });
         return await accounts.signIn(users, user, revision, client);
       } catch (error) {
         if (!hasCode(error, "CONFLICT") || attempt === ATTEMPTS) throw error;

@@ -45,7 +45,7 @@ export class Invitations {
   constructor(
     private readonly invitations: Documents<Invitation>,
     private readonly secrets: LinkSecrets,
-    private readonly roles: Pick<RoleTable, "permissionsOf">,
+    private readonly roles: Pick<RoleTable, "reachOf">,
     private readonly clock: Clock,
   ) {}
 
@@ -55,9 +55,7 @@ export class Invitations {
     wanted: { email?: string; roles?: Role[]; expiresInDays?: number; uses?: number },
   ): Promise<MadeInvitation> {
     const { email, roles, expiresInDays = DAYS, uses = 1 } = wanted;
-    const able = await this.roles.permissionsOf(roles ?? []);
-    if (able.some(permission => !caller.permissions.includes(permission)))
-      throw new RookeryError("FORBIDDEN", "These roles may do more than you may.");
+    (await this.roles.reachOf(caller)).over(roles ?? ["User"]);
     const open = { createdBy: caller.id, expiresAt: { $gt: this.clock.now() } };
     if ((await this.invitations.count({ where: open })) >= OPEN)
       throw new RookeryError("CONFLICT", `You have ${OPEN} invitations open.`);

@@ -10,13 +10,13 @@ import type { EmailChanges } from "./email-changes";
 import type { Links } from "./links";
 import type { Outbox } from "./mail/outbox";
 import { refuseGuessable } from "./password-policy";
-import type { Reauthentication } from "./reauthentication";
+import type { Asking, Reauthentication } from "./reauthentication";
 import type { SecondFactors } from "./second-factor";
 import type { Passwords } from "./passwords";
 import type { Sessions } from "./sessions";
 
 /** What changes of an account ask of the owner of users. One instance serves one request. */
-export interface People {
+export interface People extends Asking {
   byLogin(login: string): Promise<UserRecord | null>;
   record(id: string): Promise<UserRecord | null>;
   profile(identity: Identity): Promise<PublicUser>;
@@ -91,7 +91,8 @@ export class OwnAccount {
     if (!link || !user) throw spent();
     admission.check(user, { mailbox: true });
     refuseGuessable(password, user);
-    await secondFactors.require(user.id, code);
+    const wrong = { type: "password.reset", actor: null, object: user.id, result: "refused" } as const;
+    await secondFactors.require(user.id, code, () => people.audit({ ...wrong, detail: { factor: "code" } }));
     const hash = await passwords.hash(password);
     if (!(await links.spend("reset", token))) throw spent();
     await this.setHash(user.id, hash, null, undefined);
@@ -106,14 +107,14 @@ export class OwnAccount {
     const user = await this.user(people, caller.id);
     // Before a code of the second factor is used up.
     refuseGuessable(next, user);
-    const known = await this.prove(caller, current);
+    const known = await this.prove(people, caller, current);
     if (!(await this.setHash(caller.id, await this.parts.passwords.hash(next), known.hash, caller.sid)))
       throw new RookeryError("CONFLICT", "The password was just changed.");
     await this.tellOfPassword(user);
   }
 
   async changeUsername(people: People, caller: Identity, proof: Proof, username: string): Promise<PublicUser> {
-    await this.prove(caller, proof);
+    await this.prove(people, caller, proof);
     const { roles } = await people.setUsername(caller.id, username);
     return people.profile({ ...caller, username, roles });
   }
@@ -124,7 +125,7 @@ export class OwnAccount {
    * nothing can be confirmed, and it changes at once.
    */
   async changeEmail(people: People, caller: Identity, proof: Proof, email: string): Promise<void> {
-    await this.prove(caller, proof);
+    await this.prove(people, caller, proof);
     const { outbox, emailChanges, verification } = this.parts;
     const { email: old } = await this.user(people, caller.id);
     if (!outbox) return void (await people.setEmail(caller.id, email));
@@ -145,7 +146,7 @@ export class OwnAccount {
   }
 
   async deactivate(people: People, caller: Identity, proof: Proof): Promise<void> {
-    await this.prove(caller, proof);
+    await this.prove(people, caller, proof);
     await people.leave(caller.id);
   }
 
@@ -181,8 +182,8 @@ export class OwnAccount {
   }
 
   /** The caller is signed in, and may be somebody at his desk. */
-  private prove({ id }: Identity, { password, code }: Proof): Promise<Credentials> {
-    return this.parts.reauthentication.demand(id, password, code);
+  private prove(asking: Asking, { id }: Identity, { password, code }: Proof): Promise<Credentials> {
+    return this.parts.reauthentication.demand(asking, id, password, code);
   }
 
   private async user(people: People, id: string): Promise<UserRecord> {

@@ -16,10 +16,11 @@ import type { Identities, Members } from "./oidc/identities";
 import type { Oidc } from "./oidc/oidc";
 import type { Passwords } from "./passwords";
 import type { PersonalTokens } from "./personal-tokens";
-import type { Reauthentication } from "./reauthentication";
+import type { Asking, Reauthentication } from "./reauthentication";
 import type { RevocationLog } from "./revocation-log";
 import type { RoleTable } from "./role-table";
 import type { SecondFactors } from "./second-factor";
+import type { SecondFactorDuty } from "./second-factor-duty";
 import type { SessionClient, Sessions } from "./sessions";
 import type { SignInDelay } from "./sign-in-delay";
 
@@ -27,6 +28,7 @@ import type { SignInDelay } from "./sign-in-delay";
 export interface AuthService extends Service {
   accounts: Accounts;
   secondFactors: SecondFactors;
+  duty: SecondFactorDuty;
   reauthentication: Reauthentication;
   roles: RoleTable;
   tokens: PersonalTokens;
@@ -65,6 +67,7 @@ export function usersOf(via: (Context<unknown, Meta> | ServiceBroker) & { meta?:
 export function peopleOf(via: (Context<unknown, Meta> | ServiceBroker) & { meta?: Meta }): People {
   const { byLogin, record, profile } = usersOf(via);
   return {
+    ...askingVia(via),
     byLogin,
     record,
     profile,
@@ -73,6 +76,13 @@ export function peopleOf(via: (Context<unknown, Meta> | ServiceBroker) & { meta?
     setUsername: (id, username) => call(via, "users.setUsername", { id, username }),
     leave: id => call(via, "users.leave", { id }),
   };
+}
+
+/** The request of somebody who is to prove once more who he is. */
+export function askingVia(via: (Context<unknown, Meta> | ServiceBroker) & { meta?: Meta }): Asking {
+  const { audit: record } = usersOf(via);
+  const what = "action" in via ? (via.action?.name ?? "") : "";
+  return { address: via.meta?.address ?? "", what, audit: record };
 }
 
 /** What the door knows of who calls. */

@@ -5,11 +5,12 @@ import { RookeryError } from "../core/errors";
 import { digest, isId, newId, newSecret } from "../core/ids";
 import type { Identity } from "../core/model";
 import { isPersonalToken, PERSONAL_TOKEN } from "../core/personal-tokens";
-import { permissionsWithin, type Scope } from "../core/scopes";
+import { ENROLMENT, isEnrolling, permissionsWithin, type Scope } from "../core/scopes";
 import type { AccessTokens, VerifiedToken } from "../core/tokens";
 import type { Admission } from "./admission";
 import type { RevocationLog } from "./revocation-log";
 import type { RoleTable } from "./role-table";
+import type { SecondFactorDuty } from "./second-factor-duty";
 
 /** A token of a program: `id` is also the `sid` of the access tokens made for it. */
 export interface PersonalToken {
@@ -45,7 +46,8 @@ const BATCH = 500;
 export interface PersonalTokenParts {
   stored: Documents<PersonalToken>;
   admission: Pick<Admission, "admits">;
-  roles: Pick<RoleTable, "permissionsOf">;
+  roles: Pick<RoleTable, "permissionsOf" | "reachOf">;
+  duty: Pick<SecondFactorDuty, "isDue">;
   revocations: Pick<RevocationLog, "current" | "refuses" | "append">;
   tokens: AccessTokens;
   clock: Clock;
@@ -101,13 +103,14 @@ export class PersonalTokens {
     return (await this.parts.stored.find({ where, sort: ["-createdAt", "id"], limit: MOST })).map(factsOf);
   }
 
-  /** One's own; with `bots.manage` also that of a bot. Throws NOT_FOUND for any other. */
+  /** One's own; with `bots.manage` also that of a bot. Throws NOT_FOUND for any other, FORBIDDEN for that of one that may do more. */
   async withdraw(caller: Identity, users: Records, id: string): Promise<void> {
     const token = await this.get(id);
     if (!token) throw new RookeryError("NOT_FOUND");
     if (token.userId !== caller.id) {
       if (!caller.permissions.includes("bots.manage")) throw new RookeryError("NOT_FOUND");
-      await botOf(users, token.userId);
+      const bot = await botOf(users, token.userId);
+      (await this.parts.roles.reachOf(caller)).over(bot.roles);
     }
     await this.remove(token.id);
   }
@@ -132,8 +135,10 @@ export class PersonalTokens {
     const user = await users.record(token.userId);
     if (!user || !admission.admits(user)) throw refused();
     const { username, roles: held } = user;
-    const permissions = permissionsWithin(await roles.permissionsOf(held), token.scopes);
-    const identity = { id: user.id, username, roles: held, permissions, sid: token.id, scopes: token.scopes };
+    const due = await this.parts.duty.isDue(user);
+    const scopes: readonly Scope[] = due ? [ENROLMENT] : token.scopes;
+    const permissions = due ? [] : permissionsWithin(await roles.permissionsOf(held), scopes);
+    const identity = { id: user.id, username, roles: held, permissions, sid: token.id, scopes };
     // Somebody has ended it and did not come to remove it.
     if (revocations.refuses({ identity, revision: Infinity })) throw refused();
     await this.used(token);
@@ -158,7 +163,7 @@ export class PersonalTokens {
       throw error;
     }
     await revocations.current();
-    if (revocations.refuses(token)) return { active: false };
+    if (revocations.refuses(token) || isEnrolling(token.identity)) return { active: false };
     const { id, username, roles, permissions, sid, scopes } = token.identity;
     return {
       active: true,

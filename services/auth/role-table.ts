@@ -4,6 +4,7 @@ import type { RoleFacts } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
 import { PERMISSIONS, permissionsOf, ROLES, type Permission, type Role } from "../core/permissions";
+import { Reach } from "../core/reach";
 import type { RevocationLog } from "./revocation-log";
 
 /** What a role allows where that was changed; `id` is the role. */
@@ -43,6 +44,17 @@ export class RoleTable {
 
   list(): Promise<RoleFacts[]> {
     return Promise.all(ROLES.map(async role => ({ role, permissions: await this.permissionsOf([role]) })));
+  }
+
+  /** All roles that allow no more than these do together. */
+  async within(roles: readonly Role[]): Promise<Role[]> {
+    const able = await this.permissionsOf(roles);
+    const facts = await this.list();
+    return facts.filter(({ permissions }) => permissions.every(one => able.includes(one))).map(({ role }) => role);
+  }
+
+  reachOf(caller: Pick<Identity, "roles">): Promise<Reach> {
+    return Reach.of(caller, roles => this.within(roles));
   }
 
   /**

@@ -54,8 +54,14 @@ export class SecondFactors {
   /**
    * Resolves if the user has no second factor, or this is a code of it, which is used up by it. Throws UNAUTHENTICATED with
    * an error of `field`, by which clients know to ask for a code, and RATE_LIMITED after too many wrong ones.
+   * @param wrong called before a wrong code is refused; that none was given yet is how every sign-in begins
    */
-  async require(userId: string, code: string | undefined, field = "code"): Promise<void> {
+  async require(
+    userId: string,
+    code: string | undefined,
+    wrong: () => Promise<unknown>,
+    field = "code",
+  ): Promise<void> {
     const factor = await this.factors.get(userId);
     if (!factor?.confirmedAt) return;
     if (code === undefined) throw refused(field, "Give a code of your second factor.");
@@ -68,9 +74,11 @@ export class SecondFactors {
     });
     // Taken off since it was read: nothing is asked any more.
     if (!stored?.confirmedAt) return;
-    if ((verdict as Verdict) === "closed")
-      throw new RookeryError("RATE_LIMITED", "Too many wrong codes.", { retryAfterMs: waitMs });
-    if ((verdict as Verdict) === "wrong") throw refused(field, WRONG);
+    if ((verdict as Verdict) === "closed") throw closed(waitMs);
+    if ((verdict as Verdict) === "wrong") {
+      await wrong();
+      throw refused(field, WRONG);
+    }
   }
 
   async state(userId: string): Promise<SecondFactorState> {
@@ -98,23 +106,34 @@ export class SecondFactors {
 
   /**
    * Makes the pending secret count, by a code of it. Resolves to its recovery codes, which are shown this once. A wrong code is
-   * FORBIDDEN: whoever gave it is signed in.
+   * FORBIDDEN: whoever gave it is signed in. RATE_LIMITED after too many: somebody else may have begun, and have left.
+   * @param wrong called before a wrong code is refused
    */
-  async confirm(userId: string, code: string): Promise<string[]> {
+  async confirm(userId: string, code: string, wrong: () => Promise<unknown>): Promise<string[]> {
     const codes = recoveryCodes();
-    let outcome: "missing" | "enabled" | "wrong" | "ok" = "missing";
+    let outcome: "missing" | "enabled" | Verdict = "missing";
+    let waitMs = 0;
     await this.factors.update(userId, known => {
-      const step = known.confirmedAt ? null : this.stepOf(known, code);
-      outcome = known.confirmedAt ? "enabled" : step === null ? "wrong" : "ok";
-      if (step === null) return null;
-      return { ...known, confirmedAt: timestamp(this.clock), usedStep: step, recovery: codes.map(digest) };
+      outcome = "enabled";
+      if (known.confirmedAt) return null;
+      waitMs = this.waitOf(known);
+      outcome = "closed";
+      if (waitMs > 0) return null;
+      const step = this.stepOf(known, code);
+      outcome = step === null ? "wrong" : "ok";
+      if (step === null) return this.missed(known);
+      const { wrong: _, closedUntil: _closed, ...factor } = known;
+      return { ...factor, confirmedAt: timestamp(this.clock), usedStep: step, recovery: codes.map(digest) };
     });
-    switch (outcome as "missing" | "enabled" | "wrong" | "ok") {
+    switch (outcome as "missing" | "enabled" | Verdict) {
       case "missing":
         throw new RookeryError("CONFLICT", "Begin with a new secret.");
       case "enabled":
         throw enabled();
+      case "closed":
+        throw closed(waitMs);
       case "wrong":
+        await wrong();
         throw new RookeryError("FORBIDDEN", WRONG, { errors: [{ field: "code", message: WRONG }] });
       case "ok":
         return codes;
@@ -137,28 +156,28 @@ export class SecondFactors {
   }
 
   private judge(known: SecondFactor, code: string): { verdict: Verdict; waitMs: number; next: SecondFactor | null } {
-    const now = this.clock.now();
-    const waitMs = Math.max(0, (known.closedUntil ?? 0) - now);
+    const waitMs = this.waitOf(known);
     if (!known.confirmedAt) return { verdict: "ok", waitMs: 0, next: null };
     if (waitMs > 0) return { verdict: "closed", waitMs, next: null };
-    const { wrong = 0, closedUntil: _, ...factor } = known;
+    const { wrong: _, closedUntil: _closed, ...factor } = known;
     const step = this.stepOf(known, code);
     if (step !== null && step > (known.usedStep ?? -1))
-      return { verdict: "ok", waitMs: 0, next: { ...factor, wrong: undefined, usedStep: step } };
+      return { verdict: "ok", waitMs: 0, next: { ...factor, usedStep: step } };
     const left = known.recovery ?? [];
     const used = digest(code.toLowerCase().replace(/[\s-]/g, ""));
     if (left.includes(used))
-      return {
-        verdict: "ok",
-        waitMs: 0,
-        next: { ...factor, wrong: undefined, recovery: left.filter(one => one !== used) },
-      };
+      return { verdict: "ok", waitMs: 0, next: { ...factor, recovery: left.filter(one => one !== used) } };
+    return { verdict: "wrong", waitMs: 0, next: this.missed(known) };
+  }
+
+  private waitOf({ closedUntil = 0 }: SecondFactor): number {
+    return Math.max(0, closedUntil - this.clock.now());
+  }
+
+  /** One more wrong code. */
+  private missed({ wrong = 0, closedUntil: _, ...factor }: SecondFactor): SecondFactor {
     const wait = wrong < FREE ? 0 : Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (wrong - FREE));
-    return {
-      verdict: "wrong",
-      waitMs: 0,
-      next: { ...factor, wrong: wrong + 1, ...(wait > 0 && { closedUntil: now + wait }) },
-    };
+    return { ...factor, wrong: wrong + 1, ...(wait > 0 && { closedUntil: this.clock.now() + wait }) };
   }
 
   /** The time step a code belongs to; null if it is none of these. */
@@ -180,6 +199,9 @@ const recoveryCodes = (): string[] =>
   );
 
 const enabled = (): RookeryError => new RookeryError("CONFLICT", "There is a second factor already.");
+
+const closed = (retryAfterMs: number): RookeryError =>
+  new RookeryError("RATE_LIMITED", "Too many wrong codes.", { retryAfterMs });
 
 const refused = (field: string, message: string): RookeryError =>
   new RookeryError("UNAUTHENTICATED", message, { errors: [{ field, message }] });

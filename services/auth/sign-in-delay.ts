@@ -43,7 +43,7 @@ export interface DelayParts {
 }
 
 /**
- * Slows down whoever tries passwords of one account from many addresses: each failure beyond a few doubles the time until
+ * Slows down whoever tries passwords of one account, from many addresses or with a stolen token: each failure beyond a few doubles the time until
  * the next attempt. Who comes from where the account's owner has signed in before waits for his own failures only, so that
  * nobody can be locked out by others. A name that nobody has is treated like any other.
  */
@@ -64,8 +64,7 @@ export class SignInDelay {
     const wait = await this.count(key);
     if (wait > 0) {
       exceeded();
-      if (mode === "on")
-        throw new RookeryError("RATE_LIMITED", "Too many failed attempts to sign in.", { retryAfterMs: wait });
+      if (mode === "on") throw new RookeryError("RATE_LIMITED", "Too many failed attempts.", { retryAfterMs: wait });
     }
     return () => this.succeeded(key, here);
   }

@@ -1,7 +1,7 @@
 import { timestamp, type Clock } from "./clock";
 import { AuditTrail } from "./audit-trail";
 import { call, type AuditEntry, type AuditRecord, type Caller, type Meta } from "./contract";
-import type { ErrorCode } from "./errors";
+import type { ErrorCode, PublicError } from "./errors";
 import { newId } from "./ids";
 
 /** What is audited. A type is never renamed: records stay for good. */
@@ -39,6 +39,7 @@ export const AUDIT_TYPES = [
   "limit.hit",
   "room.unmute",
   "room.unarchive",
+  "reauthentication",
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 
@@ -106,18 +107,20 @@ export async function auditOften(via: Via, clock: Clock, entry: AuditNote): Prom
 /** Who was refused at a door, and what he asked for: an action, a kind of limit. */
 export interface Refusal {
   code: ErrorCode;
+  errors?: PublicError["errors"];
   what: string;
   user?: string;
   address: string;
 }
 
-/** Whether doors record that they refused somebody so. */
-export const isRecorded = (code: ErrorCode): code is "FORBIDDEN" | "RATE_LIMITED" =>
-  code === "FORBIDDEN" || code === "RATE_LIMITED";
+/** Whether doors record that they refused somebody so. Whoever names fields asks for a better proof, and records what was wrong. */
+export const isRecorded = ({ code, errors }: Pick<PublicError, "code" | "errors">): boolean =>
+  (code === "FORBIDDEN" && !errors) || code === "RATE_LIMITED";
 
 /** Records that a door refused somebody who may not, or who asks too often; of all else it says nothing. Never rejects. */
-export async function auditRefusal(via: Via, clock: Clock, { code, what, user, address }: Refusal): Promise<void> {
-  if (!isRecorded(code)) return;
+export async function auditRefusal(via: Via, clock: Clock, refusal: Refusal): Promise<void> {
+  if (!isRecorded(refusal)) return;
+  const { code, what, user, address } = refusal;
   const type = code === "FORBIDDEN" ? "access.denied" : "limit.hit";
   await auditOften(via, clock, { type, actor: user ?? null, address, result: "refused", detail: { what } });
 }

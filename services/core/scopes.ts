@@ -21,7 +21,17 @@ export const SCOPES = [
   /** Ask what another token amounts to. */
   "introspect",
 ] as const;
-export type Scope = (typeof SCOPES)[number];
+/** What a sign-in is good for whose user must set up a second factor first; no token is made with it at anybody's wish. */
+export const ENROLMENT = "second-factor";
+export type Scope = (typeof SCOPES)[number] | typeof ENROLMENT;
+
+const ENROLLING: ReadonlySet<string> = new Set<ActionName>([
+  "users.me",
+  "auth.totp",
+  "auth.beginTotp",
+  "auth.confirmTotp",
+  "auth.logout",
+]);
 
 const ACTIONS: Partial<Record<ActionName, Scope>> = {
   "users.me": "users:read",
@@ -156,6 +166,7 @@ export const permissionsWithin = (permissions: readonly Permission[], scopes: re
 
 /** Throws FORBIDDEN if the caller's token has scopes, and none for this action. */
 export function enforceAction(action: string, caller: Scoped): void {
+  if (isEnrolling(caller) && ENROLLING.has(action)) return;
   if (caller?.scopes) need(ACTIONS[action as ActionName] ?? null, caller.scopes);
 }
 
@@ -170,7 +181,14 @@ export function enforceSocket(caller: Scoped): void {
   if (caller?.scopes) for (const scope of SOCKET) need(scope, caller.scopes);
 }
 
+/** Whether he must set up a second factor before anything else. */
+export const isEnrolling = (caller: Scoped): boolean => caller?.scopes?.includes(ENROLMENT) ?? false;
+
 function need(scope: Scope | null, scopes: readonly Scope[]): void {
+  if (scopes.includes(ENROLMENT)) {
+    const message = "Set up a second factor first.";
+    throw new RookeryError("FORBIDDEN", message, { errors: [{ field: "secondFactor", message }] });
+  }
   if (scope === null) throw new RookeryError("FORBIDDEN", "No token with scopes may do this: sign in.");
   if (!scopes.includes(scope)) throw new RookeryError("FORBIDDEN", `The token lacks the scope ${scope}.`);
 }

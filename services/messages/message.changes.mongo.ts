@@ -55,6 +55,13 @@ export class MongoChanges {
     }, SWEEP).unref();
   }
 
+  /** No message of the room counts as naming the user any more; what it says stays as it is. */
+  async unname(room: string, user: string): Promise<void> {
+    await this.connection.write(db =>
+      entriesIn(db).updateMany({ mentions: user, room }, { $pull: { mentions: user } }, { hint: "mentions" }),
+    );
+  }
+
   async close(): Promise<void> {
     clearInterval(this.timer);
     await this.looking;

@@ -166,6 +166,7 @@ export class MongoMessageStore implements MessageStore {
   async forget(room: string, user: string): Promise<void> {
     await this.readers.forget(room, user);
     await this.own.forget(room, user);
+    await this.changes.unname(room, user);
   }
 
   async replies(room: string, root: number, window: Window): Promise<{ seq: number; data: string }[]> {

@@ -129,7 +129,7 @@ export class SqliteMessageStore implements MessageStore {
   }
 
   async forget(room: string, user: string): Promise<void> {
-    const all = ["marks", "threads", "hidden"].map((table): Statement => ({
+    const all = ["marks", "threads", "hidden", "mentions"].map((table): Statement => ({
       sql: `DELETE FROM ${table} WHERE room = ? AND user = ?`,
       params: [room, user],
     }));

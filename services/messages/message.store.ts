@@ -237,7 +237,7 @@ export interface MessageStore {
    * Works in slices; where it rejects, calling it again goes on. Resolves to the floor, which never falls.
    */
   trim(room: string, before: number): Promise<number>;
-  /** Drops the marks of a user in a room, his part in its threads, and what he has hidden there. */
+  /** Drops the marks of a user in a room, his part in its threads, what he has hidden there, and that messages name him. */
   forget(room: string, user: string): Promise<void>;
   /** Ends what the store does by itself. */
   close(): Promise<void>;

@@ -68,6 +68,9 @@ export interface Consequences {
   removed(userId: string): Promise<void>;
 }
 
+/** Looks at a user as he is when he is changed; throws for whom the caller may not change. */
+export type Guard = (user: StoredUser) => void;
+
 /** One text for both, so that it does not tell which. */
 const TAKEN = "The user name or e-mail is taken.";
 /** Users whose consequences are repeated in one go. */
@@ -212,14 +215,16 @@ export class Directory {
     id: string,
     profile: ProfileChange,
     roles?: readonly Role[],
+    guard?: Guard,
   ): Promise<StoredUser> {
-    if (!roles) return this.change(id, user => withProfile(user, profile));
+    if (!roles) return this.change(id, user => withProfile(user, profile), guard);
     const isAdmin = roles.includes("Admin");
     const user = await this.changeRoles(
       id,
       isAdmin,
       known => this.withRoles(known, profile, roles),
       () => ({ user: id, kind: "roles", roles: [...roles], ...profile }),
+      guard,
     );
     await this.follow(consequences, user);
     return user;
@@ -229,9 +234,9 @@ export class Directory {
    * Removes a user at the caller's wish: himself, or anybody with `users.manage`. What he told of himself is gone at once,
    * his sessions and memberships follow. Throws NOT_FOUND, FORBIDDEN, CONFLICT for the last Admin.
    */
-  async remove(consequences: Consequences, id: string, caller: Identity): Promise<void> {
-    await this.mayRemove(id, caller);
-    await this.takeOut(consequences, id);
+  async remove(consequences: Consequences, id: string, caller: Identity, guard?: Guard): Promise<void> {
+    await this.mayRemove(id, caller, guard);
+    await this.takeOut(consequences, id, guard);
   }
 
   /** Removes a guest whose time is up, if he is still there and a guest. */
@@ -241,9 +246,10 @@ export class Directory {
   }
 
   /** Throws NOT_FOUND, FORBIDDEN. */
-  async mayRemove(id: string, caller: Identity): Promise<void> {
-    await this.get(id);
+  async mayRemove(id: string, caller: Identity, guard?: Guard): Promise<void> {
+    const user = await this.get(id);
     if (caller.id !== id && !caller.permissions.includes("users.manage")) throw new RookeryError("FORBIDDEN");
+    guard?.(user);
   }
 
   async isRemoved(id: string): Promise<boolean> {
@@ -263,32 +269,34 @@ export class Directory {
     );
   }
 
-  private async takeOut(consequences: Consequences, id: string): Promise<void> {
+  private async takeOut(consequences: Consequences, id: string, guard?: Guard): Promise<void> {
     const removedAt = timestamp(this.clock);
     const user = await this.changeRoles(
       id,
       false,
       known => this.removed(known, removedAt),
       () => ({ user: id, kind: "removal", removedAt }),
+      guard,
     );
     await this.follow(consequences, user);
   }
 
   /** He cannot come in any more, until he is activated. Throws NOT_FOUND, CONFLICT for the last Admin. */
-  async deactivate(consequences: Consequences, id: string): Promise<StoredUser> {
+  async deactivate(consequences: Consequences, id: string, guard?: Guard): Promise<StoredUser> {
     const deactivatedAt = timestamp(this.clock);
     const user = await this.changeRoles(
       id,
       false,
       known => this.deactivated(known, deactivatedAt),
       () => ({ user: id, kind: "deactivation", deactivatedAt }),
+      guard,
     );
     await this.follow(consequences, user);
     return user;
   }
 
-  activate(id: string): Promise<StoredUser> {
-    return this.change(id, ({ deactivatedAt: _, ...user }) => user);
+  activate(id: string, guard?: Guard): Promise<StoredUser> {
+    return this.change(id, ({ deactivatedAt: _, ...user }) => user, guard);
   }
 
   /** He has shown that the address is his; he may have another by now. */
@@ -335,9 +343,9 @@ export class Directory {
   }
 
   /** Removes a bot. Throws NOT_FOUND for anybody else. */
-  async removeBot(consequences: Consequences, id: string): Promise<void> {
+  async removeBot(consequences: Consequences, id: string, guard?: Guard): Promise<void> {
     if (!(await this.get(id)).bot) throw new RookeryError("NOT_FOUND");
-    await this.takeOut(consequences, id);
+    await this.takeOut(consequences, id, guard);
   }
 
   /** Repeats, for a bounded number of users, what a crash or an absent service left undone. Returns how many it tried. */
@@ -380,12 +388,14 @@ export class Directory {
     return user && !user.removedAt ? user : null;
   }
 
-  private async change(id: string, to: (user: StoredUser) => StoredUser | null): Promise<StoredUser> {
+  private async change(id: string, to: (user: StoredUser) => StoredUser | null, guard?: Guard): Promise<StoredUser> {
     if (!isId(id)) throw new RookeryError("NOT_FOUND");
     let gone = false;
     const user = await this.users.update(id, known => {
       gone = known.removedAt !== undefined;
-      return gone ? null : to(known);
+      if (gone) return null;
+      guard?.(known);
+      return to(known);
     });
     if (!user || gone) throw new RookeryError("NOT_FOUND");
     return user;
@@ -400,22 +410,26 @@ export class Directory {
     becomesAdmin: boolean,
     to: (user: StoredUser) => StoredUser,
     inside: () => AdminChange,
+    guard?: Guard,
   ): Promise<StoredUser> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      if (becomesAdmin || (await this.get(id)).admin) return this.amongAdmins(inside());
+      if (becomesAdmin || (await this.get(id)).admin) return this.amongAdmins(inside(), guard);
       let wasAdmin = false;
       const user = await this.change(id, known => {
         wasAdmin = known.admin === true;
-        return wasAdmin ? null : to(known);
+        if (wasAdmin) return null;
+        guard?.(known);
+        return to(known);
       });
       if (!wasAdmin) return user;
     }
     throw new RookeryError("UNAVAILABLE");
   }
 
-  private async amongAdmins(change: AdminChange): Promise<StoredUser> {
+  private async amongAdmins(change: AdminChange, guard?: Guard): Promise<StoredUser> {
     await this.admins.decide(async () => {
       const user = await this.get(change.user);
+      guard?.(user);
       const stays = change.kind === "roles" && change.roles.includes("Admin");
       const counts = user.admin && user.deactivatedAt === undefined;
       if (counts && !stays && (await this.users.count({ where: { admin: true, deactivatedAt: null } })) < 2)

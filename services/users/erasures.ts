@@ -3,7 +3,7 @@ import { timestamp, type Clock } from "../core/clock";
 import type { ErasureState } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
-import type { Consequences, Directory } from "./directory";
+import type { Consequences, Directory, Guard } from "./directory";
 
 /** That all a user has said and left is to go, and how far that is. */
 export interface StoredErasure {
@@ -82,6 +82,13 @@ export class Erasures {
     await this.erasures.update(id, known => (known.state === "waiting" ? { ...known, claimedUntil: 0 } : null));
   }
 
+  /** For a process that is alone with its store: who had one in hand is dead. */
+  async takeOver(): Promise<void> {
+    for (const state of ["waiting", "running"] as const)
+      for (const { id } of await this.erasures.find({ where: { state } }))
+        await this.erasures.update(id, known => ({ ...known, claimedUntil: 0 }));
+  }
+
   /** Throws NOT_FOUND. */
   async of(id: string): Promise<ErasureState> {
     const known = await this.erasures.get(id);
@@ -144,14 +151,15 @@ export async function askForErasure(
   consequences: Consequences,
   id: string,
   caller: Identity,
+  guard?: Guard,
 ): Promise<void> {
   const removed = caller.permissions.includes("users.manage") && (await directory.isRemoved(id));
-  if (!removed) await directory.mayRemove(id, caller);
+  if (!removed) await directory.mayRemove(id, caller, guard);
   await erasures.request(id);
   try {
-    if (!removed) await directory.remove(consequences, id, caller);
+    if (!removed) await directory.remove(consequences, id, caller, guard);
   } catch (error) {
-    if (hasCode(error, "CONFLICT")) await erasures.drop(id);
+    if (hasCode(error, "CONFLICT") || hasCode(error, "FORBIDDEN")) await erasures.drop(id);
     // Somebody else has just removed him.
     if (!hasCode(error, "NOT_FOUND")) throw error;
   }

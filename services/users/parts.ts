@@ -4,7 +4,8 @@ import type { RoomWriters } from "../../mixins/writers";
 import { call, type Caller, type Meta } from "../core/contract";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { callerOf } from "../core/policy";
-import type { Consequences, Directory, StoredUser } from "./directory";
+import { Reach } from "../core/reach";
+import type { Consequences, Directory, Guard, StoredUser } from "./directory";
 import type { Erasures, Owners } from "./erasures";
 import type { PreferenceStore } from "./preferences";
 import { toPublic } from "./profile";
@@ -56,6 +57,17 @@ export function ownersVia(via: Caller, remove: Owners["remove"]): Owners {
     forget: (room, user) => call(via, "messages.forget", { room, user }),
     eraseFiles: user => call(via, "files.eraseOwn", { user }),
   };
+}
+
+/** Who is just being made an Admin counts as one. */
+export const managing =
+  (reach: Reach): Guard =>
+  ({ roles, pending }) =>
+    reach.over(pending === "admin" ? [...roles, "Admin"] : roles);
+
+/** How far the caller reaches. */
+export function reachVia(ctx: Context<unknown, Meta>): Promise<Reach> {
+  return Reach.of(callerOf(ctx.meta), roles => call(ctx, "auth.rolesWithin", { roles: [...roles] }));
 }
 
 export async function shown(service: UsersService, ctx: Context<unknown, Meta>, user: StoredUser): Promise<PublicUser> {

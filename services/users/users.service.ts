@@ -16,7 +16,7 @@ import { relations } from "./actions/relations";
 import { ADMINS, type AdminStage } from "./admins";
 import { Directory, USERS, type StoredUser } from "./directory";
 import { askForErasure, Erasures, ERASURES, type StoredErasure } from "./erasures";
-import { allShown, consequencesVia, ownersVia, shown, type UsersService } from "./parts";
+import { allShown, consequencesVia, managing, ownersVia, reachVia, shown, type UsersService } from "./parts";
 import { PREFERENCES, PreferenceStore, type StoredPreferences } from "./preferences";
 import { profileRules } from "./profile";
 import { RELATIONS, Relations, type StoredRelation, type Telling } from "./relations";
@@ -107,7 +107,7 @@ const actions = {
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
       const { id } = ctx.params;
-      const user = await this.directory.deactivate(consequencesVia(ctx, this), id);
+      const user = await this.directory.deactivate(consequencesVia(ctx, this), id, managing(await reachVia(ctx)));
       const { clock } = platformOf(this.broker);
       await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: false } });
       return shown(this, ctx, user);
@@ -119,7 +119,7 @@ const actions = {
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
       const { id } = ctx.params;
-      const user = await this.directory.activate(id);
+      const user = await this.directory.activate(id, managing(await reachVia(ctx)));
       const { clock } = platformOf(this.broker);
       await audit(ctx, clock, { type: "account.deactivate", object: id, result: "ok", detail: { active: true } });
       return shown(this, ctx, user);
@@ -238,7 +238,10 @@ const actions = {
     params: { id: rules.id, ...profileRules, roles: { ...roles, optional: true } },
     async handler(this: UsersService, ctx) {
       const { id, roles: wanted, ...profile } = ctx.params;
-      return shown(this, ctx, await this.directory.update(consequencesVia(ctx, this), id, profile, wanted));
+      const reach = await reachVia(ctx);
+      reach.over(wanted ?? []);
+      const consequences = consequencesVia(ctx, this);
+      return shown(this, ctx, await this.directory.update(consequences, id, profile, wanted, managing(reach)));
     },
   },
   remove: {
@@ -247,12 +250,15 @@ const actions = {
     params: { id: rules.id, erase: { type: "boolean", convert: true, optional: true } },
     async handler(this: UsersService, ctx) {
       const { id, erase } = ctx.params;
+      const caller = callerOf(ctx.meta);
+      const manages = caller.id !== id && caller.permissions.includes("users.manage");
+      const guard = manages ? managing(await reachVia(ctx)) : undefined;
       const { clock } = platformOf(this.broker);
       const consequences = consequencesVia(ctx, this);
       if (erase) {
-        await askForErasure(this.directory, this.erasures, consequences, id, callerOf(ctx.meta));
+        await askForErasure(this.directory, this.erasures, consequences, id, caller, guard);
         this.eraser.hurry();
-      } else await this.directory.remove(consequences, id, callerOf(ctx.meta));
+      } else await this.directory.remove(consequences, id, caller, guard);
       await audit(ctx, clock, { type: erase ? "account.erase" : "account.delete", object: id, result: "ok" });
       return null;
     },
@@ -280,6 +286,7 @@ const actions = {
     params: { username: rules.username, displayName: rules.line({ min: 1, max: 64, optional: true }) },
     async handler(this: UsersService, ctx) {
       const { username, displayName } = ctx.params;
+      (await reachVia(ctx)).over(["User"]);
       const { id } = await this.directory.create({ id: newId(), username, displayName, bot: true });
       return shown(this, ctx, await this.directory.get(id));
     },
@@ -299,7 +306,7 @@ const actions = {
     visibility: "published",
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
-      await this.directory.removeBot(consequencesVia(ctx, this), ctx.params.id);
+      await this.directory.removeBot(consequencesVia(ctx, this), ctx.params.id, managing(await reachVia(ctx)));
       return null;
     },
   },
@@ -310,6 +317,15 @@ const actions = {
 const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersService> = {
   name: "users",
   actions,
+
+  created(this: UsersService) {
+    const { afterStart, config } = platformOf(this.broker);
+    if (config.cluster) return;
+    afterStart.push(async () => {
+      await this.erasures.takeOver();
+      this.eraser.hurry();
+    });
+  },
 
   async started(this: UsersService) {
     const platform = platformOf(this.broker);

@@ -252,7 +252,7 @@ export class Commands {
       if (i !== undefined && !connection.closed) connection.reply(errorAnswer(i, error));
       answered();
     };
-    if (!isRecorded(error.code)) return answer();
+    if (!isRecorded(error)) return answer();
     void this.with_.refused(connection, error.code, what).then(answer);
   }
 }

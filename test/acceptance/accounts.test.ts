@@ -289,7 +289,8 @@ describeOwn("accounts", () => {
         (await user.post(`/api/conversations/${direct}/messages`, { text: "another" })).body,
       ];
       expectStatus(await user.patch(`/api/messages/${mine[0].id}`, { text: "a changed secret" }), 200);
-      const theirs = await say(peer, room, "hello");
+      const theirs = await say(peer, room, `hello @${user.username}`);
+      expect(theirs.mentions).toEqual([user.id]);
       expectStatus(await user.put(`/api/messages/${theirs.id}/reactions/${encodeURIComponent("👍")}`), 200);
       expectStatus(await peer.delete(`/api/users/${user.id}?erase=true`), 403);
       expectStatus(await stage.admin.get(`/api/users/${user.id}/erasure`), 404);
@@ -301,7 +302,11 @@ describeOwn("accounts", () => {
         expect(body).toMatchObject({ senderId: user.id, text: "", attachments: [], deletedAt: expect.any(String) });
         expect((await stage.admin.get(`/api/messages/${id}/versions`)).body.items).toEqual([]);
       }
-      expect((await peer.get(`/api/messages/${theirs.id}`)).body.reactions).toBeUndefined();
+      const kept = (await peer.get(`/api/messages/${theirs.id}`)).body;
+      expect(kept.reactions).toBeUndefined();
+      // Words of others are theirs. Whom they meant is an id, which leads to nobody.
+      expect(kept).toMatchObject({ text: theirs.text, mentions: [user.id] });
+      expect(JSON.stringify({ ...kept, text: "" })).not.toContain(user.username);
       await watching.frame("the tombstone", ({ kind, data }) => kind === "delete" && data.id === mine[0].id);
       expectStatus(await peer.get(`/api/files/${file}`), 404);
       expectStatus(await peer.get(`/api/users/${user.id}`), 404);

@@ -36,6 +36,39 @@ describeOwn("rates", () => {
     expect(total).toBe(100 - limited.length + 30 - errors.length);
   });
 
+  test("a stolen token tries few passwords, whatever it asks for, and then no other door lets it go on", async () => {
+    const wrong = { password: "not-hers", code: "123456" };
+    const doors = [
+      () => ann.post("/api/auth/password", { currentPassword: "not-hers", newPassword: "another-good-one" }),
+      () => ann.post("/api/auth/username", { password: "not-hers", username: unique("other") }),
+      () => ann.post("/api/auth/email", { password: "not-hers", email: "other@example.org" }),
+      () => ann.post("/api/auth/deactivate", { password: "not-hers" }),
+      () => ann.post("/api/auth/totp", { password: "not-hers" }),
+      () => ann.delete("/api/auth/totp", wrong),
+    ];
+    for (const door of doors) expect((await door()).status).toBe(403);
+    const renew = () => ann.post("/api/auth/totp/recovery-codes", wrong);
+    // The first has to wait for a second, which may pass before it comes.
+    expect((await Promise.all([renew(), renew(), renew()])).at(-1)).toMatchObject({ status: 429 });
+    const { username, password } = ann;
+    expect(await stage.nobody.post("/api/auth/login", { username, password })).toMatchObject({ status: 429 });
+    const of = new URLSearchParams({ actor: ann.id, type: "reauthentication" });
+    const { items } = (await stage.admin.get(`/api/audit?${of}`)).body;
+    expect(
+      items
+        .map(({ detail }: { detail: object }) => detail)
+        .reverse()
+        .slice(0, 6),
+    ).toEqual(
+      ["changePassword", "changeUsername", "changeEmail", "deactivate", "beginTotp", "removeTotp"].map(name => ({
+        what: `auth.${name}`,
+        factor: "password",
+      })),
+    );
+    of.set("type", "access.denied");
+    expect((await stage.admin.get(`/api/audit?${of}`)).body.items).toEqual([]);
+  });
+
   test("sign-ins beyond 30 a minute are RATE_LIMITED, whoever is named", async () => {
     const attempts = Array.from({ length: 40 }, () =>
       stage.nobody.post("/api/auth/login", { username: unique("u"), password: "not-this-one" }),

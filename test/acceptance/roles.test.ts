@@ -88,4 +88,63 @@ describeOwn("what roles allow", () => {
     expect((await set("Guest", ["files.upload"], deputy)).status).toBe(200);
     expect((await set("Moderator", before)).status).toBe(200);
   });
+
+  test("nobody manages who may do something that he may not, by either door, nor gives or keeps such a role", async () => {
+    const before = await permissionsOf("Moderator");
+    const granted = [...before, "users.manage", "bots.manage"];
+    expect((await set("Moderator", granted)).status).toBe(200);
+    const [deputy, chief, ann] = [
+      await stage.login(moderator),
+      await stage.withRoles("chief", ["Admin"]),
+      await stage.user("ann"),
+    ];
+    const bot = expectStatus(await stage.admin.post("/api/bots", { username: unique("bot") }), 201).body;
+    const made = { name: "program", scopes: ["messages:read"] };
+    const { id: token } = expectStatus(await stage.admin.post(`/api/bots/${bot.id}/tokens`, made), 201).body;
+    expectStatus(await stage.admin.patch(`/api/users/${bot.id}`, { roles: ["Admin"] }), 200);
+    const socket = await deputy.socket();
+
+    const doors: [string, string, string, object, object?][] = [
+      ["auth.resetTotp", "DELETE", "/api/users/ID/totp", {}],
+      ["users.update", "PATCH", "/api/users/ID", {}, { displayName: "Puppet" }],
+      ["users.update", "PATCH", "/api/users/ID", {}, { roles: ["User"] }],
+      ["users.deactivate", "POST", "/api/users/ID/deactivate", {}],
+      ["users.activate", "POST", "/api/users/ID/activate", {}],
+      ["users.remove", "DELETE", "/api/users/ID", {}],
+      ["users.remove", "DELETE", "/api/users/ID?erase=true", { erase: true }],
+    ];
+    const refused = { status: 403, body: { code: "FORBIDDEN" } };
+    const refusedThere = { t: "err", code: "FORBIDDEN" };
+    for (const [method, verb, path, more, body] of doors) {
+      expect(await deputy.request(verb, path.replace("ID", chief.id), body)).toMatchObject(refused);
+      const params = { id: chief.id, ...more, ...body };
+      expect(await socket.request({ t: "call", method, params })).toMatchObject(refusedThere);
+    }
+    expect(await deputy.delete(`/api/bots/${bot.id}`)).toMatchObject(refused);
+    expect(await socket.request({ t: "call", method: "users.removeBot", params: { id: bot.id } })).toMatchObject(
+      refusedThere,
+    );
+    expect(await deputy.delete(`/api/auth/tokens/${token}`)).toMatchObject(refused);
+    expect(await socket.request({ t: "call", method: "auth.removeToken", params: { id: token } })).toMatchObject(
+      refusedThere,
+    );
+    for (const { id } of [ann, deputy]) {
+      const roles = ["User", "Admin"];
+      expect(await deputy.patch(`/api/users/${id}`, { roles })).toMatchObject(refused);
+      expect(await socket.request({ t: "call", method: "users.update", params: { id, roles } })).toMatchObject(
+        refusedThere,
+      );
+    }
+    expect(await deputy.post("/api/invitations", { roles: ["Admin"] })).toMatchObject(refused);
+    expect((await chief.get("/api/users/me")).body).toMatchObject({ roles: ["Admin"] });
+    expect((await chief.get("/api/users/me")).body).not.toHaveProperty("displayName");
+    expect((await stage.admin.get(`/api/users/${chief.id}/erasure`)).status).toBe(404);
+
+    // Whom he reaches he manages.
+    for (const [, verb, path, , body] of doors)
+      expect((await deputy.request(verb, path.replace("ID", ann.id), body)).status).toBeLessThan(300);
+    expect((await stage.admin.patch(`/api/users/${bot.id}`, { roles: ["User"] })).status).toBe(200);
+    expect((await deputy.delete(`/api/bots/${bot.id}`)).status).toBe(204);
+    expect((await set("Moderator", before)).status).toBe(200);
+  });
 });

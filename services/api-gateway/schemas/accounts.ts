@@ -67,6 +67,10 @@ export const accountSchemas = () => {
       "accessToken?": string({ description: "JWT." }),
       "refreshToken?": string(),
       "expiresIn?": integer(1, { description: "Seconds." }),
+      "secondFactor?": string({
+        enum: ["required"],
+        description: "The tokens are good for nothing but to set up a second factor; renew them after that.",
+      }),
       "verification?": string({
         enum: ["required"],
         description: "In place of tokens: follow the link in the mail, then sign in.",
@@ -101,6 +105,10 @@ export const accountSchemas = () => {
       accessToken: string({ description: "JWT." }),
       refreshToken: string(),
       expiresIn: integer(1, { description: "Seconds." }),
+      "secondFactor?": string({
+        enum: ["required"],
+        description: "The tokens are good for nothing but to set up a second factor; renew them after that.",
+      }),
     }),
 
     User: shape({

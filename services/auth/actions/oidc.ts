@@ -6,7 +6,7 @@ import type { ActionsOf, Meta } from "../../core/contract";
 import { newSecret } from "../../core/ids";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import { clientOf, membersOf, usersOf, type AuthService } from "../parts";
+import { askingVia, clientOf, membersOf, usersOf, type AuthService } from "../parts";
 
 const provider = "string|min:1|max:32";
 /** A page of this origin: nothing that a browser would take for another host. */
@@ -52,7 +52,8 @@ export const oidc = {
     async handler(this: AuthService, ctx) {
       const { code, totp } = ctx.params;
       const answer = await this.oidc.exchange(usersOf(ctx), code, ctx.meta.browser, totp, clientOf(ctx.meta));
-      await audit(ctx, platformOf(this.broker).clock, { type: "login", actor: answer.user.id, result: "ok" });
+      const { id } = answer.user;
+      await audit(ctx, platformOf(this.broker).clock, { type: "login", actor: id, object: id, result: "ok" });
       return answer;
     },
   },
@@ -67,7 +68,7 @@ export const oidc = {
     },
     async handler(this: AuthService, ctx) {
       const { id } = callerOf(ctx.meta);
-      await this.reauthentication.demandAny(id, ctx.params.password, ctx.params.code);
+      await this.reauthentication.demandAny(askingVia(ctx), id, ctx.params.password, ctx.params.code);
       const browser = remember(this, ctx);
       return { url: await this.oidc.begin(ctx.params.provider, browser, ctx.params.returnTo, id) };
     },

@@ -35,4 +35,12 @@ export const roles = {
       return answer;
     },
   },
+  rolesWithin: {
+    auth: "internal",
+    visibility: "public",
+    params: { roles: { type: "array", items: { type: "enum", values: [...ROLES] }, max: ROLES.length } },
+    handler(this: AuthService, ctx) {
+      return this.roles.within(ctx.params.roles);
+    },
+  },
 } satisfies Partial<ActionsOf<"auth">>;

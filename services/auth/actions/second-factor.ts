@@ -1,11 +1,12 @@
 import type { Context } from "moleculer";
 import { platformOf } from "../../../config/platform";
 import { audit } from "../../core/audit";
-import type { ActionsOf, Meta } from "../../core/contract";
+import type { ActionsOf, Meta, UserRecord } from "../../core/contract";
 import { RookeryError } from "../../core/errors";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import { usersOf, type AuthService } from "../parts";
+import { noteRefusal } from "../reauthentication";
+import { askingVia, usersOf, type AuthService } from "../parts";
 
 const code = "string|min:1|max:100";
 const password = "string|min:1|max:1000";
@@ -26,7 +27,7 @@ export const secondFactor = {
     params: { password },
     async handler(this: AuthService, ctx) {
       const { id, username } = callerOf(ctx.meta);
-      await this.reauthentication.demandPassword(id, ctx.params.password);
+      await this.reauthentication.demandPassword(askingVia(ctx), id, ctx.params.password);
       return this.secondFactors.begin(id, username);
     },
   },
@@ -35,8 +36,12 @@ export const secondFactor = {
     visibility: "published",
     params: { code },
     async handler(this: AuthService, ctx) {
-      const { id } = callerOf(ctx.meta);
-      const recoveryCodes = await this.secondFactors.confirm(id, ctx.params.code);
+      const caller = callerOf(ctx.meta);
+      const { id } = caller;
+      const recoveryCodes = await this.secondFactors.confirm(id, ctx.params.code, () =>
+        noteRefusal(askingVia(ctx), id, "code"),
+      );
+      await this.duty.changed(caller, this.accounts);
       await changed(this, ctx, id, "on");
       return { recoveryCodes };
     },
@@ -46,9 +51,9 @@ export const secondFactor = {
     visibility: "published",
     params: { password, code },
     async handler(this: AuthService, ctx) {
-      const { id } = callerOf(ctx.meta);
-      await this.reauthentication.demand(id, ctx.params.password, ctx.params.code);
-      if (await this.secondFactors.remove(id)) await changed(this, ctx, id, "off");
+      const caller = callerOf(ctx.meta);
+      await this.reauthentication.demand(askingVia(ctx), caller.id, ctx.params.password, ctx.params.code);
+      await removed(this, ctx, caller);
       return null;
     },
   },
@@ -58,7 +63,7 @@ export const secondFactor = {
     params: { password, code },
     async handler(this: AuthService, ctx) {
       const { id } = callerOf(ctx.meta);
-      await this.reauthentication.demand(id, ctx.params.password, ctx.params.code);
+      await this.reauthentication.demand(askingVia(ctx), id, ctx.params.password, ctx.params.code);
       const recoveryCodes = await this.secondFactors.renewRecoveryCodes(id);
       await changed(this, ctx, id, "recovery codes");
       return { recoveryCodes };
@@ -70,12 +75,24 @@ export const secondFactor = {
     params: { id: rules.id },
     async handler(this: AuthService, ctx) {
       const { id } = ctx.params;
-      if (!(await usersOf(ctx).record(id))) throw new RookeryError("NOT_FOUND");
-      if (await this.secondFactors.remove(id)) await changed(this, ctx, id, "off");
+      const user = await usersOf(ctx).record(id);
+      if (!user) throw new RookeryError("NOT_FOUND");
+      (await this.roles.reachOf(callerOf(ctx.meta))).over(user.roles);
+      await removed(this, ctx, user);
       return null;
     },
   },
 } satisfies Partial<ActionsOf<"auth">>;
+
+async function removed(
+  service: AuthService,
+  ctx: Context<unknown, Meta>,
+  user: Pick<UserRecord, "id" | "roles">,
+): Promise<void> {
+  if (!(await service.secondFactors.remove(user.id))) return;
+  await service.duty.changed(user, service.accounts);
+  await changed(service, ctx, user.id, "off");
+}
 
 const changed = (service: AuthService, ctx: Context<unknown, Meta>, object: string, to: string): Promise<void> =>
   audit(ctx, platformOf(service.broker).clock, { type: "second-factor.change", object, result: "ok", detail: { to } });

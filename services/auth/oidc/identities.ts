@@ -33,7 +33,7 @@ export const IDENTITIES: CollectionSpec = {
 };
 
 /** What is asked of the owner of users here, besides what every sign-in needs. */
-export interface Members extends Pick<Users, "create" | "byLogin" | "record"> {
+export interface Members extends Pick<Users, "create" | "byLogin" | "record" | "audit"> {
   /** Has the user hold, of `managed`, those and no others; never takes the last Admin's role. */
   assignRoles(id: string, managed: Role[], held: Role[]): Promise<UserRecord>;
 }
@@ -122,6 +122,8 @@ export class Identities {
       if (provider.link !== "email" || namesake.unverified)
         throw new RookeryError("CONFLICT", "There is an account with this e-mail: sign in to it and link.");
       await this.link(namesake.id, provider, claims);
+      const detail = { provider: provider.id };
+      await users.audit({ type: "identity.link", actor: namesake.id, result: "ok", detail });
       return namesake;
     }
     this.registration.open();
@@ -148,6 +150,8 @@ export class Identities {
         const email = claims.email ?? undefined;
         const user = await users.create({ id, username, email, ...(displayName && { displayName }) });
         await this.confirm(identity.id);
+        const detail = { provider: identity.provider };
+        await users.audit({ type: "account.register", actor: id, object: id, result: "ok", detail });
         return user;
       } catch (error) {
         if (hasCode(error, "CONFLICT") && attempt < ATTEMPTS) continue;

@@ -117,7 +117,14 @@ export class Oidc {
     if (!arrival || arrival.expiresAt <= clock.now() || !isOf(arrival, browser)) throw refused();
     const user = await users.record(arrival.userId);
     if (!user) throw refused();
-    await secondFactors.require(user.id, totp, "totp");
+    const wrong = {
+      type: "login",
+      actor: null,
+      object: user.id,
+      result: "refused",
+      detail: { factor: "code" },
+    } as const;
+    await secondFactors.require(user.id, totp, () => users.audit(wrong), "totp");
     if (!(await arrivals.remove(arrival.id))) throw refused();
     return signIn(users, user, revision, client);
   }

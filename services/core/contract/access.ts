@@ -82,6 +82,8 @@ interface TokenActions {
 interface RoleActions {
   "auth.roles": { params: Record<string, never>; returns: { items: RoleFacts[]; permissions: readonly Permission[] } };
   "auth.setRole": { params: { role: Role; permissions: Permission[] }; returns: RoleFacts };
+  /** All roles that allow no more than these do together. */
+  "auth.rolesWithin": { params: { roles: Role[] }; returns: Role[] };
 }
 
 /** `auth.oidc...`: sign-in with others. A redirect is the answer's status and headers. */

@@ -3,7 +3,8 @@ import type { PublicUser, Tokens } from "../model";
 import type { Role } from "../permissions";
 import type { AccessActions } from "./access";
 
-export type SignedIn = Tokens & { user: PublicUser };
+/** `secondFactor`: the tokens are good for nothing but to set one up. */
+export type SignedIn = Tokens & { user: PublicUser; secondFactor?: "required" };
 
 /** Who has registered; without tokens where he has to verify his e-mail first. */
 export type Registered = SignedIn | { user: PublicUser; verification: "required" };

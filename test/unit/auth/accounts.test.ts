@@ -132,6 +132,34 @@ describe("accounts", () => {
     }
   });
 
+  it("forgive failed attempts for a code only, and record a wrong one, but none that is still to be given", async () => {
+    const order: string[] = [];
+    const begin = async () => {
+      order.push("counted");
+      return async () => void order.push("forgiven");
+    };
+    const require: AccountParts["secondFactors"]["require"] = async (_, code, wrong) => {
+      if (code === "right") return;
+      if (code !== undefined) await wrong();
+      throw new RookeryError("UNAUTHENTICATED");
+    };
+    const guarded = new Accounts({
+      ...{ ...parts, secondFactors: { require }, delay: { begin } },
+      sessions: new Sessions(sessions, clock, 3600),
+    });
+    const { id } = (await guarded.register(village, who)).user;
+    village.notes.length = 0;
+    for (const code of [undefined, "wrong"])
+      expect(await codeOf(guarded.login(village, "ann", who.password, code))).toBe("UNAUTHENTICATED");
+    expect(order).toEqual(["counted", "counted"]);
+    await guarded.login(village, "ann", who.password, "right");
+    expect(order).toEqual(["counted", "counted", "counted", "forgiven"]);
+    expect(village.notes).toEqual([
+      { type: "login", actor: null, object: id, result: "refused", detail: { factor: "code" } },
+      { type: "login", actor: id, object: id, result: "ok" },
+    ]);
+  });
+
   it("give no session to a sign-in during which the user's sessions were ended", async () => {
     await accounts.register(village, who);
     await sessions.removeWhere({});

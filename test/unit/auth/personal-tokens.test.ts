@@ -25,7 +25,10 @@ describe("tokens of programs", () => {
   const users = { record: async (id: string): Promise<UserRecord | null> => (id === ann.id ? ann : null) };
   const make = (more = {}) => personal.create(ann, ann, { name: "one", scopes: ["users:read"], ...more });
   const over = (documents: Documents<PersonalToken>, roles: PersonalTokensRoles) =>
-    new PersonalTokens({ stored: documents, admission: new Admission(false), roles, revocations, tokens, clock });
+    new PersonalTokens({
+      ...{ stored: documents, admission: new Admission(false), roles, revocations, tokens, clock },
+      duty: { isDue: async () => false },
+    });
   let roles: PersonalTokensRoles;
 
   beforeEach(async () => {

@@ -4,6 +4,7 @@ import { REVOCATIONS, type RevocationEntry } from "../../../services/auth/auth.s
 import { RevocationLog } from "../../../services/auth/revocation-log";
 import { ROLE_TABLE, RoleTable, type StoredRole } from "../../../services/auth/role-table";
 import { RookeryError } from "../../../services/core/errors";
+import type { Role } from "../../../services/core/permissions";
 import { codeOf, identity, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
 
@@ -28,6 +29,20 @@ describe("the table of roles", () => {
     await one.change("User", [], admin);
     expect(await two.permissionsOf(["User"])).toEqual([]);
     expect(await two.permissionsOf(["User", "Guest"])).toEqual(["files.upload"]);
+  });
+
+  it("says which roles allow no more than others, as they are now; to an Admin all", async () => {
+    const table = new RoleTable(stored, log, clock);
+    expect(await table.within(["Moderator"])).toEqual(["Guest", "User", "Moderator"]);
+    expect(await table.within(["Guest"])).toEqual(["Guest"]);
+    await table.change("Guest", ["files.upload", "users.email"], admin);
+    expect(await table.within(["Moderator"])).toEqual(["User", "Moderator"]);
+    expect(await table.within(["Guest", "Moderator"])).toEqual(["Guest", "User", "Moderator"]);
+    const reach = async (...roles: Role[]) => table.reachOf(identity(undefined, roles));
+    const over = async (caller: Role, ...roles: Role[]) => codeOf(reach(caller).then(own => own.over(roles)));
+    expect(await over("Moderator", "User")).toBe("resolved: undefined");
+    expect(await over("Moderator", "User", "Guest")).toBe("FORBIDDEN");
+    expect(await over("Admin", "Guest", "Admin")).toBe("resolved: undefined");
   });
 
   it("has a token refused that was made from what it was, by whoever read the log before", async () => {

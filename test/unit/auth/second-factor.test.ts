@@ -16,12 +16,13 @@ describe("second factors", () => {
   let factors: SecondFactors;
   let secret: string;
   let recovery: string[];
+  let wrong: jest.Mock;
   const ann = newId();
 
   const code = (step = 0): string =>
     new TOTP({ secret: Secret.fromBase32(secret) }).generate({ timestamp: clock.now() + step * PERIOD });
   const outcome = (text: string): Promise<string> =>
-    factors.require(ann, text).then(
+    factors.require(ann, text, wrong).then(
       () => "ok",
       (error: { type: string }) => error.type,
     );
@@ -30,9 +31,10 @@ describe("second factors", () => {
     database = await SqliteDatabase.open(`${temporaryFolder()}/test.db`);
     stored = await openDocuments<SecondFactor>(database, SECOND_FACTORS);
     clock = new TestClock();
+    wrong = jest.fn(() => Promise.resolve());
     factors = new SecondFactors(stored, new Sealing(SECRET), clock);
     ({ secret } = await factors.begin(ann, "ann"));
-    recovery = await factors.confirm(ann, code(-1));
+    recovery = await factors.confirm(ann, code(-1), wrong);
   });
   afterEach(() => database.close());
 
@@ -45,13 +47,14 @@ describe("second factors", () => {
     const shared = code();
     const results = await Promise.all([outcome(shared), outcome(shared), outcome(shared)]);
     expect(results.sort()).toEqual(["UNAUTHENTICATED", "UNAUTHENTICATED", "ok"]);
+    expect(wrong).toHaveBeenCalledTimes(5);
   });
 
   it("wait twice as long after each wrong code beyond five, an hour at most, and forget them with a right one", async () => {
     const waits: number[] = [];
     for (let attempt = 0; attempt < 20; attempt++) {
       expect(await outcome("nonsense")).toBe("UNAUTHENTICATED");
-      const refused = (await factors.require(ann, recovery[0]).catch((error: unknown) => error)) as {
+      const refused = (await factors.require(ann, recovery[0], wrong).catch((error: unknown) => error)) as {
         type?: string;
         data?: { retryAfterMs: number };
       };
@@ -99,11 +102,29 @@ describe("second factors", () => {
     const bob = newId();
     await factors.begin(bob, "bob");
     const second = await factors.begin(bob, "bob");
-    await factors.require(bob, undefined);
+    await factors.require(bob, undefined, wrong);
     expect(await codeOf(factors.renewRecoveryCodes(bob))).toBe("CONFLICT");
     secret = second.secret;
-    await factors.confirm(bob, code());
+    await factors.confirm(bob, code(), wrong);
     expect(await codeOf(factors.begin(bob, "bob"))).toBe("CONFLICT");
-    expect(await codeOf(factors.require(bob, undefined))).toBe("UNAUTHENTICATED");
+    expect(await codeOf(factors.require(bob, undefined, wrong))).toBe("UNAUTHENTICATED");
+    // He was not asked before.
+    expect(wrong).not.toHaveBeenCalled();
+  });
+
+  it("are closed to wrong codes while they are confirmed, too, and opened by a new beginning", async () => {
+    const bob = newId();
+    ({ secret } = await factors.begin(bob, "bob"));
+    for (let attempt = 0; attempt < 6; attempt++)
+      expect(await codeOf(factors.confirm(bob, "nonsense", wrong))).toBe("FORBIDDEN");
+    expect(await codeOf(factors.confirm(bob, code(), wrong))).toBe("RATE_LIMITED");
+    clock.advance(15_000);
+    await factors.confirm(bob, code(), wrong);
+    expect(await stored.get(bob)).not.toHaveProperty("wrong");
+    const carl = newId();
+    await factors.begin(carl, "carl");
+    for (let attempt = 0; attempt < 6; attempt++) await codeOf(factors.confirm(carl, "nonsense", wrong));
+    ({ secret } = await factors.begin(carl, "carl"));
+    await factors.confirm(carl, code(), wrong);
   });
 });

@@ -1,6 +1,13 @@
 import { METHODS } from "../../../services/core/methods";
 import { PERMISSIONS } from "../../../services/core/permissions";
-import { enforceAction, permissionsWithin, SCOPES } from "../../../services/core/scopes";
+import {
+  ENROLMENT,
+  enforceAction,
+  enforceFrame,
+  enforceSocket,
+  permissionsWithin,
+  SCOPES,
+} from "../../../services/core/scopes";
 import { codeOf } from "../../support/broker";
 
 describe("scopes", () => {
@@ -22,6 +29,15 @@ describe("scopes", () => {
       "auth.botTokens",
       "auth.identities",
     ]);
+  });
+
+  it("let who must set up a second factor do that and nothing else", async () => {
+    const open: string[] = [];
+    for (const method of METHODS) if (await reaches(method, [ENROLMENT] as never)) open.push(method);
+    expect(open).toEqual(["auth.logout", "auth.totp", "users.me"]);
+    expect(() => enforceSocket({ scopes: [ENROLMENT] })).toThrow("Set up a second factor first.");
+    expect(() => enforceFrame("send", { scopes: [ENROLMENT] })).toThrow("Set up a second factor first.");
+    expect(SCOPES).not.toContain(ENROLMENT);
   });
 
   it("are asked for one by one, and by nobody of a person", async () => {

@@ -372,6 +372,20 @@ describe.each(stores)("the message store in %s", (_name, open) => {
     ]);
   });
 
+  it("forgets of a user what he has read and hidden, and that others name him; these keep theirs", async () => {
+    const { store } = await opened();
+    const [room, user] = [newId(), newId()];
+    const entries = messageEntries(4, { sender: "bob" });
+    for (const at of [0, 2]) Object.assign(entries[at] as Entry, { mentions: [user, "carl"] });
+    await store.append(room, entries);
+    const counts = async (whom: string) => (await store.unread(whom, [{ room, visibleFrom: 0 }]))[0];
+    await store.advance([{ room, user, read: 1 }]);
+    expect(await counts(user)).toMatchObject({ mentions: 1, readSeq: 1 });
+    for (let again = 0; again < 2; again++) await store.forget(room, user);
+    expect(await counts(user)).toMatchObject({ mentions: 0, readSeq: 0 });
+    expect(await counts("carl")).toMatchObject({ mentions: 2 });
+  });
+
   it("counts unread messages and mentions of all rooms of a user", async () => {
     const { store } = await opened();
     const [busy, empty, joined] = [newId(), newId(), newId()];

@@ -86,6 +86,24 @@ describe("erasures", () => {
     expect((await two.of(user)).state).toBe("done");
   });
 
+  it("are taken up at once by a process that is alone with its store: who had them in hand is dead", async () => {
+    const [dead, next] = [await node(), await node()];
+    await dead.request(user);
+    await dead.begin(user);
+    const failing = owners(what => {
+      if (what === "erase r2 ") throw new RookeryError("UNAVAILABLE");
+    });
+    await dead.round(failing);
+    const asked = newId();
+    await dead.request(asked);
+    await next.round(owners());
+    expect(await next.of(user)).toMatchObject({ state: "running", rooms: 1 });
+    await next.takeOver();
+    await next.round(owners());
+    expect(await next.of(user)).toMatchObject({ state: "done", rooms: 2 });
+    expect(await next.of(asked)).toMatchObject({ state: "done" });
+  });
+
   it("end without effect for who cannot be removed", async () => {
     const erasures = await node();
     await erasures.request(user);

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { openDocuments, StorageError, type Documents } from "../../../mixins/documents";
 import { SqliteDatabase } from "../../../mixins/sqlite/database";
+import { RookeryError } from "../../../services/core/errors";
 import { newId } from "../../../services/core/ids";
 import type { Identity } from "../../../services/core/model";
 import type { Role } from "../../../services/core/permissions";
@@ -65,6 +66,36 @@ describe("two nodes with users", () => {
       expect(await admins()).toHaveLength(1);
     }
   });
+
+  it.each(["update", "deactivate", "activate", "remove"] as const)(
+    "look at whom they %s as he is by then: somebody else has just made more of him",
+    async how => {
+      const [one, two] = [await directory(), await directory()];
+      const [chief, deputy] = [await admin(one), identity(newId(), ["Moderator"])];
+      deputy.permissions.push("users.manage");
+      for (const risen of ["Moderator", "Admin"] as const) {
+        const user = await admin(one, ["User"]);
+        before = async () => {
+          before = async () => undefined;
+          await two.update(consequences, user.id, {}, [risen]);
+        };
+        const guard = ({ roles }: StoredUser): void => {
+          if (roles.join() !== "User") throw new RookeryError("FORBIDDEN");
+        };
+        const acts = {
+          update: () => one.update(consequences, user.id, { bio: "his" }, ["User"], guard),
+          deactivate: () => one.deactivate(consequences, user.id, guard),
+          activate: () => one.activate(user.id, guard),
+          remove: () => one.remove(consequences, user.id, deputy, guard),
+        };
+        expect(await codeOf(acts[how]())).toBe("FORBIDDEN");
+        const now = await one.get(user.id);
+        expect(now).toMatchObject({ roles: [risen] });
+        expect([now.bio, now.deactivatedAt]).toEqual([undefined, undefined]);
+        if (risen === "Admin") await one.remove(consequences, user.id, chief);
+      }
+    },
+  );
 
   it("keep an Admin, and agree on who is one, whatever they do at the same time", async () => {
     const nodes = [await directory(), await directory(), await directory()];
