@@ -4,12 +4,18 @@ import { $, avatar, el, icon } from "../dom.js";
 export function sidebarView(chat, actions) {
   const rows = new Map();
   const lists = { channels: $("#channels"), direct: $("#direct"), others: $("#others") };
-  $("#new-channel").hidden = !chat.me.permissions?.includes("channels.create") && !mayCreate(chat.me.roles);
+  $("#new-channel").hidden = !chat.session.may("channels.create");
+  $("#new-direct").hidden = !chat.session.may("conversations.create");
 
   const out = el(
     "button",
     { class: "icon-button", "aria-label": "Sign out", title: "Sign out", onclick: actions.signOut },
     icon("out"),
+  );
+  const settings = el(
+    "a",
+    { class: "icon-button", href: "settings.html", "aria-label": "Your account", title: "Your account" },
+    icon("person"),
   );
   const name = chat.me.displayName ?? chat.me.username;
 
@@ -32,7 +38,7 @@ export function sidebarView(chat, actions) {
     );
     $("#others-section").hidden = lists.others.childElementCount === 0;
     for (const id of rows.keys()) if (!chat.rooms.has(id)) rows.delete(id);
-    $("#me").replaceChildren(avatar(name, chat.socket.open), el("span", { class: "name" }, name), out);
+    $("#me").replaceChildren(avatar(name, chat.socket.open), el("span", { class: "name" }, name), settings, out);
     const unread = rooms.reduce((sum, room) => sum + (room.kind === "channel" ? room.mentions : room.unread), 0);
     const some = rooms.some(room => room.unread > 0);
     document.title = `${unread ? `(${unread}) ` : some ? "• " : ""}${chat.open ? `${chat.people.title(chat.open)} · ` : ""}Rookery`;
@@ -91,4 +97,3 @@ export function sidebarView(chat, actions) {
 }
 
 const latest = room => room.lastAt || room.info.createdAt;
-const mayCreate = roles => roles.includes("Admin") || roles.includes("Moderator");
