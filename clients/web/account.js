@@ -42,6 +42,8 @@ const [what, token] = location.hash.slice(1).split("/");
 const deed = Object.hasOwn(DEEDS, what) && token ? DEEDS[what] : null;
 // Out of sight, and out of the history.
 history.replaceState(null, "", location.pathname);
+// Another link, opened here.
+addEventListener("hashchange", () => location.reload());
 
 const form = $("form");
 const button = $("button", form);

@@ -13,8 +13,9 @@ let made = 0;
 
 /** A field under its label. `options`: pairs of value and text to choose from; `rows`: several lines. */
 export function field({ name, label, hint, options, rows, value, hidden, ...rest }) {
-  const hintId = hint && `hint-${++made}`;
-  const attributes = { name, rows, "aria-describedby": hintId, ...rest };
+  const id = `field-${++made}`;
+  const hintId = hint && `${id}-hint`;
+  const attributes = { id, name, rows, "aria-describedby": hintId, ...rest };
   const input = options
     ? el(
         "select",
@@ -22,11 +23,13 @@ export function field({ name, label, hint, options, rows, value, hidden, ...rest
         options.map(([key, text]) => el("option", { value: key }, text)),
       )
     : el(rows ? "textarea" : "input", attributes);
-  if (value !== undefined) input.value = value;
+  // Of an input what the form goes back to, too.
+  if (value !== undefined) input[options ? "value" : "defaultValue"] = value;
   return el(
     "div",
     { class: "field", "data-field": name, hidden },
-    el("label", {}, label, input),
+    el("label", { for: id }, label),
+    input,
     hint && el("small", { class: "muted", id: hintId }, hint),
   );
 }
@@ -67,10 +70,10 @@ export const CODE = {
 export const CODE_IF_ASKED = { ...CODE, hidden: true };
 
 /** A form that does `work(values, form)` when it is sent; a text it resolves to is shown as what was done. */
-export function formOf({ fields, button, danger, label, work }) {
+export function formOf({ fields, button, danger, work }) {
   const form = el(
     "form",
-    { class: "form", novalidate: true, "aria-label": label },
+    { class: "form", novalidate: true },
     el("p", { class: "problem", role: "alert", hidden: true }),
     fields.map(entry => (entry instanceof Node ? entry : field(entry))),
     el(

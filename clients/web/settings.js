@@ -59,7 +59,11 @@ const account = {
     renderHead();
   },
   /** Shows the part once more, with what is stored now. */
-  again: () => show(),
+  again: async () => {
+    await show();
+    // What was pressed is gone.
+    $("#title")?.focus({ preventScroll: true });
+  },
 };
 
 function renderHead() {

@@ -8,6 +8,11 @@ import { CHROMIUM, launch, PASSWORD, PATIENCE, Visitor } from "./visitor";
 
 const wanted = !external && (CHROMIUM !== undefined || Boolean(process.env.CI));
 const NEXT = "another-good-one";
+/** One pixel. */
+const PICTURE = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
 
 (wanted ? describe : describe.skip)("the pages of accounts", () => {
   jest.setTimeout(120_000);
@@ -227,7 +232,6 @@ const NEXT = "another-good-one";
     await signIn(ana, NEXT);
     await isIn(page);
 
-    await other.page.goto("about:blank");
     await other.page.goto(link);
     await other.page.getByLabel("Password").fill(NEXT);
     await other.page.getByRole("button", { name: "Set it" }).click();
@@ -259,8 +263,48 @@ const NEXT = "another-good-one";
     await page.getByLabel("Name", { exact: true }).fill("Ana A");
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByText("Saved.").waitFor();
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByRole("button", { name: "Choose a picture" }).click();
+    await (await chooser).setFiles({ name: "me.png", mimeType: "image/png", buffer: PICTURE });
+    await page.getByRole("img", { name: "Your picture" }).waitFor();
     await page.getByRole("link", { name: "Back to the chat" }).click();
     await page.getByText("Ana A", { exact: true }).waitFor();
+    await page.locator("#me img").waitFor();
+  });
+
+  it("changes the e-mail once both addresses have confirmed it, and lets people be friends", async () => {
+    const [ana, ben] = await Promise.all([member("ana"), member("ben")]);
+    await Promise.all([signIn(ana), signIn(ben)]);
+    const { page } = ana;
+    await openPart(page, "Name, e-mail, password");
+    const form = page.getByRole("region", { name: "E-mail" });
+    const fresh = `new-${emailOf(ana)}`;
+    await form.getByLabel("New e-mail").fill(fresh);
+    await form.getByLabel("Your password").fill(PASSWORD);
+    await form.getByRole("button", { name: "Change e-mail" }).click();
+    await form.getByText("A mail is on its way").waitFor();
+    const letters = [await postbox.letter(fresh, /Confirm/), await postbox.letter(emailOf(ana), /about to change/)];
+    for (const { links } of letters) {
+      await page.goto(`${server.url}/account.html#email/${links.email}`);
+      await page.getByRole("button", { name: "Confirm" }).click();
+      await page.getByText("Confirmed.").waitFor();
+    }
+    await page.getByRole("link", { name: "Go on to sign in" }).click();
+    await openPart(page, "Name, e-mail, password");
+    await page.getByText(`It is ${fresh}.`).waitFor();
+
+    await openPart(page, "Friends and blocks");
+    await page.getByLabel("User name").fill(ben.name);
+    await page.getByRole("button", { name: "Find" }).click();
+    await page.getByRole("button", { name: `Ask ${ben.name} to be friends` }).click();
+    await page.getByRole("list", { name: "Your requests" }).getByText(ben.name).waitFor();
+    await openPart(ben.page, "Friends and blocks");
+    await ben.page.getByRole("button", { name: `Accept ${ana.name}` }).click();
+    await ben.page.getByRole("list", { name: "Friends" }).getByText(ana.name).waitFor();
+    await ben.page.getByRole("button", { name: `Block ${ana.name}` }).click();
+    await ben.page.getByRole("list", { name: "Blocked" }).getByText(ana.name).waitFor();
+    await ben.page.getByRole("button", { name: `Unblock ${ana.name}` }).click();
+    await ben.page.getByText("Nobody.", { exact: true }).waitFor();
   });
 
   it("lets guests in under the name they give, without what needs a password", async () => {

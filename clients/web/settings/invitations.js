@@ -21,7 +21,6 @@ export async function invitations(account) {
     list.replaceChildren(rows("Invitations", entries, "None is open."));
   }
   const form = formOf({
-    label: "New invitation",
     button: "Invite",
     fields: [
       {
@@ -48,6 +47,7 @@ export async function invitations(account) {
         secret("The link", link),
       );
       form.reset();
+      made.scrollIntoView({ block: "nearest" });
       await render();
     },
   });

@@ -14,7 +14,6 @@ export function leaving(account) {
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
   });
   const deactivate = formOf({
-    label: "Deactivate",
     button: "Deactivate",
     danger: true,
     fields: [PASSWORD, CODE_IF_ASKED],
@@ -24,7 +23,6 @@ export function leaving(account) {
     },
   });
   const remove = formOf({
-    label: "Delete",
     button: "Delete my account",
     danger: true,
     fields: [

@@ -18,7 +18,6 @@ export async function linked(account, back) {
     ),
   );
   const link = formOf({
-    label: "Link",
     button: "Go there",
     fields: [
       { name: "provider", label: "Provider", options: known.map(({ id, name }) => [id, name]) },

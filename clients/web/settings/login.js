@@ -5,7 +5,6 @@ import { passwordByMail, section } from "./parts.js";
 export function login(account) {
   const { me } = account;
   const username = formOf({
-    label: "User name",
     button: "Change user name",
     fields: [
       {
@@ -29,7 +28,6 @@ export function login(account) {
     },
   });
   const email = formOf({
-    label: "E-mail",
     button: "Change e-mail",
     fields: [
       { name: "email", label: "New e-mail", type: "email", required: true, maxlength: 254, autocomplete: "email" },
@@ -46,7 +44,6 @@ export function login(account) {
     },
   });
   const password = formOf({
-    label: "Password",
     button: "Change password",
     fields: [{ ...PASSWORD, name: "currentPassword" }, { ...NEW_PASSWORD, name: "newPassword" }, CODE_IF_ASKED],
     async work(values) {

@@ -23,7 +23,12 @@ export const rows = (label, items, none) =>
   items.length > 0 ? el("ul", { class: "rows", "aria-label": label }, items) : el("p", { class: "muted" }, none);
 
 export const row = (title, about, ...ends) =>
-  el("li", {}, el("div", {}, el("strong", {}, title), about && el("small", { class: "muted" }, about)), ends);
+  el(
+    "li",
+    {},
+    el("div", {}, el("strong", {}, title), about && el("small", { class: "muted" }, about)),
+    el("span", { class: "ends" }, ends),
+  );
 
 /** A button that does `work`; what goes wrong is said in its section. `label`: in full, for who hears it alone. */
 export function action(text, label, work) {

@@ -35,7 +35,6 @@ export async function people(account) {
   const found = el("div", { "aria-live": "polite" });
   const known = new Set([...friends, ...incoming, ...outgoing, ...blocks].map(({ user }) => user.id));
   const search = formOf({
-    label: "Find people",
     button: "Find",
     fields: [
       { name: "search", label: "User name", type: "search", required: true, maxlength: 64, autocapitalize: "none" },

@@ -56,9 +56,8 @@ const AUDIENCES = [
 /** What one wishes, the same on all devices. */
 export async function preferences(account) {
   const now = await account.request("GET", "/api/users/me/preferences");
-  const form = (label, fields, change) =>
+  const form = (fields, change) =>
     formOf({
-      label,
       fields,
       button: "Save",
       async work(values) {
@@ -67,12 +66,12 @@ export async function preferences(account) {
       },
     });
   return [
-    section("Language and time", null, form("Language and time", region(now), regionOf)),
-    section("Notifications", null, form("Notifications", notifications(now.notifications), notificationsOf)),
+    section("Language and time", null, form(region(now), regionOf)),
+    section("Notifications", null, form(notifications(now.notifications), notificationsOf)),
     section(
       "Privacy",
       null,
-      form("Privacy", privacy(now.privacy), values => ({ privacy: values })),
+      form(privacy(now.privacy), values => ({ privacy: values })),
     ),
   ];
 }

@@ -9,7 +9,6 @@ const SIDE = 256;
 export function profile(account) {
   const { me } = account;
   const form = formOf({
-    label: "Profile",
     button: "Save",
     fields: [
       {

@@ -15,7 +15,6 @@ export async function secondFactor(account) {
 function absent(account) {
   const place = section("Set it up", ABOUT);
   const begin = formOf({
-    label: "Begin",
     button: "Begin",
     fields: [PASSWORD],
     async work(values) {
@@ -30,7 +29,6 @@ function absent(account) {
 
 function confirmation(account, { secret: text, uri }, place) {
   const confirm = formOf({
-    label: "Confirm",
     button: "Turn it on",
     fields: [{ ...CODE, hint: "The six digits that the app shows.", inputmode: "numeric" }],
     async work(values) {
@@ -66,7 +64,6 @@ function codes(account, title, list) {
 
 function there(account, since, left) {
   const renew = formOf({
-    label: "New recovery codes",
     button: "Make new codes",
     fields: [PASSWORD, CODE],
     async work(values, form) {
@@ -75,7 +72,6 @@ function there(account, since, left) {
     },
   });
   const remove = formOf({
-    label: "Take it off",
     button: "Take it off",
     danger: true,
     fields: [PASSWORD, CODE],

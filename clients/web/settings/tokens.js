@@ -34,7 +34,6 @@ export async function tokens(account) {
   };
   render(items);
   const form = formOf({
-    label: "New token",
     button: "Make a token",
     fields: [
       { name: "name", label: "What it is for", required: true, maxlength: 100, autocomplete: "off" },
@@ -56,16 +55,12 @@ export async function tokens(account) {
         secret(`The token ${name}`, token),
       );
       form.reset();
+      made.scrollIntoView({ block: "nearest" });
       render((await account.request("GET", "/api/auth/tokens")).items);
     },
   });
   return [
-    section(
-      "Tokens",
-      "A program that has one acts as you, within what it may. Remove what you do not know.",
-      made,
-      list,
-    ),
-    section("New token", null, form),
+    section("Tokens", "A program that has one acts as you, within what it may. Remove what you do not know.", list),
+    section("New token", null, form, made),
   ];
 }
