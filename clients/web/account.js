@@ -79,9 +79,8 @@ else {
     try {
       await act(values);
     } catch (error) {
-      const spent = deed.again && error.errors?.some(({ field }) => field === "token");
-      if (spent) over("This link does not hold any more.", "Ask for another", deed.again);
-      else throw error;
+      if (!error.errors?.some(({ field }) => field === "token")) throw error;
+      over("This link does not hold any more.", deed.again && "Ask for another", deed.again);
     }
   });
 }

@@ -36,7 +36,10 @@ const PICTURE = Buffer.from(
       SMTP_URL: postbox.url,
       EMAIL_VERIFICATION: "required",
       GUESTS: "true",
-      OIDC_PROVIDERS: JSON.stringify([{ id: "company", name: "Company", issuer: issuer.issuer, ...CLIENT }]),
+      OIDC_PROVIDERS: JSON.stringify([
+        { id: "company", name: "Company", issuer: issuer.issuer, ...CLIENT },
+        { id: "away", name: "Away", issuer: "http://127.0.0.1:9", ...CLIENT },
+      ]),
     };
     server = await startServer({ ports, env });
   });
@@ -208,6 +211,8 @@ const PICTURE = Buffer.from(
     await issuer.now(ben.name, { preferred_username: ben.name, email: emailOf(ben), email_verified: true });
     await ben.page.getByRole("link", { name: "Continue with Company" }).click();
     await ben.page.getByText("There is an account with your e-mail already.").waitFor();
+    await ben.page.getByRole("link", { name: "Continue with Away" }).click();
+    await ben.page.getByText("That provider cannot be reached right now.").waitFor();
   });
 
   it("leads who forgot his password to a new one, and signs him out elsewhere", async () => {
