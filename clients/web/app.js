@@ -1,6 +1,7 @@
 import { Session } from "./session.js";
 import { Chat } from "./chat.js";
 import { followInvite } from "./invite.js";
+import { arrival } from "./oidc.js";
 import { $ } from "./dom.js";
 import { connectionBanner, say } from "./views/banner.js";
 import { signInView } from "./views/sign-in.js";
@@ -32,8 +33,11 @@ function enter() {
   void followInvite(chat);
 }
 
-/** Goes on with the session of last time, if there is one. */
+/** Goes on with what a provider sent somebody back with, or the session of last time, if there is one. */
 async function resume() {
+  const back = arrival();
+  if (back?.code) return signIn.arrive(back.code);
+  if (back?.problem && !session.stored()) return signIn.show(back.problem);
   if (!session.stored()) return signIn.show(null);
   try {
     await session.refresh();

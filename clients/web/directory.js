@@ -22,6 +22,10 @@ export class Directory {
     return user?.displayName ?? user?.username ?? "…";
   }
 
+  picture(id) {
+    return this.#users.get(id)?.avatarUrl;
+  }
+
   /** What a room is called; one without a name is called after the others in it. */
   title({ info }) {
     if (info.name) return info.name;

@@ -19,6 +19,7 @@ export class ApiError extends Error {
 export class Session {
   user = null;
   #access = null;
+  #permissions = [];
   #endsAt = 0;
   #refreshing = null;
 
@@ -34,9 +35,11 @@ export class Session {
     return JSON.parse(localStorage.getItem(KEY) ?? "null");
   }
 
-  /** Signs in or registers. Throws ApiError. */
+  /** Signs in or registers. Resolves to the answer: it may ask for verification, and bring nobody in. Throws ApiError. */
   async open(way, body) {
-    this.#take(await send("POST", `/api/auth/${way}`, { body }));
+    const answer = await ask(way, body);
+    if (answer.accessToken) this.#take(answer);
+    return answer;
   }
 
   async close() {
@@ -49,6 +52,11 @@ export class Session {
   async token() {
     if (!this.#access || Date.now() > this.#endsAt - EARLY) await this.refresh();
     return this.#access;
+  }
+
+  /** Whether the server lets us do that, as far as the last token says. */
+  may(permission) {
+    return this.#permissions.includes(permission);
   }
 
   /** The next `token()` is a new one. */
@@ -106,6 +114,7 @@ export class Session {
   #take({ user, accessToken, refreshToken, expiresIn }) {
     this.user = user;
     this.#access = accessToken;
+    this.#permissions = claimsOf(accessToken).permissions;
     this.#endsAt = Date.now() + expiresIn * 1000;
     localStorage.setItem(KEY, JSON.stringify({ refreshToken, username: user.username }));
   }
@@ -117,6 +126,19 @@ export class Session {
     this.ended(why);
   }
 }
+
+/** What a token says; only the server can tell whether it is true. */
+const claimsOf = token => JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+
+/** What needs nobody signed in: below /api/auth. Throws ApiError. */
+export const ask = (path, body) => send("POST", `/api/auth/${path}`, { body });
+
+/** Who may come in here: `registration`, `guests`. Null if it cannot be told. */
+export const offers = () =>
+  send("GET", "/api/config", {}).then(
+    ({ signIn }) => signIn,
+    () => null,
+  );
 
 async function send(method, path, { token, body, form, blob }) {
   const headers = {
@@ -134,7 +156,9 @@ async function send(method, path, { token, body, form, blob }) {
       detail: "The server cannot be reached. Try again in a moment.",
     });
   }
-  if (response.ok) return blob ? response.blob() : response.status === 204 ? null : response.json();
+  if (response.ok && blob) return response.blob();
+  // Of 204 and 202 there is no body.
+  if (response.ok) return response.headers.get("Content-Type") ? response.json() : null;
   const retryAfterMs = Number(response.headers.get("Retry-After") ?? 0) * 1000;
   const said = await response
     .json()

@@ -181,7 +181,7 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       restRoute({
         limits,
         rateLimit,
-        pages: ownPages(limits, health),
+        pages: ownPages(limits, config.accounts, health),
         cookie: new BrowserCookie(config.publicUrl),
         exports: new Exports(clock, (what, detail) => this.logger.info(what, detail)),
         respond: (req: IncomingRequest, res, data) => this.sendResponse(req, res, data, {}),

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { serveStatic } from "moleculer-web";
+import type { Config } from "../../config/config";
 import type { Health } from "../../config/health";
 import { projectRoot, version } from "../../config/root";
 import type { Limits } from "../core/limits";
@@ -18,8 +19,9 @@ type Page = (params: Readonly<Record<string, unknown>>, res: ServerResponse) => 
 const DOCS_AGE = 3_600;
 
 /** What the gateway answers without calling anybody. */
-export function ownPages(limits: Limits, health: Health): Record<OwnPage, Page> {
-  const config = JSON.stringify({ version, limits, realtime: PATHS });
+export function ownPages(limits: Limits, accounts: Config["accounts"], health: Health): Record<OwnPage, Page> {
+  const { registration, guests } = accounts;
+  const config = JSON.stringify({ version, limits, realtime: PATHS, signIn: { registration, guests } });
   const document = JSON.stringify(openApiDocument(limits));
   const asyncApi = asyncApiDocument(limits);
   const sockets = JSON.stringify(asyncApi);

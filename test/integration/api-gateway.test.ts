@@ -750,8 +750,9 @@ describe("what the gateway answers itself", () => {
 
   it("tells limits and paths, no secret and nothing of how it runs", async () => {
     const { json, text } = await gateway.rest("GET", "/config", { as: null });
-    expect(Object.keys(json).sort()).toEqual(["limits", "realtime", "version"]);
+    expect(Object.keys(json).sort()).toEqual(["limits", "realtime", "signIn", "version"]);
     expect(json.limits).toEqual(LIMITS);
+    expect(json.signIn).toEqual({ registration: "open", guests: false });
     expect(text).not.toContain(platformOf(gateway.broker).config.jwt.secret);
   });
 

@@ -1,4 +1,5 @@
-import { avatar, dayOf, el, icon, linked, sizeOf, timeOf } from "../dom.js";
+import { dayOf, el, icon, linked, sizeOf, timeOf } from "../dom.js";
+import { portrait } from "./portrait.js";
 
 export const EMOJI = ["👍", "❤️", "😂", "🎉", "👀", "🙏"];
 /** Milliseconds within which messages of the same sender stand together. */
@@ -25,7 +26,7 @@ export function messageView(chat, room, message, before, actions) {
   const node = el(
     "li",
     { class: classes.join(" "), "data-id": message.id, tabindex: message.id && !message.deletedAt ? 0 : null },
-    together ? time : avatar(name, chat.people.online(message.senderId)),
+    together ? time : portrait(chat, message.senderId, name, chat.people.online(message.senderId)),
     el(
       "div",
       { class: "content" },

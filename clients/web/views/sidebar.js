@@ -1,17 +1,26 @@
-import { $, avatar, el, icon } from "../dom.js";
+import { $, el, icon } from "../dom.js";
+import { portrait } from "./portrait.js";
 
 /** Rooms with what is unread in them, and who we are. */
 export function sidebarView(chat, actions) {
   const rows = new Map();
   const lists = { channels: $("#channels"), direct: $("#direct"), others: $("#others") };
-  $("#new-channel").hidden = !chat.me.permissions?.includes("channels.create") && !mayCreate(chat.me.roles);
+  $("#new-channel").hidden = !chat.session.may("channels.create");
+  $("#new-direct").hidden = !chat.session.may("conversations.create");
 
   const out = el(
     "button",
     { class: "icon-button", "aria-label": "Sign out", title: "Sign out", onclick: actions.signOut },
     icon("out"),
   );
+  const settings = el(
+    "a",
+    { class: "icon-button", href: "settings.html", "aria-label": "Your account", title: "Your account" },
+    icon("person"),
+  );
   const name = chat.me.displayName ?? chat.me.username;
+  // The links stay where they are, also while they are being pressed.
+  $("#me").replaceChildren(portrait(chat, chat.me.id, name, false), el("span", { class: "name" }, name), settings, out);
 
   function render() {
     const rooms = [...chat.rooms.values()];
@@ -32,7 +41,7 @@ export function sidebarView(chat, actions) {
     );
     $("#others-section").hidden = lists.others.childElementCount === 0;
     for (const id of rows.keys()) if (!chat.rooms.has(id)) rows.delete(id);
-    $("#me").replaceChildren(avatar(name, chat.socket.open), el("span", { class: "name" }, name), out);
+    $("#me .avatar").replaceWith(portrait(chat, chat.me.id, name, chat.socket.open));
     const unread = rooms.reduce((sum, room) => sum + (room.kind === "channel" ? room.mentions : room.unread), 0);
     const some = rooms.some(room => room.unread > 0);
     document.title = `${unread ? `(${unread}) ` : some ? "• " : ""}${chat.open ? `${chat.people.title(chat.open)} · ` : ""}Rookery`;
@@ -64,7 +73,7 @@ export function sidebarView(chat, actions) {
           ? icon(room.info.isPrivate ? "lock" : "hash")
           : room.kind === "group"
             ? icon("people")
-            : avatar(title, online),
+            : portrait(chat, partner, title, online),
         el("span", { class: "name" }, title),
         room.unread > 0 &&
           el("span", { class: room.mentions ? "badge mention" : "badge", "aria-label": `${count} unread` }, `${count}`),
@@ -91,4 +100,3 @@ export function sidebarView(chat, actions) {
 }
 
 const latest = room => room.lastAt || room.info.createdAt;
-const mayCreate = roles => roles.includes("Admin") || roles.includes("Moderator");

@@ -1,5 +1,5 @@
 import { ERRORS } from "../../core/errors";
-import { id, integer, list, shape, string, type Schema } from "./parts";
+import { boolean, id, integer, list, shape, string, type Schema } from "./parts";
 
 /** Files, and what the service says of itself. */
 export const serviceSchemas = () => {
@@ -17,6 +17,7 @@ export const serviceSchemas = () => {
       version: string(),
       limits: { type: "object", additionalProperties: integer(1) },
       realtime: { type: "object", additionalProperties: string() },
+      signIn: shape({ registration: string({ enum: ["open", "invited", "closed"] }), guests: boolean }),
     }),
     Problem: shape({
       type: string({ format: "uri-reference" }),

@@ -28,8 +28,7 @@ export const oidc = {
     visibility: "published",
     params: { provider, returnTo },
     async handler(this: AuthService, ctx) {
-      const url = await this.oidc.begin(ctx.params.provider, remember(this, ctx), ctx.params.returnTo);
-      return redirect(ctx, url);
+      return redirect(ctx, await this.oidc.setOut(ctx.params.provider, remember(this, ctx), ctx.params.returnTo));
     },
   },
   oidcCallback: {

@@ -1,7 +1,7 @@
 import type { CollectionSpec, Documents } from "../../../mixins/documents";
 import type { Clock } from "../../core/clock";
 import type { SignedIn, UserRecord } from "../../core/contract";
-import { isErrorCode, RookeryError } from "../../core/errors";
+import { hasCode, isErrorCode, RookeryError } from "../../core/errors";
 import { digest, newSecret } from "../../core/ids";
 import type { Users } from "../accounts";
 import type { RevocationLog } from "../revocation-log";
@@ -82,6 +82,16 @@ export class Oidc {
       expiresAt: clock.now() + JOURNEY,
     });
     return url;
+  }
+
+  /** The same for a browser that is there already: where the issuer cannot be reached, back to the page, which says so. */
+  async setOut(provider: string, browser: string, returnTo = "/"): Promise<string> {
+    try {
+      return await this.begin(provider, browser, returnTo);
+    } catch (error) {
+      if (!hasCode(error, "UNAVAILABLE")) throw error;
+      return `${returnTo}#oidc_error=UNAVAILABLE`;
+    }
   }
 
   /** Where the browser goes that comes back: always to a page of ours, with how it went behind the `#`. */
