@@ -7,6 +7,7 @@ import { systemClock, type Clock } from "../services/core/clock";
 import type { Config } from "./config";
 import { Health } from "./health";
 import { loggerOptions } from "./log";
+import { absentMiddleware } from "./middlewares/absent";
 import { auditMiddleware } from "./middlewares/audit";
 import { doorsFirst } from "./middlewares/doors-first";
 import { linkMiddleware } from "./middlewares/link";
@@ -85,6 +86,7 @@ export function nodeOptions(config: Config, clock: Clock = systemClock): BrokerO
     middlewares: [
       streamsMiddleware(),
       ...MIDDLEWARES.slice(0, VALIDATOR + 1),
+      absentMiddleware,
       policyMiddleware,
       auditMiddleware(),
       ...MIDDLEWARES.slice(VALIDATOR + 1),

@@ -1,6 +1,7 @@
 import Validator, { type ValidationError } from "fastest-validator";
 import type { PublicError } from "./errors";
 import { fieldErrors, RookeryError } from "./errors";
+import { absentNulls } from "./absent";
 import { FRAMES } from "./frames";
 import { checkTree } from "./json";
 import type { Identity, PresenceStatus, UserNotes } from "./model";
@@ -47,7 +48,10 @@ type Check = (frame: unknown) => true | ValidationError[];
 const checks = new Map(
   Object.entries(FRAMES).map(([type, { fields }]) => [
     type,
-    validator.compile({ i: { type: "number", integer: true, optional: true }, ...fields } as never) as Check,
+    {
+      check: validator.compile({ i: { type: "number", integer: true, optional: true }, ...fields } as never) as Check,
+      absent: absentNulls(fields as never),
+    },
   ]),
 );
 
@@ -77,11 +81,12 @@ export function splitFrames(text: string): RawFrame[] | null {
 
 /** The frame with its fields checked. Throws INVALID for an unknown type or a bad field. */
 export function checkFrame(raw: RawFrame): ClientFrame {
-  const check = checks.get(raw.t);
-  if (!check)
+  const known = checks.get(raw.t);
+  if (!known)
     throw new RookeryError("INVALID", "There is no such frame.", { errors: [{ field: "t", message: "Unknown." }] });
-  const result = check(raw);
-  if (result === true) return checkedTrees(raw as ClientFrame);
+  const frame = known.absent(raw);
+  const result = known.check(frame);
+  if (result === true) return checkedTrees(frame as ClientFrame);
   const errors = fieldErrors(result);
   throw new RookeryError("INVALID", errors.map(error => error.message).join(" "), { errors });
 }
