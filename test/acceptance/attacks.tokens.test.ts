@@ -80,6 +80,25 @@ describeOwn("tokens that are not ours, or not for this", () => {
       expect([door, await admit(stage.server, token)]).toEqual([door, "UNAUTHENTICATED"]);
   });
 
+  test("no token opens no door, and who has not said who he is gets nothing (S21: REST, native, SignalR, Socket.IO, stream, files)", async () => {
+    for (const { name, admit } of ADMISSIONS)
+      expect([name, await admit(stage.server, "")]).toEqual([name, "UNAUTHENTICATED"]);
+    const room = await stage.channel([ann]);
+    for (const frame of [
+      { t: "sub", rooms: [room] },
+      { t: "send", room, text: "x" },
+      { t: "history", room },
+      { t: "call", method: "users.list", params: {} },
+      { t: "call", method: "auth.audit", params: {} },
+    ]) {
+      const socket = await SocketClient.open(stage.server.wsUrl);
+      expect([frame.t, await socket.request(frame)]).toMatchObject([frame.t, { t: "err", code: "UNAUTHENTICATED" }]);
+      socket.cut();
+    }
+    expect((await stage.nobody.raw("POST", "/api/files?name=a.txt", "words")).status).toBe(401);
+    expect((await fetch(`${stage.server.url}/stream`)).status).toBe(401);
+  });
+
   test("an access token is no refresh token (S02: REST)", async () => {
     const answer = await stage.nobody.post("/api/auth/refresh", { refreshToken: ann.token });
     expect(answer).toMatchObject({ status: 401, body: { code: "UNAUTHENTICATED" } });

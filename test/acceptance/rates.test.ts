@@ -36,7 +36,7 @@ describeOwn("rates", () => {
     expect(total).toBe(100 - limited.length + 30 - errors.length);
   });
 
-  test("sign-ins beyond 30 a minute are RATE_LIMITED, whoever is named", async () => {
+  test("sign-ins beyond 30 a minute are RATE_LIMITED, whoever is named (S13: REST)", async () => {
     const attempts = Array.from({ length: 40 }, () =>
       stage.nobody.post("/api/auth/login", { username: unique("u"), password: "not-this-one" }),
     );
