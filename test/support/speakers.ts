@@ -63,13 +63,14 @@ function frames(request: (frame: object) => Promise<Body>): Pick<Speaker, "send"
   };
 }
 
-const fieldsOf = (body: unknown): object => (typeof body === "object" && body !== null ? body : { text: body });
+const fieldsOf = (body: unknown): Record<string, unknown> =>
+  typeof body === "object" && body !== null ? (body as Record<string, unknown>) : { text: body };
 
 async function native(client: Client): Promise<Speaker> {
   const socket = await client.socket();
   return {
     door: "native",
-    ...frames(frame => socket.request(frame)),
+    ...frames(frame => socket.request(frame as Record<string, unknown>)),
     heard: () => socket.texts.join(),
     ended: socket.untilClosed(60_000).catch(() => undefined),
     close: () => socket.cut(),
