@@ -285,14 +285,14 @@ async function cost(parse: Parser, text: string, times: number): Promise<number>
  * cost, so the least of several is nearest to the truth, and more of them let nobody through who should not be: what costs a
  * hundred times as much does so every time. Both are measured in turns: what slows the machine down slows down both.
  */
-async function ratioOf(parse: Parser, small: string, large: string): Promise<number> {
+async function ratioOf(parse: Parser, small: string, large: string, cheap = CHEAP): Promise<number> {
   // Compiled before it is measured.
   for (const text of [small, large]) await parse(text);
   let [few, many] = [Infinity, Infinity];
   for (let round = 1; ; round += 1) {
     if (many >= CHEAP && many < Infinity) collect();
     many = Math.min(many, await cost(parse, large, 1));
-    if (many < CHEAP) return 0;
+    if (many < cheap) return 0;
     few = Math.min(few, (await cost(parse, small, TIMES)) / TIMES);
     const ratio = many / few;
     if (round >= (ratio > MOST && ratio < CLEAR ? PATIENCE : ROUNDS)) return ratio;
@@ -302,7 +302,9 @@ async function ratioOf(parse: Parser, small: string, large: string): Promise<num
 async function worst(parse: Parser): Promise<[kind: string, ratio: number]> {
   let found: [string, number] = ["none", 0];
   for (const [kind, make] of Object.entries(INPUTS)) {
-    const ratio = await ratioOf(parse, make(SMALL), make(10 * SMALL));
+    let ratio = await ratioOf(parse, make(SMALL), make(10 * SMALL));
+    // At one size alone it is the memory that a text needs for the first time; a parser that tries again does so at any.
+    if (ratio > MOST) ratio = Math.min(ratio, await ratioOf(parse, make(SMALL / 2), make(5 * SMALL), 0));
     if (ratio > found[1]) found = [kind, ratio];
     if (ratio > MOST) break;
   }
@@ -331,9 +333,9 @@ describe("ten times the input costs at most twenty times as much", () => {
   // Each a mistake that has been made elsewhere; of the first kind was the validator's own rule for addresses.
   const SLOW: Record<string, Parser> = {
     "a pattern that tries again at each sign": text => /^\S+@\S+\.\S+$/.test(text.slice(0, text.length / 10)),
-    "spaces at the end, sought from each": text => /\s+$/.test(text.slice(0, text.length / 4)),
+    "spaces at the end, sought from each": text => /\s+$/.test(text.slice(-text.length / 4)),
     "a text that is copied for each sign": text => {
-      let rest = Buffer.from(text.slice(0, text.length / 2));
+      let rest = Buffer.from(text.slice(0, text.length / 3));
       while (rest.length > 1) rest = Buffer.from(rest.subarray(1));
     },
   };
