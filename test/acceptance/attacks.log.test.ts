@@ -64,7 +64,6 @@ describeOwn("who wants to write our log", () => {
       text => text.length > 1_000,
     );
     for (const [where, text] of Object.entries({ output: server.output, file: written })) {
-      // eslint-disable-next-line no-control-regex
       expect([where, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u202e]/.exec(text)?.[0]]).toEqual([
         where,
         undefined,
