@@ -54,14 +54,17 @@ export function lineOf(text: string | null | undefined, longest: number): string
 /** A text in parts of at most so many characters, cut at the end of a line or word where one is near. */
 export function partsOf(text: string, longest: number): string[] {
   const parts: string[] = [];
-  let rest = [...text.toWellFormed()];
-  while (rest.length > longest) {
-    const near = Math.max(rest.lastIndexOf("\n", longest - 1), rest.lastIndexOf(" ", longest - 1));
-    const end = near > longest / 2 ? near : longest;
-    parts.push(rest.slice(0, end).join(""));
-    rest = rest.slice(near > longest / 2 ? end + 1 : end);
+  const signs = [...text.toWellFormed()];
+  let begin = 0;
+  while (signs.length - begin > longest) {
+    const least = begin + longest / 2;
+    let near = begin + longest - 1;
+    while (near > least && signs[near] !== "\n" && signs[near] !== " ") near -= 1;
+    const end = near > least ? near : begin + longest;
+    parts.push(signs.slice(begin, end).join(""));
+    begin = near > least ? end + 1 : end;
   }
-  return [...parts, rest.join("")];
+  return [...parts, signs.slice(begin).join("")];
 }
 
 /** The text with a line for each file: it says what was there, and where it may still be. */

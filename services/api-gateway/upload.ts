@@ -4,6 +4,9 @@ import { Busboy, type BusboyInstance } from "@fastify/busboy";
 import type { UploadFields } from "../core/contract";
 import { RookeryError } from "../core/errors";
 
+/** Milliseconds until the part with the file must have begun: there are bodies that the parser never comes to an end with. */
+const PATIENCE = 10_000;
+
 /** A file on its way in. */
 export interface Upload {
   fields: UploadFields;
@@ -30,10 +33,16 @@ const MULTIPART = {
  * Takes the file of a request: the first multipart part `file`, with a text part `name` before it; or the raw body.
  * @param name file name of the query
  * @param limit bytes
+ * @param patience milliseconds until the file must have begun
  * @throws INVALID without a file, BAD_REQUEST for broken multipart, TOO_LARGE if the request already says so.
  */
-export async function openUpload(req: IncomingMessage, name: string | undefined, limit: number): Promise<Upload> {
-  if (/^multipart\/form-data\b/i.test(req.headers["content-type"] ?? "")) return openPart(req, name, limit);
+export async function openUpload(
+  req: IncomingMessage,
+  name: string | undefined,
+  limit: number,
+  patience = PATIENCE,
+): Promise<Upload> {
+  if (/^multipart\/form-data\b/i.test(req.headers["content-type"] ?? "")) return openPart(req, name, limit, patience);
   const file = new BoundedFile(limit);
   if (Number(req.headers["content-length"] ?? 0) > limit) throw file.tooLarge;
   const { "content-type": type } = req.headers;
@@ -42,11 +51,13 @@ export async function openUpload(req: IncomingMessage, name: string | undefined,
   return { fields, stream: file, release, get failure() { return file.failure; } }; // prettier-ignore
 }
 
-function openPart(req: IncomingMessage, name: string | undefined, limit: number): Promise<Upload> {
+function openPart(req: IncomingMessage, name: string | undefined, limit: number, patience: number): Promise<Upload> {
   const parser = makeParser(req);
   const fields: UploadFields = { ...(name !== undefined && { name }) };
-  return new Promise((resolve, reject) => {
+  let timer: NodeJS.Timeout | undefined;
+  return new Promise<Upload>((resolve, reject) => {
     let file: BoundedFile | undefined;
+    timer = setTimeout(() => file ?? fail(new RookeryError("BAD_REQUEST", "The file did not come in time.")), patience);
     const fail = (error: RookeryError): void => {
       if (file) file.fail(error);
       else {
@@ -82,7 +93,7 @@ function openPart(req: IncomingMessage, name: string | undefined, limit: number)
       if (!req.complete) fail(notWhole());
     });
     req.pipe(parser);
-  });
+  }).finally(() => clearTimeout(timer));
 }
 
 function makeParser(req: IncomingMessage): BusboyInstance {

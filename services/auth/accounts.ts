@@ -106,7 +106,10 @@ export class Accounts {
   async login(users: Users, login: string, password: string, code?: string, client?: SessionClient): Promise<SignedIn> {
     // Before anything else is read: what is revoked from here on also revokes the token made at the end.
     const revision = await this.parts.revocations.current();
-    const user = await users.byLogin(login);
+    const found = await users.byLogin(login);
+    // An address that nobody has shown to be his is no name: of those who register with one, some cannot have it.
+    const unproven = this.parts.registration.verifies && found?.unverified && login.includes("@");
+    const user = unproven ? null : found;
     const succeeded = await this.parts.delay.begin(login, user?.id, client?.address ?? "");
     const stored = await this.parts.credentials.get(user?.id ?? "");
     const fits = await this.parts.passwords.verify(password, stored?.hash ?? null);

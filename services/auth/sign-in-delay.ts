@@ -57,10 +57,12 @@ export class SignInDelay {
   async begin(login: string, user: string | undefined, address: string): Promise<() => Promise<void>> {
     const { attempts, clock, mode, exceeded } = this.parts;
     if (mode === "off") return async () => undefined;
-    const account = user ?? this.hidden(login.toLowerCase());
-    const here = `${account}@${this.hidden(networkOf(address))}`;
+    // As accounts are found by it. Strangers are counted by what they type: one count for a name and an e-mail would tell
+    // that both are somebody's.
+    const typed = this.hidden(login.trim().toLowerCase());
+    const here = `${user ?? typed}@${this.hidden(networkOf(address))}`;
     const known = (await attempts.get(here))?.known;
-    const key = known !== undefined && clock.now() - known < STRANGE ? here : account;
+    const key = known !== undefined && clock.now() - known < STRANGE ? here : typed;
     const wait = await this.count(key);
     if (wait > 0) {
       exceeded();

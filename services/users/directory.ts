@@ -94,7 +94,10 @@ export class Directory {
     this.admins = new Admins(stages, (change, n) => this.carryOut(change, n), clock);
   }
 
-  /** Makes a user; the same again under the same id is harmless. Throws CONFLICT if name or e-mail is taken. */
+  /**
+   * Makes a user; the same again under the same id is harmless. Throws CONFLICT if name or e-mail is taken. Who has still to
+   * show that his e-mail is his is not told that somebody has it: his account stays without it, and cannot be verified.
+   */
   async create(wanted: {
     id: string;
     username: string;
@@ -117,7 +120,12 @@ export class Directory {
       ...rolesOf(roles.filter(role => role !== "Admin")),
       createdAt: timestamp(this.clock),
     };
-    const stored = await this.insert(roles.includes("Admin") ? this.waiting(user, "admin") : user);
+    const made = roles.includes("Admin") ? this.waiting(user, "admin") : user;
+    const stored = await this.insert(made).catch((error: unknown) => {
+      if (!wanted.unverified || !hasCode(error, "CONFLICT")) throw error;
+      const { emailKey: _, ...without } = made;
+      return this.insert(without);
+    });
     return toRecord(stored.pending === "admin" ? await this.promote(stored) : stored);
   }
 

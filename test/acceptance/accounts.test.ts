@@ -53,7 +53,7 @@ describeOwn("accounts", () => {
       expectStatus(await reset("and-yet-another"), 422);
     });
 
-    test("is answered with the same bytes for whom nobody knows, who gets no mail", async () => {
+    test("is answered with the same bytes for whom nobody knows, who gets no mail (S10: REST)", async () => {
       const user = await stage.user("known");
       const nobody = `${unique("nobody")}@example.org`;
       for (const path of ["forgot-password", "forgot-username", "verify/resend"]) {
@@ -216,7 +216,7 @@ describeOwn("accounts", () => {
       expect(await current(user)).toBe(emailOf(user));
     });
 
-    test("that somebody else has is not told at once, and cannot be had", async () => {
+    test("that somebody else has is not told at once, and cannot be had (S10: REST)", async () => {
       const user = await stage.user("wants");
       const other = await stage.user("has");
       const body = { email: emailOf(other), password: user.password };
@@ -423,7 +423,9 @@ describeOwn("accounts of who is invited, with verified e-mail", () => {
   test("a place is given back by who could not register after all", async () => {
     const { invitation } = await invite({});
     const taken = await newcomer();
-    expectStatus(await register(invitation, taken.email), 409);
+    const email = `${unique("other")}@example.org`;
+    const body = { username: taken.username.toUpperCase(), email, password: PASSWORD, invitation };
+    expectStatus(await stage.nobody.post("/api/auth/register", body), 409);
     expectStatus(await register(invitation), 201);
   });
 
@@ -438,6 +440,29 @@ describeOwn("accounts of who is invited, with verified e-mail", () => {
     expect((await moderator.get("/api/invitations")).body.items).toHaveLength(1);
     const other = await invite({});
     expectStatus(await moderator.delete(`/api/invitations/${other.id}`), 404);
+  });
+
+  test("are not told that somebody has their e-mail: he is, and the account stays shut (S10: REST)", async () => {
+    const owner = await newcomer();
+    const come = async (email: string) => {
+      const username = unique("late");
+      const { invitation } = await invite({});
+      const body = { username, email, password: PASSWORD, invitation };
+      const answer = expectStatus(await stage.nobody.post("/api/auth/register", body), 201);
+      const { user, verification } = answer.body as { user: object; verification: string };
+      expect(user).toMatchObject({ username, email, roles: ["User"] });
+      return { username, shape: [[...answer.headers].map(([name]) => name), Object.keys(user), verification] };
+    };
+    const [taken, free] = [await come(owner.email), await come(`${unique("free")}@example.org`)];
+    expect(taken.shape).toEqual(free.shape);
+    const told = await postbox.letter(owner.email, /already/);
+    expect(told.text).toContain(`Hello ${owner.username}`);
+    expect(told.text).not.toContain(taken.username);
+    expect(told.links).not.toHaveProperty("verify");
+    for (const { username } of [taken, free]) expectStatus(await login(username), 403);
+    // Asked for again, it is the owner's matter still, who has nothing to verify.
+    expectStatus(await stage.nobody.post("/api/auth/verify/resend", { email: owner.email }), 202);
+    expectStatus(await login(owner.email), 200);
   });
 
   test("change their e-mail once both addresses have confirmed it", async () => {

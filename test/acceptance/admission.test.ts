@@ -1,4 +1,5 @@
 import { Secret, TOTP } from "otpauth";
+import { ADMISSIONS } from "../support/admission";
 import { expectStatus, Stage, unique } from "../support/client";
 import { Browser, CLIENT, IdentityProvider } from "../support/oidc";
 import { Postbox } from "../support/postbox";
@@ -94,7 +95,7 @@ describeOwn("all doors", () => {
     return socket.hello(token);
   }
 
-  test("are closed to who is deactivated, until he is active again (S09: REST, native)", async () => {
+  test("are closed to who is deactivated, until he is active again (S09: REST, native, SignalR, Socket.IO, stream, files)", async () => {
     const { user, me, refreshToken } = await come("gone");
     const reset = await resetToken(user);
     const scopes = ["users:read", "messages:read", "rooms:read"];
@@ -116,7 +117,8 @@ describeOwn("all doors", () => {
     expectStatus(await early.exchange(), 403);
     expectStatus(await (await byProvider(user.email)).exchange(), 403);
     for (const text of [token, accessToken, me.token as string])
-      expect(await hello(text)).toMatchObject({ t: "err", code: "UNAUTHENTICATED" });
+      for (const { name, admit } of ADMISSIONS)
+        expect([name, await admit(stage.server, text)]).toEqual([name, "UNAUTHENTICATED"]);
     expect((await stage.admin.post("/api/auth/introspect", { token })).body).toEqual({ active: false });
 
     expectStatus(await stage.admin.post(`/api/users/${user.id}/activate`), 200);

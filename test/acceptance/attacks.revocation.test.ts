@@ -71,7 +71,7 @@ describe("who may no more, while connected", () => {
     "is deleted": ({ id }) => stage.admin.delete(`/api/users/${id}`),
   };
   test.each(Object.keys(ENDINGS))(
-    "who %s hears nothing more anywhere, and his token opens no door (S15: REST, native, SignalR, Socket.IO, stream)",
+    "who %s hears nothing more anywhere, and his token opens no door (S15: REST, native, SignalR, Socket.IO, stream, files)",
     async name => {
       const [user, other] = (await stage.users("user", "other")) as [Client, Client];
       const room = await stage.channel([user, other]);
@@ -93,7 +93,7 @@ describe("who may no more, while connected", () => {
     },
   );
 
-  test("who is removed from a room hears of it no more on any wire, and reads no more of it (S24: REST, native, SignalR, Socket.IO, stream)", async () => {
+  test("who is removed from a room hears of it no more on any wire, and reads no more of it (S24: REST, native, SignalR, Socket.IO, stream, files)", async () => {
     const [user, other] = (await stage.users("user", "other")) as [Client, Client];
     const room = await stage.channel([user, other], { isPrivate: true });
     const file = expectStatus(await other.raw("POST", "/api/files?name=a.txt", "words", {}), 201).body.id as string;

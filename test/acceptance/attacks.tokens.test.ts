@@ -57,7 +57,7 @@ describeOwn("tokens that are not ours, or not for this", () => {
     "a kid that leads to an empty file": () =>
       signed(claims, { secret: "", header: { kid: "../../../../../../dev/null" } }),
   };
-  test.each(Object.keys(FORGED))("%s (S01: REST, native, SignalR, Socket.IO, stream)", async name => {
+  test.each(Object.keys(FORGED))("%s (S01: REST, native, SignalR, Socket.IO, stream, files)", async name => {
     const token = (FORGED[name] as () => string)();
     for (const { name: door, admit } of ADMISSIONS)
       expect([door, await admit(stage.server, token)]).toEqual([door, "UNAUTHENTICATED"]);
@@ -74,10 +74,29 @@ describeOwn("tokens that are not ours, or not for this", () => {
     "without an end": () => signed({ ...claims, exp: undefined }),
     "whose subject is an object": () => signed({ ...claims, sub: { $ne: null } }),
   };
-  test.each(Object.keys(MISUSED))("a token %s (S02: REST, native, SignalR, Socket.IO, stream)", async name => {
+  test.each(Object.keys(MISUSED))("a token %s (S02: REST, native, SignalR, Socket.IO, stream, files)", async name => {
     const token = (MISUSED[name] as () => string)();
     for (const { name: door, admit } of ADMISSIONS)
       expect([door, await admit(stage.server, token)]).toEqual([door, "UNAUTHENTICATED"]);
+  });
+
+  test("no token opens no door, and who has not said who he is gets nothing (S21: REST, native, SignalR, Socket.IO, stream, files)", async () => {
+    for (const { name, admit } of ADMISSIONS)
+      expect([name, await admit(stage.server, "")]).toEqual([name, "UNAUTHENTICATED"]);
+    const room = await stage.channel([ann]);
+    for (const frame of [
+      { t: "sub", rooms: [room] },
+      { t: "send", room, text: "x" },
+      { t: "history", room },
+      { t: "call", method: "users.list", params: {} },
+      { t: "call", method: "auth.audit", params: {} },
+    ]) {
+      const socket = await SocketClient.open(stage.server.wsUrl);
+      expect([frame.t, await socket.request(frame)]).toMatchObject([frame.t, { t: "err", code: "UNAUTHENTICATED" }]);
+      socket.cut();
+    }
+    expect((await stage.nobody.raw("POST", "/api/files?name=a.txt", "words")).status).toBe(401);
+    expect((await fetch(`${stage.server.url}/stream`)).status).toBe(401);
   });
 
   test("an access token is no refresh token (S02: REST)", async () => {
@@ -98,7 +117,7 @@ describeOwn("tokens that are not ours, or not for this", () => {
     "of claims that nest a thousand deep": () =>
       signed({ ...claims, deep: JSON.parse("[".repeat(900) + "]".repeat(900)) }),
   };
-  test.each(Object.keys(SPENT))("a token %s (S03: REST, native, SignalR, Socket.IO, stream)", async name => {
+  test.each(Object.keys(SPENT))("a token %s (S03: REST, native, SignalR, Socket.IO, stream, files)", async name => {
     const token = (SPENT[name] as () => string)();
     // What stands in a header may be refused for its length alone; what nests deep is one of ours and harms nobody.
     const expected = /deep/.test(name)
@@ -132,7 +151,7 @@ describeOwn("tokens that are not ours, or not for this", () => {
     },
   );
 
-  test("a password that is wrong by a letter, empty, or another's gets nobody in (S08: REST, SignalR, stream)", async () => {
+  test("a password that is wrong by a letter, empty, or another's gets nobody in (S08: REST, SignalR, stream, files)", async () => {
     const bob = await stage.user("bob", { password: "another-good-password" });
     for (const password of [
       "",
@@ -150,16 +169,20 @@ describeOwn("tokens that are not ours, or not for this", () => {
     for (const [method, path] of [
       ["POST", "/hubs/chat/negotiate?negotiateVersion=1"],
       ["GET", "/stream"],
+      ["POST", "/api/files?name=a.txt"],
     ] as const)
       expect((await fetch(stage.server.url + path, { method, headers: { authorization: basic } })).status).toBe(401);
   });
 
-  test("a token in an address counts for nothing where a header or a frame can carry it (S18: REST, native, Socket.IO, stream)", async () => {
+  test("a token in an address counts for nothing where a header or a frame can carry it (S18: REST, native, Socket.IO, stream, files)", async () => {
     const token = ann.token as string;
     const query = `access_token=${token}&token=${token}&auth=${token}`;
     for (const path of ["/api/users/me", "/stream"])
       expect((await fetch(`${stage.server.url}${path}?${query}`)).status).not.toBe(200);
     expect((await fetch(`${stage.server.url}/api/users/me?${query}`)).status).toBe(401);
+    const file = (await ann.raw("POST", "/api/files?name=a.txt", "words")).body.url as string;
+    for (const address of [`${file}?${query}`, `${file}?access_token=${token}`])
+      expect([401, 404, 422]).toContain((await fetch(stage.server.url + address)).status);
     const socket = await SocketClient.open(`${stage.server.wsUrl}?${query}`);
     expect(await socket.request({ t: "sub", rooms: [] })).toMatchObject({ t: "err", code: "UNAUTHENTICATED" });
     socket.cut();

@@ -1,6 +1,7 @@
 import type { AuditRecord } from "../../services/core/contract";
-import { Stage, unique, type Client } from "../support/client";
+import { say, Stage, unique, type Client } from "../support/client";
 import { startServer } from "../support/server";
+import { speaker } from "../support/speakers";
 
 describe("the audit log", () => {
   let stage: Stage;
@@ -19,7 +20,7 @@ describe("the audit log", () => {
   };
   const login = (username: string, password: string) => stage.nobody.post("/api/auth/login", { username, password });
 
-  test("has who registered, signed in, was refused and signed out when they are answered", async () => {
+  test("has who registered, signed in, was refused and signed out when they are answered (S63: REST)", async () => {
     const bob = await stage.user("bob");
     expect((await login(bob.username, "not-his-password")).status).toBe(401);
     const again = await stage.login(bob);
@@ -49,7 +50,7 @@ describe("the audit log", () => {
     expect(JSON.stringify(all.body)).not.toContain(typed);
   });
 
-  test("has a refresh token that was used again, and what happened to the session", async () => {
+  test("has a refresh token that was used again, and what happened to the session (S63: REST)", async () => {
     const eve = await stage.user("eve");
     const use = (refreshToken: string) => stage.nobody.post("/api/auth/refresh", { refreshToken });
     const [id, family] = eve.refreshToken.split(".");
@@ -59,7 +60,7 @@ describe("the audit log", () => {
     ]);
   });
 
-  test("has changed roles, removed users, members and rooms, by whom", async () => {
+  test("has changed roles, removed users, members and rooms, by whom (S63: REST)", async () => {
     const user = await stage.user("carl");
     await stage.admin.patch(`/api/users/${user.id}`, { roles: ["User", "Moderator"] });
     await stage.admin.patch(`/api/users/${user.id}`, { displayName: "Carl" });
@@ -79,7 +80,7 @@ describe("the audit log", () => {
     ]);
   });
 
-  test("has who was refused at either door, once a minute each", async () => {
+  test("has who was refused at either door, once a minute each (S63: REST, native)", async () => {
     const socket = await ann.socket();
     for (let n = 0; n < 3; n++) {
       expect((await ann.post("/api/channels", { name: unique("mine") })).status).toBe(403);
@@ -91,6 +92,22 @@ describe("the audit log", () => {
       ["POST /channels", "refused"],
       ["rooms.create", "refused"],
     ]);
+  });
+
+  test("has who was refused on any other wire (S63: SignalR, Socket.IO, stream)", async () => {
+    for (const door of ["SignalR", "Socket.IO", "stream"] as const) {
+      const user = await stage.user("dan");
+      const room = await stage.channel([ann, user]);
+      const { id } = await say(ann, room, "ann's own");
+      const one = await speaker(door, stage.server.url, user);
+      for (let n = 0; n < 2; n++) expect((await one.change("edit", id, { text: "dan's" })).code).toBe("FORBIDDEN");
+      const denied = await query({ actor: user.id, type: "access.denied" });
+      expect([door, denied.map(({ detail, result }) => [detail?.what, result])]).toEqual([
+        door,
+        [["messages.edit", "refused"]],
+      ]);
+      await one.close();
+    }
   });
 
   test("is read by administrators alone, over REST and sockets", async () => {
@@ -136,7 +153,7 @@ describe("the audit log", () => {
     },
   );
 
-  test("takes no request id that could forge a line", async () => {
+  test("takes no request id that could forge a line (S62: REST)", async () => {
     for (const forged of ["a b", "x".repeat(65), "é", "a_b"]) {
       const answer = await stage.nobody.raw("GET", "/api/config", undefined, { "x-request-id": forged });
       expect(answer.headers.get("x-request-id")).toMatch(/^[0-9a-f-]{36}$/);

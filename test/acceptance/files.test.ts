@@ -122,7 +122,7 @@ describe("files", () => {
     expect((await ann.post(`/api/channels/${room}/messages`, { text: "x", attachments: eleven })).status).toBe(422);
   });
 
-  test("a file is seen by those who see a message with it; to others it is NOT_FOUND", async () => {
+  test("a file is seen by those who see a message with it; to others it is NOT_FOUND (S19: files)", async () => {
     const file = await upload();
     expect((await download(file.url, ann.token)).status).toBe(200);
     expect((await download(file.url, bob.token)).status).toBe(404);
@@ -135,7 +135,7 @@ describe("files", () => {
     expect((await eve.get(`/api/files/${file.id}/link`)).status).toBe(404);
   });
 
-  test("a link opens the file without a token, and only that file", async () => {
+  test("a link opens the file without a token, and only that file (S20: files)", async () => {
     const [file, other] = [await upload(), await upload()];
     const link = await ann.get(`/api/files/${file.id}/link`);
     expect(link.status).toBe(200);
@@ -146,7 +146,7 @@ describe("files", () => {
     expect([401, 403, 404]).toContain((await download(url.slice(0, -2))).status);
   });
 
-  test("when the message is deleted, its file is gone for others", async () => {
+  test("when the message is deleted, its file is gone for others (S26: files)", async () => {
     const file = await upload();
     const message = await say(ann, room, "look", { attachments: [file.id] });
     await ann.delete(`/api/messages/${message.id}`);

@@ -116,7 +116,7 @@ describe("headers", () => {
       sent.end(body);
     });
 
-  test.each(CASES)("of $what: $path", async one => {
+  test.each(CASES)("of $what: $path (S64: REST, native, SignalR, Socket.IO, stream, files)", async one => {
     const { status, headers } = await ask(one);
     expect([one.status].flat()).toContain(status);
     expect(headers["x-content-type-options"]).toBe("nosniff");
@@ -129,18 +129,21 @@ describe("headers", () => {
     if (!one.open) expect(headers["cache-control"]).toMatch(one.path === "{file}" ? /^private/ : /no-store/);
   });
 
-  test.each(CASES.filter(({ headers }) => !headers))("of $what are nothing to a foreign page", async one => {
-    const { headers } = await ask(one, FOREIGN);
-    expect(headers["access-control-allow-origin"]).toBeUndefined();
-    expect(headers["access-control-allow-methods"]).toBeUndefined();
-    const own = await ask(one, new URL(stage.server.url).origin);
-    expect(own.headers["access-control-allow-origin"] ?? new URL(stage.server.url).origin).toBe(
-      new URL(stage.server.url).origin,
-    );
-  });
+  test.each(CASES.filter(({ headers }) => !headers))(
+    "of $what are nothing to a foreign page (S64: REST, SignalR, Socket.IO, stream, files)",
+    async one => {
+      const { headers } = await ask(one, FOREIGN);
+      expect(headers["access-control-allow-origin"]).toBeUndefined();
+      expect(headers["access-control-allow-methods"]).toBeUndefined();
+      const own = await ask(one, new URL(stage.server.url).origin);
+      expect(own.headers["access-control-allow-origin"] ?? new URL(stage.server.url).origin).toBe(
+        new URL(stage.server.url).origin,
+      );
+    },
+  );
 
   test.each(["/", "/api/users/me", "/stream", "/hubs/chat", "/socket.io/", "/ws"])(
-    "TRACE %s tells nobody what was asked",
+    "TRACE %s tells nobody what was asked (S64: REST, native, SignalR, Socket.IO, stream)",
     async path => {
       const { status, headers } = await ask({ method: "TRACE", path, headers: { "x-secret": "canary" } });
       expect([400, 404, 405]).toContain(status);

@@ -47,7 +47,7 @@ describe("links into rooms, and guests", () => {
     expect((await stage.nobody.get(`/api/invites/${made.code}`)).status).toBe(401);
   });
 
-  test("of twelve who come at once to a link for five exactly five get in", async () => {
+  test("of twelve who come at once to a link for five exactly five get in (S27: REST)", async () => {
     const room = await stage.channel([], { owner, isPrivate: true });
     const { code } = await invite(room, { uses: 5 });
     const answers = await Promise.all(people.flatMap(who => [accept(who, code), accept(who, code)]));

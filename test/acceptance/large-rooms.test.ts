@@ -73,7 +73,7 @@ describeOwn("a large room", () => {
     expect(all.items).toHaveLength(3);
   });
 
-  test("a group takes no more members than it may have, and says so", async () => {
+  test("a group takes no more members than it may have, and says so (S27: REST)", async () => {
     const made = await ann.post("/api/conversations", { type: "group", members: [bob.id, carl.id], name: "three" });
     const { body, status } = await ann.post(`/api/conversations/${made.body.id}/members`, { userId: stage.admin.id });
     expect([status, body.code, body.detail]).toEqual([409, "CONFLICT", "A group has at most 3 members."]);

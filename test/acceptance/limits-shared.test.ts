@@ -35,7 +35,7 @@ describeOwn("limits", () => {
 
   // Through the proxy of a cluster everybody comes from here.
   (process.env.ROOKERY_SHAPE === "cluster" ? test.skip : test)(
-    "slow down attempts on an account from many addresses, and keep its owner neither out nor from what is open",
+    "slow down attempts on an account from many addresses, and keep its owner neither out nor from what is open (S13: REST)",
     async () => {
       const ann = await stage.user("ann");
       const home = address();
@@ -57,7 +57,7 @@ describeOwn("limits", () => {
     },
   );
 
-  test("that were hit are in the audit log, once", async () => {
+  test("that were hit are in the audit log, once (S63: REST)", async () => {
     const from = address();
     for (let n = 0; n < 35; n++) await login(unique("nobody"), "x", from);
     const { items } = (await stage.admin.get("/api/audit?type=limit.hit&limit=100")).body;

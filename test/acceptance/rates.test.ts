@@ -69,7 +69,7 @@ describeOwn("rates", () => {
     expect((await stage.admin.get(`/api/audit?${of}`)).body.items).toEqual([]);
   });
 
-  test("sign-ins beyond 30 a minute are RATE_LIMITED, whoever is named", async () => {
+  test("sign-ins beyond 30 a minute are RATE_LIMITED, whoever is named (S13: REST)", async () => {
     const attempts = Array.from({ length: 40 }, () =>
       stage.nobody.post("/api/auth/login", { username: unique("u"), password: "not-this-one" }),
     );

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Stage, unique } from "../support/client";
 import { describeOwn, startServer, type Server } from "../support/server";
+import { SignalrClient } from "../support/signalr";
 import { temporaryFolder } from "../support/temp";
 
 describeOwn("secrets", () => {
@@ -48,6 +49,8 @@ describeOwn("secrets", () => {
     const file = await user.raw("POST", "/api/files?name=x.txt", new TextEncoder().encode(canaries.text));
     const link = await user.get(`/api/files/${file.body.id}/link`);
     await stage.nobody.get(link.body.url);
+    // Over WebSockets, its token stands in the address.
+    await (await SignalrClient.open(server.url, user.token as string)).close();
     await stage.end();
     expect(new Set(await server.end())).toEqual(new Set([0]));
 

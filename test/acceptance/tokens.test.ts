@@ -1,6 +1,7 @@
 import { Stage, say, type Client } from "../support/client";
-import { eventually } from "../support/eventually";
+import { eventually, within } from "../support/eventually";
 import { describeOwn, startServer } from "../support/server";
+import { speaker } from "../support/speakers";
 import { together } from "../support/together";
 
 /** Seconds. */
@@ -49,6 +50,26 @@ describeOwn("tokens that end", () => {
         expect(inMs).toBeLessThanOrEqual(TTL * 1_000);
         expect(await socket.untilClosed()).toMatchObject({ code: 4101 });
       },
+
+      "a connection of any other wire ends with its token, too, and tells nothing after it (S16: SignalR, Socket.IO, stream)":
+        async () => {
+          const user = await stage.login(ann);
+          const open = await Promise.all(
+            (["SignalR", "Socket.IO", "stream"] as const).map(door => speaker(door, stage.server.url, user)),
+          );
+          for (const one of open) expect([one.door, (await one.join(room)).code]).toEqual([one.door, "ok"]);
+          for (const { door, ended } of open)
+            await within(
+              TTL * 1_000 + 2 * LEEWAY,
+              `${door} ends`,
+              ended.then(() => undefined),
+            );
+          await say(await stage.login(ann), room, "a canary afterwards");
+          for (const { door, heard, close } of open) {
+            expect([door, heard().includes("canary")]).toEqual([door, false]);
+            await close();
+          }
+        },
 
       "a new token by auth keeps it open, with its rooms; somebody else's is refused": async () => {
         const user = await stage.login(ann);

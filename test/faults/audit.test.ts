@@ -4,7 +4,7 @@ import { describeEmbedded, startServer } from "../support/server";
 const ROUNDS = 2;
 
 describeEmbedded("kill -9 right after somebody was refused", () => {
-  test("the audit log has it", async () => {
+  test("the audit log has it (S63: REST)", async () => {
     const server = await startServer();
     const stage = await Stage.on(server);
     const ann = await stage.user("ann");

@@ -65,7 +65,7 @@ describeCluster("limits over two api-gateways", () => {
     expect(before + after).toBeLessThanOrEqual(REQUESTS + 2 * SHARE);
   });
 
-  test("of sign-ins hold exactly", async () => {
+  test("of sign-ins hold exactly (S13: REST)", async () => {
     const from = address();
     const login = (gateway: string) =>
       request(gateway, from, "/api/auth/login", { username: unique("nobody"), password: "x" });

@@ -6,7 +6,7 @@ import { SocketioClient } from "./socketio";
 
 /** A door, and what it says to a token: `in`, or the code by which it refuses. Nothing stays open. */
 export interface Admission {
-  readonly name: "REST" | "native" | "SignalR" | "Socket.IO" | "stream";
+  readonly name: "REST" | "native" | "SignalR" | "Socket.IO" | "stream" | "files";
   admit(server: Origin, token: string): Promise<string>;
 }
 
@@ -65,6 +65,12 @@ export const ADMISSIONS: readonly Admission[] = [
       } finally {
         ended.abort();
       }
+    },
+  },
+  {
+    name: "files",
+    async admit({ url }, token) {
+      return byStatus((await new Rest(url, token).raw("POST", "/api/files?name=a.txt", "words")).status);
     },
   },
 ];

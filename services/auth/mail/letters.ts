@@ -5,6 +5,8 @@ import { english } from "./texts.en";
 /** What mails say, by kind: the values each needs. `link` and `cancel` are URLs. */
 export interface Letters {
   verify: { username: string; link: string };
+  /** Somebody registered with an address that has an account. */
+  taken: { username: string; origin: string };
   reset: { username: string; link: string };
   usernames: { username: string; origin: string };
   "password-changed": { username: string; origin: string };

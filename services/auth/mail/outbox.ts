@@ -11,7 +11,8 @@ import { Undeliverable, type Mail, type MailTransport } from "./mail";
  */
 export interface MailRequest {
   id: string;
-  kind: MailKind;
+  /** What is asked for. That an address is taken is found out when the mail is written. */
+  kind: Exclude<MailKind, "taken">;
   /** Address. */
   to: string;
   /** Id of the user it is about, where that is known. */

@@ -36,7 +36,7 @@ export class Postman {
     const { username, email } = user;
     switch (kind) {
       case "verify":
-        return user.unverified ? this.withLink(user, kind, id, "verify") : null;
+        return this.verification(user, id);
       case "reset":
         return this.withLink(user, kind, id, "reset");
       case "usernames":
@@ -56,6 +56,18 @@ export class Postman {
     const { users } = this.parts;
     const user = id !== undefined ? await users.record(id) : to.includes("@") ? await users.byLogin(to) : null;
     return user?.email !== undefined && !user.deactivated ? { ...user, email: user.email } : null;
+  }
+
+  /** Who has the address by now is told of others who would have it. */
+  private async verification(user: Addressee, mail: string): Promise<Mail | null> {
+    if (!user.unverified) return null;
+    const owner = await this.parts.users.byLogin(user.email);
+    if (owner?.id === user.id) return this.withLink(user, "verify", mail, "verify");
+    if (owner?.email === undefined || owner.deactivated) return null;
+    const { email, username } = owner;
+    // As with forgotten names: nobody gets more of them than of others.
+    if (!(await this.parts.links.issue("usernames", { id: owner.id, email }, mail))) return null;
+    return letter(this.language, "taken", email, { username, origin: this.parts.origin() });
   }
 
   private async withLink(

@@ -10,6 +10,15 @@ export const english: Texts = {
       "The link works once, for 24 hours. If you did not make the account, leave this mail alone: nothing happens without you.",
     ],
   }),
+  taken: ({ username, origin }) => ({
+    subject: "You have an account already",
+    parts: [
+      `Hello ${username},`,
+      "somebody, perhaps you, has tried to make an account with this address, which is that of yours. None was made for it.",
+      { label: "Sign in", link: origin },
+      "If you have forgotten your password, ask for a new one there. If it was not you, leave this mail alone.",
+    ],
+  }),
   reset: ({ username, link }) => ({
     subject: "Set a new password",
     parts: [

@@ -23,7 +23,7 @@ describe.each(stores)("attempts to sign in, kept in %s", (_, open) => {
 
   const delay = (mode: RateLimitMode = "on") => new SignInDelay({ attempts, clock, mode, secret: "secret", exceeded });
   /** From an address nobody has been seen at. */
-  const fail = (user?: string, login = "ann") => codeOf(delay().begin(login, user, `198.51.100.${++address}`));
+  const fail = (user?: string, login = user ?? "ann") => codeOf(delay().begin(login, user, `198.51.100.${++address}`));
   const went = "resolved: undefined";
   const untilRefused = async (user?: string): Promise<number> => {
     for (let n = 0; ; n++) if ((await fail(user)) === "RATE_LIMITED") return n;
@@ -41,11 +41,19 @@ describe.each(stores)("attempts to sign in, kept in %s", (_, open) => {
       expect(await fail(user)).toBe(went);
       expect(await fail(user)).toBe("RATE_LIMITED");
     }
+    // However it is written.
+    expect(await fail(user, ` ${(user ?? "ann").toUpperCase()} `)).toBe("RATE_LIMITED");
     expect(await fail("somebody-else")).toBe(went);
     for (let n = 0; n < 20; n++) {
       clock.advance(900_000);
       expect(await fail(user)).toBe(went);
     }
+  });
+
+  it("by one name tell nothing of another, his e-mail or not (S10: REST)", async () => {
+    await untilRefused("u1");
+    expect(await fail("u1", "ann@example.org")).toBe(went);
+    expect(await fail(undefined, "nobody@example.org")).toBe(went);
   });
 
   it("that come all at once get through no more often than one after the other", async () => {
@@ -59,7 +67,7 @@ describe.each(stores)("attempts to sign in, kept in %s", (_, open) => {
     )();
     await untilRefused("u1");
     await (
-      await delay().begin("ann", "u1", HOME)
+      await delay().begin("u1", "u1", HOME)
     )();
     expect(await fail("u1")).toBe("RATE_LIMITED");
     for (let n = 0; n < 6; n++) await delay().begin("ann", "u1", HOME);
@@ -69,7 +77,7 @@ describe.each(stores)("attempts to sign in, kept in %s", (_, open) => {
   it("are forgiven by a success, and forgotten after a while; nothing of a name is kept", async () => {
     for (let n = 0; n < 5; n++) await fail("u1");
     await (
-      await delay().begin("ann", "u1", "203.0.113.5")
+      await delay().begin("u1", "u1", "203.0.113.5")
     )();
     expect(await untilRefused("u1")).toBe(6);
     await fail(undefined, "My-Password");

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { ATTACKS, DOORS, page, triesIn } from "../../attacks";
+import { ATTACKS, CLIENT_DOORS, DOORS, NUMBERS, page, triesIn } from "../../attacks";
 
 const root = resolve(__dirname, "../../..");
 const PAGE = join(root, "docs/attacks.md");
@@ -19,6 +19,20 @@ describe("the attacks", () => {
       doors.filter(door => !tries.some(one => one.id === id && one.door === door)).map(door => `${id} at ${door}`),
     );
     expect(without).toEqual([]);
+  });
+
+  it("are all in the table, and every door where clients come in has a test or a reason, not both", () => {
+    expect(Object.keys(ATTACKS).sort()).toEqual(NUMBERS);
+    const wrong = Object.entries(ATTACKS).flatMap(([id, { doors, without }]) =>
+      CLIENT_DOORS.filter(door => doors.includes(door) === Boolean(without[door])).map(door => `${id} at ${door}`),
+    );
+    expect(wrong).toEqual([]);
+    expect(Object.values(ATTACKS).filter(({ doors }) => doors.length === 0)).toEqual([]);
+  });
+
+  it("are tried nowhere that the table does not know of", () => {
+    const more = tries.filter(({ id, door }) => !(ATTACKS[id]?.doors as string[] | undefined)?.includes(door));
+    expect(more).toEqual([]);
   });
 
   it("are known by the numbers and doors that titles give", () => {
