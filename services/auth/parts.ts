@@ -82,7 +82,7 @@ export function peopleOf(via: (Context<unknown, Meta> | ServiceBroker) & { meta?
 export function askingVia(via: (Context<unknown, Meta> | ServiceBroker) & { meta?: Meta }): Asking {
   const { audit: record } = usersOf(via);
   const what = "action" in via ? (via.action?.name ?? "") : "";
-  return { address: via.meta?.address ?? "", what, audit: record };
+  return { address: via.meta?.address ?? "", username: via.meta?.user?.username ?? "", what, audit: record };
 }
 
 /** What the door knows of who calls. */

@@ -9,6 +9,8 @@ import type { SignInDelay } from "./sign-in-delay";
 /** A request of somebody who is signed in. */
 export interface Asking {
   address: string;
+  /** As he would sign in, so that attempts here and there count together. */
+  username: string;
   /** The action. */
   what: string;
   /** Records what is done in this request. Never rejects. */
@@ -59,7 +61,7 @@ export class Reauthentication {
   private async check(asking: Asking, userId: string, password: string) {
     const stored = await this.credentials.get(userId);
     if (!stored) throw new RookeryError("CONFLICT", "The account has no password.");
-    const succeeded = await this.delay.begin(userId, userId, asking.address);
+    const succeeded = await this.delay.begin(asking.username, userId, asking.address);
     if (await this.passwords.verify(password, stored.hash)) return { stored, succeeded };
     await noteRefusal(asking, userId, "password");
     throw wrong();

@@ -36,7 +36,7 @@ describe("proving once more who one is", () => {
   });
   afterEach(() => database.close());
 
-  const from = (address: string) => ({ address, what: "auth.changePassword", audit });
+  const from = (address: string) => ({ address, username: "ann", what: "auth.changePassword", audit });
   const tries = (password: string, code?: string, address = "192.0.2.1") =>
     codeOf(doors.demand(from(address), ann, password, code));
   const home = "203.0.113.7";
