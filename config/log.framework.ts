@@ -1,5 +1,5 @@
 import type { ActionName } from "../services/core/contract";
-import type { LogLevel } from "./config";
+import type { LogLevel } from "./variables";
 
 /** At which level an operator sees what Moleculer says of itself. */
 

@@ -3,7 +3,8 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { Loggers, type BrokerOptions } from "moleculer";
 import pino, { type Logger } from "pino";
-import type { Config, LogLevel } from "./config";
+import type { Config } from "./config";
+import type { LogLevel } from "./variables";
 import { FrameworkLevels } from "./log.framework";
 import { errorFields, printable, redact, redactText } from "./log.redact";
 

@@ -1,4 +1,4 @@
-import { SERVICE_NAMES, type ServiceName } from "../../config/config";
+import { SERVICE_NAMES, type ServiceName } from "../../config/variables";
 
 /** A process of the cluster: its name in logs, and what runs in it. */
 export interface NodeSpec {

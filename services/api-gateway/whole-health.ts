@@ -1,5 +1,5 @@
 import type { ServiceBroker } from "moleculer";
-import { SERVICE_NAMES } from "../../config/config";
+import { SERVICE_NAMES } from "../../config/variables";
 import { Health, UnknownState } from "../../config/health";
 import { nodesWith } from "../../mixins/nodes";
 import { call, type NodeHealth } from "../core/contract";

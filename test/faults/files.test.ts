@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, readlinkSync, utimesSync, writeF
 import { request, type ClientRequest, type IncomingMessage } from "node:http";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
-import type { ServiceName } from "../../config/config";
+import type { ServiceName } from "../../config/variables";
 import { ClusterNode } from "../../deploy/local/cluster-node";
 import { startNats } from "../../deploy/local/servers";
 import { newId } from "../../services/core/ids";

@@ -3,7 +3,7 @@ import { request as httpRequest, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import type { ServiceBroker } from "moleculer";
-import { SERVICE_NAMES } from "../../config/config";
+import { SERVICE_NAMES } from "../../config/variables";
 import { platformOf } from "../../config/platform";
 import ApiGateway from "../../services/api-gateway/api-gateway.service";
 import { ROUTES } from "../../services/api-gateway/routes";

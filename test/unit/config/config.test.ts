@@ -1,14 +1,9 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
-import {
-  ConfigError,
-  describeConfig,
-  loadConfig,
-  SERVICE_NAMES,
-  settingsTable,
-  type Config,
-} from "../../../config/config";
+import { ConfigError } from "../../../config/config-error";
+import { describeConfig, loadConfig, type Config } from "../../../config/config";
+import { SERVICE_NAMES, settingsTable } from "../../../config/variables";
 import { LIMITS } from "../../../services/core/limits";
 import { temporaryFolder } from "../../support/temp";
 

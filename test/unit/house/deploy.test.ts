@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parse } from "yaml";
-import { SERVICE_NAMES, settingsTable } from "../../../config/config";
+import { SERVICE_NAMES, settingsTable } from "../../../config/variables";
 import { METHODS } from "../../../services/core/methods";
 import { contractActions } from "../../support/actions";
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { settingsTable } from "../../../config/config";
+import { settingsTable } from "../../../config/variables";
 
 const root = resolve(__dirname, "../../..");
 const read = (file: string): string => readFileSync(join(root, file), "utf8");
