@@ -25,10 +25,10 @@ describeEmbedded("who may do what", () => {
     expect(missing()).toEqual([]);
   });
 
-  test("every door gives everybody the same answer (S19: REST, native, SignalR, Socket.IO)", () => {
+  test("every door gives everybody the same answer (S19: REST, native, SignalR, Socket.IO, stream)", () => {
     expect(rows.flatMap(({ disagreements }) => disagreements)).toEqual([]);
     const doors = new Set(rows.flatMap(row => row.doors));
-    expect([...doors].sort()).toEqual(["REST", "SignalR", "Socket.IO", "native call", "native frame"]);
+    expect([...doors].sort()).toEqual(["REST", "SignalR", "Socket.IO", "native call", "native frame", "stream"]);
   });
 
   test("is as docs/permissions.md says: npm run matrix writes what has been changed", () => {

@@ -5,14 +5,15 @@ import type { Client } from "../support/client";
 import type { Body } from "../support/rest";
 import { Rest } from "../support/rest";
 import { refusalCode, SignalrClient } from "../support/signalr";
+import { StreamClient } from "../support/stream";
 import { SocketioClient } from "../support/socketio";
 import type { Place } from "./scene";
 
 /** `ok`, or the code of the refusal. */
 export type Verdict = string;
 
-/** What is asked for: an action, or what the gateway puts together of several. */
-export type Asked = Exclude<Route["to"], OwnPage>;
+/** What is asked for: an action, what the gateway puts together of several, or what only a socket has a word for. */
+export type Asked = Exclude<Route["to"], OwnPage> | "sub" | "typing";
 
 export interface Request {
   method: Asked;
@@ -59,7 +60,12 @@ const rest: Opener = async (url, client) => {
   };
 };
 
-const said = (frame: Body): Verdict => (frame.t === "err" ? (frame.code as string) : "ok");
+/** Of rooms to hear of, the one that is not for him says so in its place. */
+function said(frame: Body): Verdict {
+  if (frame.t === "err") return frame.code as string;
+  const states: Body[] = Object.values(frame.rooms ?? {});
+  return (states.find(({ state }) => state === "denied")?.code as string | undefined) ?? "ok";
+}
 
 /**
  * What a native socket answers. Whoever says no hello is asked anew each time, since his socket is closed soon; whoever is
@@ -108,6 +114,8 @@ const FRAMES: Partial<Record<Asked, (params: Body, room: string) => Record<strin
   "messages.unreact": ({ id, emoji }, room) => ({ t: "react", room, id, emoji, on: false }),
   "messages.read": ({ id, seq }) => ({ t: "read", room: id, seq }),
   "messages.delivered": ({ id, seq }) => ({ t: "delivered", room: id, seq }),
+  sub: ({ id }) => ({ t: "sub", rooms: [id] }),
+  typing: ({ id }) => ({ t: "typing", room: id, on: true }),
 };
 
 const frames =
@@ -121,6 +129,18 @@ const frames =
       close,
     };
   };
+
+const stream: Opener = async (url, client) => {
+  const name = "stream";
+  const opened = await StreamClient.open(url, client?.token ?? "").catch(refusedAtDoor);
+  if (!opened) return shut(name, FRAMES);
+  return {
+    name,
+    knows: method => method in FRAMES,
+    ask: ({ method, params, place }) => opened.request(FRAMES[method]?.(params, place.room) as object).then(said),
+    close: () => opened.close(),
+  };
+};
 
 /** Name and arguments: at the hub, and for Socket.IO. */
 interface Call {
@@ -146,9 +166,9 @@ const CALLS: Partial<Record<Asked, (params: Body) => Call>> = {
 const callOf = (method: Asked, params: Body): Call => (CALLS[method] as (params: Body) => Call)(params);
 
 /** Everything such a door says to whoever it does not let in. */
-const shut = (name: string): Door => ({
+const shut = (name: string, words: object = CALLS): Door => ({
   name,
-  knows: method => method in CALLS,
+  knows: method => method in words,
   ask: () => Promise.resolve("UNAUTHENTICATED"),
   close: () => undefined,
 });
@@ -196,6 +216,7 @@ export const doorsFor = (stranger: Client): readonly Opener[] => [
   rest,
   calls(stranger),
   frames(stranger),
+  stream,
   signalr,
   socketio,
 ];

@@ -5,8 +5,9 @@ import { CALLERS, type Kind } from "./scene";
 const HEAD = `# Who may do what
 
 Every method, asked for by everybody at every door; a test asks again and compares. A method is the same everywhere: over
-REST, as \`call\` of the native socket, as a frame of its own, at the SignalR hub and by Socket.IO; where a door has a word
-for it, it gives the same answer.
+REST, as \`call\` of the native socket, as a frame of its own, over \`/stream\`, at the SignalR hub and by Socket.IO; where a
+door has a word for it, it gives the same answer. \`sub\` and \`typing\` are frames and no methods: to hear of a room, and to be
+seen typing.
 
 **yes**: it is done. **no**: FORBIDDEN; he may know of it. **hidden**: NOT_FOUND, as if there was none. **sign in**:
 UNAUTHENTICATED. An empty field: there is nobody like that.
