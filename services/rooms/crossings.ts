@@ -1,14 +1,12 @@
 import type { Documents } from "../../mixins/documents";
 import { archivedRoom, RookeryError } from "../core/errors";
-import { accessOf, isBanned, isMuted, membership, type Standing } from "./access";
+import { accessOf, isBanned, isMuted, membership, type Look, type Standing } from "./access";
 import { isOpen, taken } from "./invites";
 import { memberId, type RoomChange, type StoredInvite, type StoredMember, type StoredRoom } from "./room";
 
 /** Somebody who comes or goes by himself. */
-export interface Crossing {
+export interface Crossing extends Omit<Look, "now"> {
   user: string;
-  /** He sees public channels that he is no member of. */
-  browses: boolean;
   way: "join" | "leave";
   /** Digest of the code of the link by which he comes. */
   invite?: string;
@@ -100,12 +98,12 @@ export async function takingOut(
 }
 
 /** Moves a user one step on, or says why not. */
-function step(ground: Ground, path: Path, { way, browses, invite: digest }: Crossing): RookeryError | null {
+function step(ground: Ground, path: Path, { way, invite: digest, ...look }: Crossing): RookeryError | null {
   const { room, now } = ground;
   const inside = path.now?.state === "member";
   const invite = digest === undefined ? undefined : ground.invites.find(one => one.digest === digest);
   const invited = !inside && invite !== undefined && isOpen(invite, now) && !isBanned(path.now, now);
-  const { denied } = accessOf(room.id, room, path.now, { browses, now });
+  const { denied } = accessOf(room.id, room, path.now, { ...look, now });
   if (denied && !(invited && room.deletedAt === null)) return new RookeryError(denied);
   if (digest !== undefined && !inside && !invited) return new RookeryError("NOT_FOUND");
   if (inside === (way === "join")) return null;

@@ -1,7 +1,8 @@
 import { timestamp, type Clock } from "../core/clock";
 import { invalidField, RookeryError } from "../core/errors";
 import type { Channel, Conversation, Identity } from "../core/model";
-import { manages, type Decisions, type Sight } from "./decisions";
+import { manages } from "./access";
+import { type Decisions, type Sight } from "./decisions";
 
 /** What owners decide about their room as a whole. Each resolves to whether it changed something. */
 export class Ownership {

@@ -5,7 +5,7 @@ import type { RoomWriters } from "../../mixins/writers";
 import { audit as recordAudit, type AuditType } from "../core/audit";
 import { call, type AuditEntry, type Caller, type Meta } from "../core/contract";
 import type { RoomChanges } from "./changes";
-import type { Invites } from "./invites";
+import type { Invites, Standings } from "./invites";
 import type { Names } from "./member-list";
 import type { Ownership } from "./ownership";
 import type { BlocksAmong, RoomPeople } from "./people";
@@ -32,6 +32,12 @@ export const namesOf =
   (via: Caller): Names =>
   ids =>
     call(via, "users.names", { ids });
+
+/** What users may by their roles, asked within the given request. */
+export const standingVia =
+  (via: Caller): Standings =>
+  user =>
+    call(via, "auth.standing", { user });
 
 /** Blocks between users, asked within the given request; and what else keeps them apart. */
 export const blocksVia =

@@ -18,10 +18,10 @@ import type { Channel, Conversation, History, Identity, Member, MemberRange, Pag
 import { browses, runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
-import { accessOf, isBanned, isMuted, membership, type Look } from "./access";
+import { accessOf, isBanned, isMuted, manages, membership, type Look } from "./access";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import { takingOut } from "./crossings";
-import { Decisions, manages, type Sight, type Viewer, mayDecideOn, mayRun, noSuchUser } from "./decisions";
+import { Decisions, type Sight, type Viewer, mayDecideOn, mayRun, noSuchUser } from "./decisions";
 import { memberPage, named, readMembers, seenBy, type MemberQuery, type Names, type People } from "./member-list";
 import {
   decidedBy,
