@@ -1,4 +1,4 @@
-import { expectStatus, say, Stage, type Client } from "../support/client";
+import { expectStatus, Stage, type Client } from "../support/client";
 import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
 

@@ -63,7 +63,9 @@ describe("links into rooms", () => {
     const { id } = await nodes[0].rooms.createChannel(owner.id, { name: newId(), isPrivate: true });
     const { code } = await nodes[0].invites.create(owner, id, { ...wish, uses: 10 });
     const answers = await Promise.all(
-      crowd(100).map((user, n) => nodes[n % 2 ? 1 : 0].invites.accept(user, code, active).then(() => "in", codeOfError)),
+      crowd(100).map((user, n) =>
+        nodes[n % 2 ? 1 : 0].invites.accept(user, code, active).then(() => "in", codeOfError),
+      ),
     );
     expect(answers.filter(answer => answer === "in")).toHaveLength(10);
     expect(answers.filter(answer => answer === "NOT_FOUND")).toHaveLength(90);
@@ -102,7 +104,9 @@ describe("links into rooms", () => {
     const { rooms, invites } = await node(3);
     const { conversation } = await rooms.converse(owner.id, "group", [identity().id], {}, names);
     const { code } = await invites.create(owner, conversation.id, { ...wish, uses: 2 });
-    const answers = await Promise.all(crowd(4).map(user => invites.accept(user, code, active).then(() => "in", codeOfError)));
+    const answers = await Promise.all(
+      crowd(4).map(user => invites.accept(user, code, active).then(() => "in", codeOfError)),
+    );
     expect(answers.sort()).toEqual(["CONFLICT", "CONFLICT", "CONFLICT", "in"]);
     expect((await store.get(conversation.id))?.invites).toMatchObject([{ used: 1 }]);
   });
