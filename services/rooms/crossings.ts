@@ -3,6 +3,7 @@ import { archivedRoom, RookeryError } from "../core/errors";
 import { accessOf, isBanned, isMuted, membership, type Look, type Standing } from "./access";
 import { isOpen, taken } from "./invites";
 import { memberId, type RoomChange, type StoredInvite, type StoredMember, type StoredRoom } from "./room";
+import type { Succession } from "./succession";
 
 /** Somebody who comes or goes by himself. */
 export interface Crossing extends Omit<Look, "now"> {
@@ -54,6 +55,7 @@ export async function judgeCrossings(
   room: StoredRoom,
   crossings: readonly Crossing[],
   { now, most }: Pick<Ground, "now" | "most">,
+  succession: Succession,
 ): Promise<Crossed> {
   const users = [...new Set(crossings.map(({ user }) => user))];
   const records = new Map((await members.getMany(users.map(user => memberId(room.id, user)))).map(m => [m.user, m]));
@@ -71,7 +73,7 @@ export async function judgeCrossings(
   return {
     refused,
     changes: [
-      ...(await takingOut(members, out, "leave")),
+      ...(await succession.takingOut(out, "leave")),
       ...come.map(([user, { now: to }]): RoomChange => {
         const muted = isMuted(records.get(user), now);
         return { type: "member", user, change: "join", role: to?.role ?? "member", ...(muted && { muted }) };
@@ -79,22 +81,6 @@ export async function judgeCrossings(
     ],
     ...(ground.invites !== (room.invites ?? ground.invites) && { edit: { invites: [...ground.invites] } }),
   };
-}
-
-/** Ends memberships of one room; where the last owner goes, the longest-standing of the highest role takes over. */
-export async function takingOut(
-  members: Documents<StoredMember>,
-  out: readonly StoredMember[],
-  change: "leave" | "remove",
-): Promise<RoomChange[]> {
-  const owners = out.filter(({ role }) => role === "owner");
-  const others = out.filter(({ role }) => role !== "owner");
-  const heir = owners[0] ? await heirOf(members, owners[0].room, new Set(out.map(({ user }) => user))) : null;
-  return [
-    ...(heir ? [{ type: "member", user: heir, change: "role", role: "owner" } as const] : []),
-    // Owners last: a room that all leave has one until the end.
-    ...[...others, ...owners].map(({ user }): RoomChange => ({ type: "member", user, change })),
-  ];
 }
 
 /** Moves a user one step on, or says why not. */
@@ -120,20 +106,5 @@ function step(ground: Ground, path: Path, { way, invite: digest, ...look }: Cros
   if (invited) ground.invites = taken(ground.invites, invite);
   path.now = { ...JOINED, role: invited ? invite.role : "member" };
   ground.grown++;
-  return null;
-}
-
-/** Who becomes owner when all of `out` go, null if an owner stays or nobody does. */
-async function heirOf(
-  members: Documents<StoredMember>,
-  room: string,
-  out: ReadonlySet<string>,
-): Promise<string | null> {
-  for (const role of ["owner", "moderator", "member", "guest"] as const) {
-    const where = { room, role, state: "member" } as const;
-    const found = await members.find({ where, sort: "joinedAt", limit: out.size + 1 });
-    const first = found.find(({ user }) => !out.has(user));
-    if (first) return role === "owner" ? null : first.user;
-  }
   return null;
 }

@@ -11,6 +11,7 @@ import type { Ownership } from "./ownership";
 import type { BlocksAmong, RoomPeople } from "./people";
 import type { Barriers, Rooms } from "./rooms";
 import type { Sanctions } from "./sanctions";
+import type { Present } from "./succession";
 import type { RoomTransfer } from "./transfer";
 
 /** What the service of this process holds; its actions find it in `this`. */
@@ -33,6 +34,12 @@ export const namesOf =
   ids =>
     call(via, "users.names", { ids });
 
+/** Of users those who are there and not deactivated, asked within the given request. */
+export const presentVia =
+  (via: Caller): Present =>
+  async ids =>
+    (await call(via, "users.names", { ids, active: true })).map(({ id }) => id);
+
 /** What users may by their roles, asked within the given request. */
 export const standingVia =
   (via: Caller): Standings =>
@@ -46,6 +53,7 @@ export const blocksVia =
     call(via, "users.blocksAmong", { user, others });
 
 export const barriersVia = (via: Caller): Barriers => ({
+  present: presentVia(via),
   blocks: blocksVia(via),
   closed: (user, others) => call(via, "users.closedTo", { user, others }),
 });

@@ -19,7 +19,8 @@ import type { MemberChange } from "../core/room-bus";
 /**
  * What a decision about a room makes others see: each becomes one entry of the room's log. `by`: who decided it;
  * `joinedAt`: of who was a member elsewhere before; `until`, `reason`: of a ban or a mute; `untold`: it concerns a stranger,
- * whose own feed does not tell him of a room he may know nothing of.
+ * whose own feed does not tell him of a room he may know nothing of; `inherits`: nobody gave him the role, so that he reads
+ * what he read before.
  */
 export type RoomChange =
   | {
@@ -35,6 +36,7 @@ export type RoomChange =
       mutedUntil?: string;
       muted?: true;
       untold?: true;
+      inherits?: true;
     }
   | { type: "room" };
 
