@@ -15,6 +15,7 @@ import {
   isLarge,
   memberId,
   peopleOf,
+  seesAll,
   toChannel,
   toConversation,
   toSharedChannel,
@@ -330,9 +331,6 @@ const voiceOf = ({ mutedUntil, mute }: StoredMember): Pick<StoredMember, "mutedU
   ...(mutedUntil !== undefined && { mutedUntil }),
   ...(mute && { mute }),
 });
-
-/** Of what was said in a public channel nothing is kept from anybody. */
-const seesAll = ({ history, isPrivate }: StoredRoom): boolean => history === "all" || !isPrivate;
 
 /**
  * Whether a newcomer reads what was said before him. Those a room begins with do; so do those who run it and were brought in

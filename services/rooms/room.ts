@@ -169,16 +169,16 @@ export async function peopleOf(members: Documents<StoredMember>, room: string, l
 
 export const directKey = (a: string, b: string): string => [a, b].sort().join(":");
 
-export const rulesOf = ({
-  kind,
-  mode,
-  slowMode,
-  archivedAt,
-}: Pick<StoredRoom, "kind" | "mode" | "slowMode" | "archivedAt">): RoomRules => ({
-  kind,
-  mode: mode ?? "open",
-  slowMode: slowMode ?? 0,
-  ...(archivedAt && { archived: true as const }),
+/** Of what was said in a public channel nothing is kept from anybody. */
+export const seesAll = ({ history, isPrivate }: Pick<StoredRoom, "history" | "isPrivate">): boolean =>
+  history === "all" || !isPrivate;
+
+export const rulesOf = (room: StoredRoom): RoomRules => ({
+  kind: room.kind,
+  mode: room.mode ?? "open",
+  slowMode: room.slowMode ?? 0,
+  ...(room.archivedAt && { archived: true as const }),
+  ...(!seesAll(room) && { fromJoin: true as const }),
 });
 
 /** With more members than that a room is large: what each member costs must not be paid with each message. */

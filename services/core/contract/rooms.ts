@@ -47,6 +47,8 @@ export interface RoomRules {
   slowMode: number;
   /** Nobody writes. */
   archived?: true;
+  /** Who comes reads what is said from then on. */
+  fromJoin?: true;
 }
 
 /** Which rooms somebody may read. `browses`: public channels, too, of which he is no member. */
