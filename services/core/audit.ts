@@ -107,6 +107,8 @@ export async function auditOften(via: Via, clock: Clock, entry: AuditNote): Prom
 export interface Refusal {
   code: ErrorCode;
   what: string;
+  /** The room, of what is asked of one. */
+  object?: string;
   user?: string;
   address: string;
 }
@@ -116,10 +118,16 @@ export const isRecorded = (code: ErrorCode): code is "FORBIDDEN" | "RATE_LIMITED
   code === "FORBIDDEN" || code === "RATE_LIMITED";
 
 /** Records that a door refused somebody who may not, or who asks too often; of all else it says nothing. Never rejects. */
-export async function auditRefusal(via: Via, clock: Clock, { code, what, user, address }: Refusal): Promise<void> {
+export async function auditRefusal(
+  via: Via,
+  clock: Clock,
+  { code, what, object, user, address }: Refusal,
+): Promise<void> {
   if (!isRecorded(code)) return;
   const type = code === "FORBIDDEN" ? "access.denied" : "limit.hit";
-  await auditOften(via, clock, { type, actor: user ?? null, address, result: "refused", detail: { what } });
+  // The limits of a room are those of who asks: of them one record a minute is enough.
+  const of = code === "FORBIDDEN" && object !== undefined ? { object } : {};
+  await auditOften(via, clock, { type, ...of, actor: user ?? null, address, result: "refused", detail: { what } });
 }
 
 function recordOf({ user, address }: Meta = {}, clock: Clock, entry: AuditNote): AuditRecord {

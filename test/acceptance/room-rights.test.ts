@@ -107,6 +107,22 @@ describe("rights in rooms", () => {
     });
   });
 
+  test("what is refused of a room is recorded with the room, at either door (REST, native)", async () => {
+    const [one, other] = [await room([member]), await room([member])];
+    const socket = await member.socket();
+    for (const id of [one, other]) {
+      expectStatus(await member.put(`/api/channels/${id}/bans/${comer.id}`, {}), 403);
+      const params = { id, userId: comer.id };
+      expect(await socket.request({ t: "call", method: "rooms.ban", params })).toMatchObject({ code: "FORBIDDEN" });
+      const query = `type=access.denied&actor=${member.id}&object=${id}`;
+      const { items } = expectStatus(await stage.admin.get(`/api/audit?${query}`), 200).body;
+      expect(items.map(({ detail }: Body) => detail.what).sort()).toEqual([
+        "PUT /channels/:id/bans/:userId",
+        "rooms.ban",
+      ]);
+    }
+  });
+
   describe("a muted member", () => {
     const mute = async (id: string, who: Client) =>
       expectStatus(await owner.put(`/api/channels/${id}/mutes/${who.id}`, {}), 204);
