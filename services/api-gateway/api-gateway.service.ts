@@ -8,6 +8,7 @@ import { BrowserCookie } from "../core/browser-cookie";
 import { TrustedProxies } from "../core/client-address";
 import { auditRefusal } from "../core/audit";
 import { call, type ActionsOf, type Events } from "../core/contract";
+import { isId } from "../core/ids";
 import { Authenticator } from "./authenticate";
 import { Cors } from "../core/cors";
 import { exchangeOf } from "./exchange";
@@ -130,11 +131,13 @@ const ApiGateway: ServiceSchema<ApiSettingsSchema, never, never, Gateway> = {
       if (shown.code === "INTERNAL") {
         this.logger.error(`request ${id} failed: ${req.method} ${path}`, error);
       }
-      const { $alias } = req as Partial<IncomingRequest>;
+      const { $alias, $params } = req as Partial<IncomingRequest>;
       const what = $alias ? `${$alias.method} /${$alias.path}` : "requests";
+      const object = /^(channels|conversations)\/:id\b/.test($alias?.path ?? "") && $params?.["id"];
       const { identity } = credentials;
       await auditRefusal(this.broker, this.platform.clock, {
         ...{ code: shown.code, errors: shown.errors, what, address },
+        ...(isId(object) && { object }),
         ...(identity && { user: identity.id }),
       });
       if (isApi(path) || res.headersSent || shown.code !== "NOT_FOUND") sendProblem(res, shown);

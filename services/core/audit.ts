@@ -109,6 +109,8 @@ export interface Refusal {
   code: ErrorCode;
   errors?: PublicError["errors"];
   what: string;
+  /** The room, of what is asked of one. */
+  object?: string;
   user?: string;
   address: string;
 }
@@ -120,9 +122,11 @@ export const isRecorded = ({ code, errors }: Pick<PublicError, "code" | "errors"
 /** Records that a door refused somebody who may not, or who asks too often; of all else it says nothing. Never rejects. */
 export async function auditRefusal(via: Via, clock: Clock, refusal: Refusal): Promise<void> {
   if (!isRecorded(refusal)) return;
-  const { code, what, user, address } = refusal;
+  const { code, what, object, user, address } = refusal;
   const type = code === "FORBIDDEN" ? "access.denied" : "limit.hit";
-  await auditOften(via, clock, { type, actor: user ?? null, address, result: "refused", detail: { what } });
+  // The limits of a room are those of who asks: of them one record a minute is enough.
+  const of = code === "FORBIDDEN" && object !== undefined ? { object } : {};
+  await auditOften(via, clock, { type, ...of, actor: user ?? null, address, result: "refused", detail: { what } });
 }
 
 function recordOf({ user, address }: Meta = {}, clock: Clock, entry: AuditNote): AuditRecord {

@@ -93,7 +93,7 @@ export interface AppendResult {
 export interface Takeover {
   head: RoomHead;
   /** Entries after the head that was known, null where that are too many, or none was known. */
-  missed: readonly Pick<Entry, "kind" | "data">[] | null;
+  missed: readonly Pick<Entry, "kind" | "data" | "offset">[] | null;
 }
 
 /** An entry at the front of a log: what decides whether it leaves, and what leaves with it. */

@@ -249,7 +249,7 @@ export class RoomWriter {
     this.untold = true;
     this.with_.committed?.(entries.length);
     for (const { entry, freed = [] } of entries) {
-      this.surroundings.follow(entry.kind, entry.data, true);
+      this.surroundings.follow(entry, true);
       if (freed.length > 0) this.with_.freed?.(freed);
     }
   }
@@ -305,7 +305,7 @@ export class RoomWriter {
       store.takeOver(this.room, this.head ?? undefined),
       store.repeats(this.room, keys).then(byKey),
     ]);
-    if (missed) for (const { kind, data } of missed) this.surroundings.follow(kind, data);
+    if (missed) for (const entry of missed) this.surroundings.follow(entry);
     else this.surroundings.forget();
     if (head.offset !== this.head?.offset) {
       this.with_.conflicted?.();

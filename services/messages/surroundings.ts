@@ -232,18 +232,23 @@ export class Surroundings {
   }
 
   /** Keeps what is known of members in step with the log. Rights end before the entry and begin after it. */
-  follow(kind: Entry["kind"], data: string | null, writtenHere = false): void {
+  follow({ kind, data, offset }: Pick<Entry, "kind" | "data" | "offset">, writtenHere = false): void {
     if (kind === "room") return this.forget();
     // Written here it is known already.
     if (kind === "message" && this.rules?.rules.slowMode) this.slow.known &&= writtenHere;
     if (kind !== "member" || data === null) return;
     const change = memberOf(data);
     if (!change) return;
-    if (change.change === "join" && !change.muted)
-      // Believed for a moment only: the owner writes the membership after this entry, and knows what of the past is visible.
+    // Without the rules it is not known what of the past a newcomer may read.
+    if (change.change === "join" && !change.muted && this.rules)
+      // Believed for a moment only: the owner writes the membership after this entry.
       this.remember(
         change.user,
-        { room: this.room, role: (change.role ?? "member") as "member", visibleFrom: 0 },
+        {
+          room: this.room,
+          role: (change.role ?? "member") as "member",
+          visibleFrom: change.role === "guest" || this.rules.rules.fromJoin ? offset : 0,
+        },
         this.with_.clock.monotonic() - ACCESS_TTL + 1_000,
       );
     else this.members.delete(change.user);

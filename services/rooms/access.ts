@@ -16,6 +16,8 @@ export type Openness = Pick<StoredRoom, "kind" | "isPrivate" | "deletedAt"> & { 
 export interface Look {
   /** Public channels are there for him, also where he is no member. */
   browses: boolean;
+  /** He runs the installation: no room shuts him out. */
+  manages?: boolean;
   /** RFC 3339. */
   now: string;
 }
@@ -26,7 +28,14 @@ export const FOREVER = "9999-12-31T23:59:59.999Z";
 /** The end as others see it: nothing where there is none. */
 export const endOf = (until: string): { until?: string } => (until === FOREVER ? {} : { until });
 
-export const lookOf = (user: Pick<Identity, "permissions">, now: string): Look => ({ browses: browses(user), now });
+export const manages = ({ permissions }: Pick<Identity, "permissions">): boolean =>
+  permissions.includes("channels.manage");
+
+export const lookOf = (user: Pick<Identity, "permissions">, now: string): Look => ({
+  browses: browses(user),
+  manages: manages(user),
+  now,
+});
 
 export const isBanned = (member: Partial<Standing> | null | undefined, now: string): boolean =>
   member?.state === "banned" && (member.bannedUntil ?? FOREVER) > now;
@@ -46,13 +55,13 @@ export function accessOf(
   id: string,
   room: Openness | undefined,
   member: Standing | undefined,
-  { browses: looksAround, now }: Look,
+  { browses: looksAround, manages: above = false, now }: Look,
 ): RoomAccess {
   const hidden: RoomAccess = { room: id, denied: "NOT_FOUND", role: null, visibleFrom: 0 };
   if (!room || room.deletedAt !== null) return hidden;
   const { kind } = room;
   const open = looksAround && kind === "channel" && !room.isPrivate;
-  if (isBanned(member, now)) return open ? { ...hidden, denied: "FORBIDDEN", kind } : hidden;
+  if (isBanned(member, now) && !above) return open ? { ...hidden, denied: "FORBIDDEN", kind } : hidden;
   const inside = member?.state === "member";
   if (!inside && !open) return hidden;
   return {

@@ -15,6 +15,7 @@ import {
   isLarge,
   memberId,
   peopleOf,
+  seesAll,
   toChannel,
   toConversation,
   toSharedChannel,
@@ -22,6 +23,7 @@ import {
   type StoredMember,
   type StoredRoom,
 } from "./room";
+import { Succession, type Present } from "./succession";
 
 /** Writes into the logs of rooms: one answer for each request, in order. */
 export type Append = (requests: AppendRequest[]) => Promise<AppendAnswer[]>;
@@ -33,6 +35,14 @@ export interface LargeRooms {
   /** Moves the read marks of newcomers to the room's head, where the entry of a join would have moved them. */
   start(room: string, users: string[]): Promise<unknown>;
 }
+
+/** What the changes of rooms are held to. */
+interface Bounds {
+  groupMembers: number;
+  present: Present;
+}
+
+const everybody: Present = async users => users;
 
 export type RoomVerdict = Verdict<StoredRoom, RoomChange>;
 
@@ -57,6 +67,7 @@ export class RoomChanges {
    */
   private readonly turns: Turns<Crossing>;
   private readonly most: number;
+  readonly succession: Succession;
 
   constructor(
     rooms: Documents<StoredRoom>,
@@ -64,8 +75,9 @@ export class RoomChanges {
     private readonly append: Append,
     private readonly clock: Clock,
     private readonly large: LargeRooms,
-    { groupMembers = LIMITS.groupMembers, ...limits }: Partial<TurnLimits> & { groupMembers?: number } = {},
+    { groupMembers = LIMITS.groupMembers, present = everybody, ...limits }: Partial<TurnLimits & Bounds> = {},
   ) {
+    this.succession = new Succession(members, clock, present);
     this.most = groupMembers;
     this.staged = new StagedChanges(rooms, room => this.carryOut(room), clock);
     this.turns = new Turns(limits, (id, crossings) => this.crossAll(id, crossings));
@@ -111,7 +123,13 @@ export class RoomChanges {
     try {
       await this.staged.decide(id, async room => {
         const ground = { now: timestamp(this.clock), most: this.most };
-        const { refused: judged, ...crossed } = await judgeCrossings(this.members, room, crossings, ground);
+        const { refused: judged, ...crossed } = await judgeCrossings(
+          this.members,
+          room,
+          crossings,
+          ground,
+          this.succession,
+        );
         refused = judged;
         return crossed.changes.length > 0 ? withoutLinksOfThoseGone(room, crossed) : null;
       });
@@ -135,7 +153,8 @@ export class RoomChanges {
       : coming.filter(({ user, by = user, role }) => by === user && role !== "guest");
     const told = coming.filter(update => !silent.includes(update));
 
-    await Promise.all(staying.map(change => this.amend(room, change)));
+    // One after the other: two of one member have their order.
+    for (const change of staying) await this.amend(room, change);
     await this.log(room, [...staying, ...room.pending.filter(({ type }) => type === "room")]);
 
     await this.put(going.map(change => ({ ...record(room, change), ...ending(change) })));
@@ -276,10 +295,10 @@ const record = (room: StoredRoom, { user, n, since, joinedAt, mutedUntil }: Memb
 
 /** What a record becomes that its user keeps. */
 function amended(room: StoredRoom, known: StoredMember, update: MemberUpdate): StoredMember {
-  const { change, role = known.role, until = FOREVER } = update;
+  const { change, role = known.role, until = FOREVER, inherits = false } = update;
   switch (change) {
     case "role": {
-      const grown = known.role === "guest" && role !== "guest" && seesAll(room);
+      const grown = known.role === "guest" && role !== "guest" && !inherits && seesAll(room);
       return { ...known, role, ...(grown && { visibleFrom: 0 }) };
     }
     case "mute":
@@ -312,9 +331,6 @@ const voiceOf = ({ mutedUntil, mute }: StoredMember): Pick<StoredMember, "mutedU
   ...(mutedUntil !== undefined && { mutedUntil }),
   ...(mute && { mute }),
 });
-
-/** Of what was said in a public channel nothing is kept from anybody. */
-const seesAll = ({ history, isPrivate }: StoredRoom): boolean => history === "all" || !isPrivate;
 
 /**
  * Whether a newcomer reads what was said before him. Those a room begins with do; so do those who run it and were brought in

@@ -1,14 +1,13 @@
 import type { Documents } from "../../mixins/documents";
 import { archivedRoom, RookeryError } from "../core/errors";
-import { accessOf, isBanned, isMuted, membership, type Standing } from "./access";
+import { accessOf, isBanned, isMuted, membership, type Look, type Standing } from "./access";
 import { isOpen, taken } from "./invites";
 import { memberId, type RoomChange, type StoredInvite, type StoredMember, type StoredRoom } from "./room";
+import type { Succession } from "./succession";
 
 /** Somebody who comes or goes by himself. */
-export interface Crossing {
+export interface Crossing extends Omit<Look, "now"> {
   user: string;
-  /** He sees public channels that he is no member of. */
-  browses: boolean;
   way: "join" | "leave";
   /** Digest of the code of the link by which he comes. */
   invite?: string;
@@ -56,6 +55,7 @@ export async function judgeCrossings(
   room: StoredRoom,
   crossings: readonly Crossing[],
   { now, most }: Pick<Ground, "now" | "most">,
+  succession: Succession,
 ): Promise<Crossed> {
   const users = [...new Set(crossings.map(({ user }) => user))];
   const records = new Map((await members.getMany(users.map(user => memberId(room.id, user)))).map(m => [m.user, m]));
@@ -73,7 +73,7 @@ export async function judgeCrossings(
   return {
     refused,
     changes: [
-      ...(await takingOut(members, out, "leave")),
+      ...(await succession.takingOut(out, "leave")),
       ...come.map(([user, { now: to }]): RoomChange => {
         const muted = isMuted(records.get(user), now);
         return { type: "member", user, change: "join", role: to?.role ?? "member", ...(muted && { muted }) };
@@ -83,29 +83,13 @@ export async function judgeCrossings(
   };
 }
 
-/** Ends memberships of one room; where the last owner goes, the longest-standing of the highest role takes over. */
-export async function takingOut(
-  members: Documents<StoredMember>,
-  out: readonly StoredMember[],
-  change: "leave" | "remove",
-): Promise<RoomChange[]> {
-  const owners = out.filter(({ role }) => role === "owner");
-  const others = out.filter(({ role }) => role !== "owner");
-  const heir = owners[0] ? await heirOf(members, owners[0].room, new Set(out.map(({ user }) => user))) : null;
-  return [
-    ...(heir ? [{ type: "member", user: heir, change: "role", role: "owner" } as const] : []),
-    // Owners last: a room that all leave has one until the end.
-    ...[...others, ...owners].map(({ user }): RoomChange => ({ type: "member", user, change })),
-  ];
-}
-
 /** Moves a user one step on, or says why not. */
-function step(ground: Ground, path: Path, { way, browses, invite: digest }: Crossing): RookeryError | null {
+function step(ground: Ground, path: Path, { way, invite: digest, ...look }: Crossing): RookeryError | null {
   const { room, now } = ground;
   const inside = path.now?.state === "member";
   const invite = digest === undefined ? undefined : ground.invites.find(one => one.digest === digest);
   const invited = !inside && invite !== undefined && isOpen(invite, now) && !isBanned(path.now, now);
-  const { denied } = accessOf(room.id, room, path.now, { browses, now });
+  const { denied } = accessOf(room.id, room, path.now, { ...look, now });
   if (denied && !(invited && room.deletedAt === null)) return new RookeryError(denied);
   if (digest !== undefined && !inside && !invited) return new RookeryError("NOT_FOUND");
   if (inside === (way === "join")) return null;
@@ -122,20 +106,5 @@ function step(ground: Ground, path: Path, { way, browses, invite: digest }: Cros
   if (invited) ground.invites = taken(ground.invites, invite);
   path.now = { ...JOINED, role: invited ? invite.role : "member" };
   ground.grown++;
-  return null;
-}
-
-/** Who becomes owner when all of `out` go, null if an owner stays or nobody does. */
-async function heirOf(
-  members: Documents<StoredMember>,
-  room: string,
-  out: ReadonlySet<string>,
-): Promise<string | null> {
-  for (const role of ["owner", "moderator", "member", "guest"] as const) {
-    const where = { room, role, state: "member" } as const;
-    const found = await members.find({ where, sort: "joinedAt", limit: out.size + 1 });
-    const first = found.find(({ user }) => !out.has(user));
-    if (first) return role === "owner" ? null : first.user;
-  }
   return null;
 }

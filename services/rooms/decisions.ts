@@ -4,7 +4,7 @@ import { RookeryError } from "../core/errors";
 import { isId } from "../core/ids";
 import type { Channel, Conversation, Identity } from "../core/model";
 import { browses, runsRoom } from "../core/permissions";
-import { accessOf, membership } from "./access";
+import { accessOf, manages, membership, type Look } from "./access";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import type { Crossing } from "./crossings";
 import {
@@ -18,11 +18,8 @@ import {
   type StoredRoom,
 } from "./room";
 
-/** Who looks at a room. `browses`: public channels are there for him also where he is no member. */
-export interface Viewer {
-  id: string;
-  browses: boolean;
-}
+/** Who looks at a room. */
+export type Viewer = Omit<Look, "now"> & { id: string };
 
 /** A room that a user may see, and his membership if any. */
 export interface Sight {
@@ -30,9 +27,7 @@ export interface Sight {
   member: StoredMember | null;
 }
 
-const viewerOf = (user: Identity): Viewer => ({ id: user.id, browses: browses(user) });
-
-export const manages = (user: Identity): boolean => user.permissions.includes("channels.manage");
+const viewerOf = (user: Identity): Viewer => ({ id: user.id, browses: browses(user), manages: manages(user) });
 
 /** Throws FORBIDDEN unless the user runs the room, or all of them. Nobody runs a direct one. */
 export const mayRun =
@@ -116,7 +111,8 @@ export class Decisions {
   async cross(user: Identity, id: string, way: Crossing["way"], invite?: string): Promise<void> {
     if (!isId(id)) throw new RookeryError("NOT_FOUND");
     const by = invite === undefined ? {} : { invite };
-    await this.changes.cross(id, { user: user.id, browses: browses(user), way, ...by });
+    const { id: who, ...look } = viewerOf(user);
+    await this.changes.cross(id, { user: who, ...look, way, ...by });
   }
 
   async get(user: Identity, id: string): Promise<Channel | Conversation> {
@@ -143,9 +139,8 @@ export class Decisions {
     return this.sight(viewer, room, record);
   }
 
-  private sight({ browses: looksAround }: Viewer, room: StoredRoom, record: StoredMember | null): Sight {
-    const look = { browses: looksAround, now: timestamp(this.clock) };
-    const { denied } = accessOf(room.id, room, record ?? undefined, look);
+  private sight(viewer: Viewer, room: StoredRoom, record: StoredMember | null): Sight {
+    const { denied } = accessOf(room.id, room, record ?? undefined, { ...viewer, now: timestamp(this.clock) });
     if (denied) throw new RookeryError(denied);
     return { room, member: membership(record) };
   }

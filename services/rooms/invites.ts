@@ -2,6 +2,7 @@ import { timestamp, type Clock } from "../core/clock";
 import { archivedRoom, RookeryError } from "../core/errors";
 import { digest, isId, newId, newSecret } from "../core/ids";
 import type { Channel, Conversation, Identity, Invitation, Invite, InviteRole, NewInvite } from "../core/model";
+import { runsRoom, type Permission } from "../core/permissions";
 import { accessOf, isBanned, lookOf, membership } from "./access";
 import { mayRun, type Decisions, type Sight } from "./decisions";
 import type { Names } from "./member-list";
@@ -16,6 +17,9 @@ export interface InviteWish {
   uses: number | null;
   role: InviteRole;
 }
+
+/** What a user may in the whole installation; null: there is none, or he may not come in. */
+export type Standings = (user: string) => Promise<readonly Permission[] | null>;
 
 export const isOpen = ({ uses, used, expiresAt }: StoredInvite, now: string): boolean =>
   expiresAt > now && (uses === null || used < uses);
@@ -79,8 +83,8 @@ export class Invites {
   }
 
   /** What a link leads to. NOT_FOUND for one that has ended like for one that never was. */
-  async look(user: Identity, code: string, names: Names): Promise<Invitation> {
-    const { room, invite, member } = await this.find(user, code);
+  async look(user: Identity, code: string, names: Names, standing: Standings): Promise<Invitation> {
+    const { room, invite, member } = await this.find(user, code, standing);
     const [maker] = await names([invite.createdBy]);
     const { id, kind, name, topic, isPrivate, memberCount } = room;
     return {
@@ -92,22 +96,42 @@ export class Invites {
     };
   }
 
-  /** Lets the user in; who is in already uses nothing up. Resolves to the room. */
-  async accept(user: Identity, code: string): Promise<Channel | Conversation> {
+  /** Lets the user in; who is in already uses nothing up. Resolves to the room, and to the id of the link if it let him in. */
+  async accept(
+    user: Identity,
+    code: string,
+    standing: Standings,
+  ): Promise<{ room: Channel | Conversation; used: string | null }> {
     const id = roomOf(code);
-    await this.decisions.cross(user, id, "join", digest(code));
-    return this.decisions.get(user, id);
+    const { room, record } = await this.decisions.records(user.id, id);
+    const inside = membership(record) !== null;
+    const invite = await this.holding(room, code, standing);
+    if (!invite && !inside) throw new RookeryError("NOT_FOUND");
+    if (invite) await this.decisions.cross(user, id, "join", invite.digest);
+    return { room: await this.decisions.get(user, id), used: inside ? null : (invite?.id ?? null) };
   }
 
-  private async find(user: Identity, code: string): Promise<Sight & { invite: StoredInvite }> {
+  private async find(user: Identity, code: string, standing: Standings): Promise<Sight & { invite: StoredInvite }> {
     const id = roomOf(code);
     const now = timestamp(this.clock);
     const { room, record } = await this.decisions.records(user.id, id);
-    const invite = this.open(room).find(one => one.digest === digest(code));
+    const invite = await this.holding(room, code, standing);
     if (!invite || room.deletedAt !== null) throw new RookeryError("NOT_FOUND");
     if (isBanned(record, now))
       throw new RookeryError(accessOf(id, room, record ?? undefined, lookOf(user, now)).denied ?? "NOT_FOUND");
     return { room, invite, member: membership(record) };
+  }
+
+  /** The open link of this code, as long as who made it may still make one. */
+  private async holding(room: StoredRoom, code: string, standing: Standings): Promise<StoredInvite | null> {
+    const key = digest(code);
+    const invite = this.open(room).find(one => one.digest === key);
+    if (!invite) return null;
+    const [maker, may] = await Promise.all([
+      this.decisions.member(room.id, invite.createdBy),
+      standing(invite.createdBy),
+    ]);
+    return may && (runsRoom(maker?.role) || may.includes("channels.manage")) ? invite : null;
   }
 
   private open({ invites = [] }: StoredRoom): StoredInvite[] {

@@ -1,13 +1,16 @@
 import { timestamp, type Clock } from "../core/clock";
 import { invalidField, RookeryError } from "../core/errors";
 import type { Channel, Conversation, Identity } from "../core/model";
-import { manages, type Decisions, type Sight } from "./decisions";
+import { manages } from "./access";
+import type { Decisions, Sight } from "./decisions";
+import type { Succession } from "./succession";
 
 /** What owners decide about their room as a whole. Each resolves to whether it changed something. */
 export class Ownership {
   constructor(
     private readonly decisions: Decisions,
     private readonly clock: Clock,
+    private readonly succession: Succession,
   ) {}
 
   /** The other becomes owner and the caller moderator, in one decision: the room is never without an owner. */
@@ -16,12 +19,13 @@ export class Ownership {
     const may = ({ member }: Sight): void => {
       if (member?.role !== "owner") throw new RookeryError("FORBIDDEN", "Only an owner passes a room on.");
     };
+    may(await this.decisions.visible(user, id));
+    const [there] = await this.succession.present([userId]);
     return this.decisions.decide(user, id, may, async () => {
       const target = await this.decisions.member(id, userId);
-      if (!target) throw new RookeryError("NOT_FOUND", "There is no such member.");
-      const rise = { type: "member", user: userId, change: "role", role: "owner" } as const;
+      if (!target || !there) throw new RookeryError("NOT_FOUND", "There is no such member.");
       const step = { type: "member", user: user.id, change: "role", role: "moderator" } as const;
-      return { changes: target.role === "owner" ? [step] : [rise, step] };
+      return { changes: [...this.succession.rising(target), step] };
     });
   }
 

@@ -5,12 +5,13 @@ import type { RoomWriters } from "../../mixins/writers";
 import { audit as recordAudit, type AuditType } from "../core/audit";
 import { call, type AuditEntry, type Caller, type Meta } from "../core/contract";
 import type { RoomChanges } from "./changes";
-import type { Invites } from "./invites";
+import type { Invites, Standings } from "./invites";
 import type { Names } from "./member-list";
 import type { Ownership } from "./ownership";
 import type { BlocksAmong, RoomPeople } from "./people";
 import type { Barriers, Rooms } from "./rooms";
 import type { Sanctions } from "./sanctions";
+import type { Present } from "./succession";
 import type { RoomTransfer } from "./transfer";
 
 /** What the service of this process holds; its actions find it in `this`. */
@@ -33,6 +34,18 @@ export const namesOf =
   ids =>
     call(via, "users.names", { ids });
 
+/** Of users those who are there and not deactivated, asked within the given request. */
+export const presentVia =
+  (via: Caller): Present =>
+  async ids =>
+    (await call(via, "users.names", { ids, active: true })).map(({ id }) => id);
+
+/** What users may by their roles, asked within the given request. */
+export const standingVia =
+  (via: Caller): Standings =>
+  user =>
+    call(via, "auth.standing", { user });
+
 /** Blocks between users, asked within the given request; and what else keeps them apart. */
 export const blocksVia =
   (via: Caller): BlocksAmong =>
@@ -40,6 +53,7 @@ export const blocksVia =
     call(via, "users.blocksAmong", { user, others });
 
 export const barriersVia = (via: Caller): Barriers => ({
+  present: presentVia(via),
   blocks: blocksVia(via),
   closed: (user, others) => call(via, "users.closedTo", { user, others }),
 });

@@ -19,7 +19,8 @@ import type { MemberChange } from "../core/room-bus";
 /**
  * What a decision about a room makes others see: each becomes one entry of the room's log. `by`: who decided it;
  * `joinedAt`: of who was a member elsewhere before; `until`, `reason`: of a ban or a mute; `untold`: it concerns a stranger,
- * whose own feed does not tell him of a room he may know nothing of.
+ * whose own feed does not tell him of a room he may know nothing of; `inherits`: nobody gave him the role, so that he reads
+ * what he read before.
  */
 export type RoomChange =
   | {
@@ -35,6 +36,7 @@ export type RoomChange =
       mutedUntil?: string;
       muted?: true;
       untold?: true;
+      inherits?: true;
     }
   | { type: "room" };
 
@@ -167,16 +169,16 @@ export async function peopleOf(members: Documents<StoredMember>, room: string, l
 
 export const directKey = (a: string, b: string): string => [a, b].sort().join(":");
 
-export const rulesOf = ({
-  kind,
-  mode,
-  slowMode,
-  archivedAt,
-}: Pick<StoredRoom, "kind" | "mode" | "slowMode" | "archivedAt">): RoomRules => ({
-  kind,
-  mode: mode ?? "open",
-  slowMode: slowMode ?? 0,
-  ...(archivedAt && { archived: true as const }),
+/** Of what was said in a public channel nothing is kept from anybody. */
+export const seesAll = ({ history, isPrivate }: Pick<StoredRoom, "history" | "isPrivate">): boolean =>
+  history === "all" || !isPrivate;
+
+export const rulesOf = (room: StoredRoom): RoomRules => ({
+  kind: room.kind,
+  mode: room.mode ?? "open",
+  slowMode: room.slowMode ?? 0,
+  ...(room.archivedAt && { archived: true as const }),
+  ...(!seesAll(room) && { fromJoin: true as const }),
 });
 
 /** With more members than that a room is large: what each member costs must not be paid with each message. */

@@ -11,7 +11,7 @@ import { Decisions } from "./decisions";
 import { seedRooms, SEEDS, type Seed } from "./first-rooms";
 import { Invites } from "./invites";
 import { Ownership } from "./ownership";
-import type { RoomsService } from "./parts";
+import { presentVia, type RoomsService } from "./parts";
 import { MEMBERS, ROOMS, type StoredMember, type StoredRoom } from "./room";
 import { RoomPeople } from "./people";
 import { Rooms } from "./rooms";
@@ -52,13 +52,23 @@ const RoomsSchema: ServiceSchema<ServiceSettingSchema, never, never, RoomsServic
     const append: Append = requests => this.writers.append(requests);
     const start = (room: string, users: string[]) => call(this.broker, "messages.start", { room, users });
     const { largeRoom, groupMembers } = limits;
-    this.changes = new RoomChanges(rooms, members, append, clock, { largeRoom, start }, { groupMembers });
+    this.changes = new RoomChanges(
+      rooms,
+      members,
+      append,
+      clock,
+      { largeRoom, start },
+      {
+        groupMembers,
+        present: presentVia(this.broker),
+      },
+    );
     const decisions = new Decisions(rooms, members, this.changes, clock);
     this.rooms = new Rooms(rooms, members, this.changes, clock, limits, decisions);
     this.people = new RoomPeople(rooms, members);
     this.sanctions = new Sanctions(members, decisions, clock, limits);
     this.invites = new Invites(decisions, clock);
-    this.ownership = new Ownership(decisions, clock);
+    this.ownership = new Ownership(decisions, clock, this.changes.succession);
     this.transfer = new RoomTransfer(rooms, members, this.changes, clock);
     if (config.seedDemo) {
       const seeds = await platform.documents<Seed>(SEEDS);

@@ -18,10 +18,9 @@ import type { Channel, Conversation, History, Identity, Member, MemberRange, Pag
 import { browses, runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
-import { accessOf, isBanned, isMuted, membership, type Look } from "./access";
+import { accessOf, isBanned, isMuted, manages, membership, type Look } from "./access";
 import type { RoomChanges, RoomVerdict } from "./changes";
-import { takingOut } from "./crossings";
-import { Decisions, manages, type Sight, type Viewer, mayDecideOn, mayRun, noSuchUser } from "./decisions";
+import { Decisions, type Sight, type Viewer, mayDecideOn, mayRun, noSuchUser } from "./decisions";
 import { memberPage, named, readMembers, seenBy, type MemberQuery, type Names, type People } from "./member-list";
 import {
   decidedBy,
@@ -41,6 +40,7 @@ import {
   type StoredMember,
   type StoredRoom,
 } from "./room";
+import type { Present } from "./succession";
 
 export type RoomEdit = Omit<ParamsOf<"rooms.update">, "id">;
 
@@ -50,9 +50,15 @@ export interface Barriers {
   blocks(user: string, others: string[]): Promise<string[]>;
   /** Those of them with whom he may not begin a conversation. */
   closed(user: string, others: string[]): Promise<string[]>;
+  /** Those of them who are not deactivated. */
+  present: Present;
 }
 
-const NO_BARRIERS: Barriers = { blocks: async () => [], closed: async () => [] };
+/** Who runs the installation says who is where, whatever they wish. */
+const withoutWishes = (user: Identity, barriers: Barriers): Barriers =>
+  manages(user) || user.permissions.includes("users.manage") ? { ...barriers, closed: async () => [] } : barriers;
+
+const NO_BARRIERS: Barriers = { blocks: async () => [], closed: async () => [], present: async users => users };
 
 /** What only those who run the installation set, also in rooms that they may not read. */
 const OF_MANAGERS: ReadonlySet<string> = new Set<keyof RoomEdit>(["retentionDays", "legalHold"]);
@@ -242,11 +248,9 @@ export class Rooms {
     may(await this.decisions.visible(user, id));
     if ((await names([userId])).length === 0) throw noSuchUser();
     // Who is there already is not out of reach of those who run the room.
-    if (
-      !membership(await this.members.get(memberId(id, userId))) &&
-      (await barriers.blocks(user.id, [userId])).length > 0
-    )
-      throw noSuchUser();
+    if (!(await this.decisions.member(id, userId)))
+      await this.approach(user.id, [userId], withoutWishes(user, barriers));
+    else if (role === "owner" && (await barriers.present([userId])).length === 0) throw noSuchUser();
     const changed = await this.decisions.decide(user, id, may, async ({ room, member }) => {
       const record = await this.members.get(memberId(id, userId));
       const current = membership(record);
@@ -259,6 +263,7 @@ export class Rooms {
       }
       if (!role || role === current.role || (member?.role !== "owner" && runsRoom(current.role))) return null;
       await this.decisions.keepsOwner(current);
+      if (role === "owner") return { changes: this.changes.succession.rising(current) };
       return { changes: [{ type: "member", user: userId, change: "role", role }] };
     });
     const added = await this.decisions.member(id, userId);
@@ -274,7 +279,7 @@ export class Rooms {
       const target = await this.decisions.member(id, userId);
       if (!target) return null;
       mayDecideOn(user, seen, target);
-      return { changes: await takingOut(this.members, [target], "remove") };
+      return { changes: await this.changes.succession.takingOut([target], "remove") };
     });
   }
 
@@ -383,15 +388,31 @@ export class Rooms {
     for (const { room } of mine)
       await this.changes.decide(room, async () => {
         const member = await this.decisions.member(room, user);
-        return member && { changes: await takingOut(this.members, [member], "remove") };
+        return member && { changes: await this.changes.succession.takingOut([member], "remove") };
+      });
+  }
+
+  /** A user who cannot come in any more owns no room that somebody else can run. */
+  async handOver(user: string): Promise<void> {
+    if ((await this.changes.succession.present([user])).length > 0) return;
+    const owned = await this.members.find({ where: { user, state: "member", role: "owner" } });
+    for (const { room } of await this.living(owned))
+      await this.changes.decide(room.id, async () => {
+        const member = await this.decisions.member(room.id, user);
+        const changes = member?.role === "owner" ? await this.changes.succession.passingOn(member) : [];
+        return changes.length > 0 ? { changes } : null;
       });
   }
 
   /** Throws NOT_FOUND where one blocks the other, as if there was no such person, and FORBIDDEN where somebody wants no such thing. */
   private async approach(user: string, others: string[], barriers: Barriers): Promise<void> {
     if (others.length === 0) return;
-    const [blocked, closed] = await Promise.all([barriers.blocks(user, others), barriers.closed(user, others)]);
-    if (blocked.length > 0) throw noSuchUser();
+    const [blocked, closed, present] = await Promise.all([
+      barriers.blocks(user, others),
+      barriers.closed(user, others),
+      barriers.present(others),
+    ]);
+    if (blocked.length > 0 || present.length < others.length) throw noSuchUser();
     if (closed.length > 0) throw new RookeryError("FORBIDDEN", "Not everybody named takes conversations from you.");
   }
 

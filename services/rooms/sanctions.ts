@@ -5,8 +5,9 @@ import { invalidField, RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { Ban, Identity, Page, Sanction } from "../core/model";
 import { pageOf } from "../core/rules";
-import { endOf, FOREVER, isBanned, isMuted, membership } from "./access";
-import { manages, mayDecideOn, mayRun, noSuchUser, type Decisions } from "./decisions";
+import { endOf, FOREVER, isBanned, isMuted, manages, membership } from "./access";
+import { mayDecideOn, mayRun, noSuchUser, type Decisions } from "./decisions";
+import type { Standings } from "./invites";
 import type { Names } from "./member-list";
 import { memberId, type Grounds, type RoomChange, type StoredMember } from "./room";
 
@@ -27,11 +28,19 @@ export class Sanctions {
   ) {}
 
   /** Ends the membership if there is one, and keeps the user out, whoever he is. Each resolves to whether it changed something. */
-  async ban(user: Identity, id: string, userId: string, sentence: Sentence, names: Names): Promise<boolean> {
+  async ban(
+    user: Identity,
+    id: string,
+    userId: string,
+    sentence: Sentence,
+    { names, standing }: { names: Names; standing: Standings },
+  ): Promise<boolean> {
     const until = this.endOf(sentence);
     mayRun(user)(await this.decisions.visible(user, id));
     if (user.id === userId) throw invalidField("userId", "Nobody bans himself.");
     if ((await names([userId])).length === 0) throw noSuchUser();
+    if ((await standing(userId))?.includes("channels.manage"))
+      throw new RookeryError("FORBIDDEN", "Who runs the installation is not kept out of a room.");
     return this.decisions.decide(user, id, mayRun(user), async seen => {
       const record = await this.members.get(memberId(id, userId));
       const target = membership(record);

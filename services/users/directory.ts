@@ -154,9 +154,10 @@ export class Directory {
   }
 
   /** Those of the ids that are users, in the order given. */
-  async names(ids: readonly string[]): Promise<{ id: string; username: string }[]> {
+  async names(ids: readonly string[], active = false): Promise<{ id: string; username: string }[]> {
     const users = await this.users.getMany([...new Set(ids.filter(isId))]);
-    return users.filter(user => !user.removedAt).map(({ id, username }) => ({ id, username }));
+    const there = users.filter(user => !user.removedAt && !(active && user.deactivatedAt !== undefined));
+    return there.map(({ id, username }) => ({ id, username }));
   }
 
   async emails(ids: readonly string[]): Promise<{ id: string; email: string }[]> {

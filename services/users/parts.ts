@@ -35,6 +35,7 @@ export function consequencesVia(via: Caller, service: Pick<UsersService, "relati
     },
     async deactivated(userId) {
       await call(via, "auth.revoke", { userId, banned: true });
+      await call(via, "rooms.handOver", { userId });
     },
     async removed(userId) {
       await call(via, "auth.revoke", { userId, forget: true });

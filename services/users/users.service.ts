@@ -163,9 +163,9 @@ const actions = {
   names: {
     auth: "internal",
     visibility: "public",
-    params: { ids: { type: "array", items: "string|max:200", max: 10_000 } },
+    params: { ids: { type: "array", items: "string|max:200", max: 10_000 }, active: "boolean|optional" },
     handler(this: UsersService, ctx) {
-      return this.directory.names(ctx.params.ids);
+      return this.directory.names(ctx.params.ids, ctx.params.active);
     },
   },
   byUsernames: {

@@ -1,5 +1,5 @@
 import type { Wire } from "../../config/metrics";
-import { isRecorded } from "../core/audit";
+import { isRecorded, type Refusal } from "../core/audit";
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomAccess, UserOperation } from "../core/contract";
 import {
@@ -12,6 +12,7 @@ import {
   type ErrorCode,
   type PublicError,
 } from "../core/errors";
+import { isId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
 import { isMethod, isRead, type MethodName } from "../core/methods";
@@ -50,7 +51,7 @@ export interface CommandDependencies {
   publicLimits: object;
   sent(wire: Wire, outcome: string): void;
   /** Records that somebody was refused; resolves when he may be told. */
-  refused(connection: Connection, code: ErrorCode, what: string): Promise<void>;
+  refused(connection: Connection, code: ErrorCode, asked: Pick<Refusal, "what" | "object">): Promise<void>;
   /** Meters that somebody is over a limit; true where he is to be refused. */
   overLimit(limit: string): boolean;
 }
@@ -61,6 +62,8 @@ interface Asked {
   t: string;
   i?: number;
   method?: string;
+  params?: Record<string, unknown>;
+  room?: string;
 }
 type Answered = Exclude<ClientFrame, { t: "hello" } | { t: "auth" } | { t: "ping" }>;
 
@@ -174,7 +177,8 @@ export class Commands {
     this.with_.writers.add(request, result => {
       this.settled(user.id);
       this.with_.sent(connection.wire, result.ok ? "ok" : result.error.code);
-      if (!result.ok) return this.refuse(connection, i, result.error, entry.op, () => connection.answered());
+      if (!result.ok)
+        return this.refuse(connection, i, result.error, { t: entry.op, room }, () => connection.answered());
       if (i !== undefined && !connection.closed) connection.reply(sentFrame(i, result.data, result.duplicate === true));
       connection.answered();
     });
@@ -235,9 +239,7 @@ export class Commands {
   ): void {
     const answered = (): void => connection.answered();
     connection.begun();
-    work().then(answered, (error: unknown) =>
-      this.refuse(connection, frame.i, told(error), frame.method ?? frame.t, answered),
-    );
+    work().then(answered, (error: unknown) => this.refuse(connection, frame.i, told(error), frame, answered));
   }
 
   /** What is recorded is stored before it is answered. */
@@ -245,7 +247,7 @@ export class Commands {
     connection: Connection,
     i: number | undefined,
     error: PublicError,
-    what: string,
+    asked: Asked,
     answered: () => void,
   ): void {
     const answer = (): void => {
@@ -253,6 +255,11 @@ export class Commands {
       answered();
     };
     if (!isRecorded(error)) return answer();
-    void this.with_.refused(connection, error.code, what).then(answer);
+    void this.with_.refused(connection, error.code, askedOf(asked)).then(answer);
   }
+}
+
+function askedOf({ t, method, params, room }: Asked): Pick<Refusal, "what" | "object"> {
+  const object = room ?? (method?.startsWith("rooms.") ? params?.["id"] : undefined);
+  return { what: method ?? t, ...(isId(object) && { object }) };
 }

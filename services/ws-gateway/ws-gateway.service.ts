@@ -213,7 +213,8 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       limits,
       publicLimits: limits,
       services: servicesOf(this, heads),
-      refused: ({ user, socket: { address } }, code, what) => refused({ code, what, address, ...(user && { user }) }),
+      refused: ({ user, socket: { address } }, code, asked) =>
+        refused({ code, ...asked, address, ...(user && { user }) }),
       overLimit(limit) {
         if (config.rateLimit === "off") return false;
         metrics.rateLimited(limit, config.rateLimit === "on");

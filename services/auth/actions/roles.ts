@@ -3,7 +3,8 @@ import { audit } from "../../core/audit";
 import type { ActionsOf } from "../../core/contract";
 import { PERMISSIONS, ROLES } from "../../core/permissions";
 import { callerOf } from "../../core/policy";
-import type { AuthService } from "../parts";
+import * as rules from "../../core/rules";
+import { usersOf, type AuthService } from "../parts";
 
 /** What roles allow. */
 export const roles = {
@@ -13,6 +14,15 @@ export const roles = {
     params: {},
     async handler(this: AuthService) {
       return { items: await this.roles.list(), permissions: PERMISSIONS };
+    },
+  },
+  standing: {
+    auth: "internal",
+    visibility: "public",
+    params: { user: rules.id },
+    async handler(this: AuthService, ctx) {
+      const record = await usersOf(ctx).record(ctx.params.user);
+      return record && !record.deactivated ? this.roles.permissionsOf(record.roles) : null;
     },
   },
   setRole: {

@@ -80,6 +80,8 @@ interface TokenActions {
 }
 
 interface RoleActions {
+  /** What a user may by the roles he has now; null where there is none, or he is deactivated. */
+  "auth.standing": { params: { user: string }; returns: Permission[] | null };
   "auth.roles": { params: Record<string, never>; returns: { items: RoleFacts[]; permissions: readonly Permission[] } };
   "auth.setRole": { params: { role: Role; permissions: Permission[] }; returns: RoleFacts };
   /** All roles that allow no more than these do together. */

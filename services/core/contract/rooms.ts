@@ -47,6 +47,8 @@ export interface RoomRules {
   slowMode: number;
   /** Nobody writes. */
   archived?: true;
+  /** Who comes reads what is said from then on. */
+  fromJoin?: true;
 }
 
 /** Which rooms somebody may read. `browses`: public channels, too, of which he is no member. */
@@ -235,6 +237,8 @@ export interface RoomsActions {
   "rooms.retention": { params: { after?: string; limit: number }; returns: RoomRetention[] };
   /** Those of the rooms that there are or were, at most 1,000. */
   "rooms.retentionOf": { params: { rooms: string[] }; returns: RoomRetention[] };
+  /** Gives the rooms of a deactivated user to whoever can run them. */
+  "rooms.handOver": { params: { userId: string }; returns: null };
   /** Takes a deleted user out of every room. */
   "rooms.evict": { params: { userId: string }; returns: null };
   /** Whether the caller may export a room, and its facts: an owner, both of a direct room, `channels.manage`. */

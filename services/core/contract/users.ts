@@ -76,8 +76,8 @@ export interface UsersActions {
   /** By user name or e-mail, ignoring case. */
   "users.byLogin": { params: { login: string }; returns: UserRecord | null };
   "users.record": { params: { id: string }; returns: UserRecord | null };
-  /** Those of the given ids that belong to a user, with names. */
-  "users.names": { params: { ids: string[] }; returns: { id: string; username: string }[] };
+  /** Those of the given ids that belong to a user, with names; `active`: to one who is not deactivated. */
+  "users.names": { params: { ids: string[]; active?: boolean }; returns: { id: string; username: string }[] };
   "users.byUsernames": { params: { usernames: string[] }; returns: { id: string; username: string }[] };
   /** Users whose names begin with that, ignoring case, in order of name. */
   "users.startingWith": { params: { prefix: string; limit: number }; returns: { id: string; username: string }[] };

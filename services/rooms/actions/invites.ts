@@ -1,7 +1,7 @@
 import type { ActionsOf } from "../../core/contract";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import { audited, namesOf, type RoomsService } from "../parts";
+import { audited, namesOf, standingVia, type RoomsService } from "../parts";
 
 /** Hours a link lasts, unless it is said: a week. */
 const LASTS = 168;
@@ -51,15 +51,17 @@ export const invites = {
     visibility: "published",
     params: { code: rules.id },
     handler(this: RoomsService, ctx) {
-      return this.invites.look(callerOf(ctx.meta), ctx.params.code, namesOf(ctx));
+      return this.invites.look(callerOf(ctx.meta), ctx.params.code, namesOf(ctx), standingVia(ctx));
     },
   },
   accept: {
     auth: "user",
     visibility: "published",
     params: { code: rules.id },
-    handler(this: RoomsService, ctx) {
-      return this.invites.accept(callerOf(ctx.meta), ctx.params.code);
+    async handler(this: RoomsService, ctx) {
+      const { room, used } = await this.invites.accept(callerOf(ctx.meta), ctx.params.code, standingVia(ctx));
+      await audited(ctx, used !== null, "room.invite", room.id, { invite: used ?? "", used: true });
+      return room;
     },
   },
 } satisfies Partial<ActionsOf<"rooms">>;

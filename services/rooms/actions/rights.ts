@@ -101,6 +101,15 @@ export const rights = {
       return this.rooms.memberPage(room, except, skip, limit);
     },
   },
+  handOver: {
+    auth: "internal",
+    visibility: "public",
+    params: { userId: rules.id },
+    async handler(this: RoomsService, ctx) {
+      await this.rooms.handOver(ctx.params.userId);
+      return null;
+    },
+  },
   evict: {
     auth: "internal",
     visibility: "public",

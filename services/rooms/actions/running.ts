@@ -1,7 +1,7 @@
 import type { ActionsOf } from "../../core/contract";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import { audited, namesOf, type RoomsService } from "../parts";
+import { audited, namesOf, standingVia, type RoomsService } from "../parts";
 import type { Sentence } from "../sanctions";
 
 const member = { id: rules.id, userId: rules.id } as const;
@@ -56,7 +56,10 @@ export const running = {
     async handler(this: RoomsService, ctx) {
       const { id, userId, ...said } = ctx.params;
       const given = sentenceOf(said);
-      const changed = await this.sanctions.ban(callerOf(ctx.meta), id, userId, given, namesOf(ctx));
+      const changed = await this.sanctions.ban(callerOf(ctx.meta), id, userId, given, {
+        names: namesOf(ctx),
+        standing: standingVia(ctx),
+      });
       await audited(ctx, changed, "room.ban", id, detailOf(userId, given));
       return null;
     },

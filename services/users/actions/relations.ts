@@ -1,6 +1,7 @@
 import type { Context } from "moleculer";
 import { platformOf } from "../../../config/platform";
 import type { ActionsOf, Meta, Paging } from "../../core/contract";
+import { RookeryError } from "../../core/errors";
 import type { Page, Related } from "../../core/model";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
@@ -42,7 +43,8 @@ export const relations = {
     visibility: "published",
     params: { userId: rules.id },
     async handler(this: UsersService, ctx) {
-      const { id } = await this.directory.get(ctx.params.userId);
+      const { id, deactivatedAt } = await this.directory.get(ctx.params.userId);
+      if (deactivatedAt !== undefined) throw new RookeryError("NOT_FOUND");
       await this.sight.ask(callerOf(ctx.meta), id);
       return { state: await this.relations.befriend(callerOf(ctx.meta).id, id) };
     },

@@ -1,4 +1,4 @@
-import type { AppendAnswer, UserOperation } from "../../../services/core/contract";
+import type { AppendAnswer, RoomOperation, UserOperation } from "../../../services/core/contract";
 import { newId } from "../../../services/core/ids";
 import { LIMITS } from "../../../services/core/limits";
 import type { RoomMode, SharedChannel } from "../../../services/core/model";
@@ -123,6 +123,53 @@ describe("what a room asks of other services", () => {
       { room: field.room, user: ann, entry: send("behind") },
     ]);
     expect(answers.map(codeOf)).toEqual(["ok", "ok", "FORBIDDEN"]);
+  });
+
+  describe("of a newcomer", () => {
+    const rules = { kind: "channel", mode: "open", slowMode: 0 } as const;
+    const join = (user: string, role?: "guest"): RoomOperation => ({
+      ...{ op: "member", changeId: newId(), user, change: "join" },
+      ...(role && { role }),
+    });
+
+    /** What becomes of a reply to what was said before he came, in the moment before the owner knows of him. */
+    async function reply(role: "guest" | undefined, fromJoin: boolean): Promise<string[]> {
+      const field = await room({ rules: async () => ({ ...rules, ...(fromJoin && { fromJoin }) }) });
+      const before = message(await field.send(ann, "before"));
+      const comer = person();
+      field.access.set(comer.id, { role: null });
+      const answers = await field.log.append([
+        { room: field.room, entry: join(comer.id, role) },
+        { room: field.room, user: ann, entry: send("after") },
+      ]);
+      const after = message(answers[1] as AppendAnswer);
+      const about = (id: string): UserOperation[] => [
+        { op: "send", text: "so", replyTo: id },
+        { op: "react", id, emoji: "👍", on: true },
+      ];
+      return (
+        await together(field, ...[before, after].flatMap(({ id }) => about(id).map(op => [comer, op] as never)))
+      ).map(codeOf);
+    }
+
+    const hidden = ["INVALID", "NOT_FOUND", "ok", "ok"];
+    it.each([
+      ["sees all where newcomers do", undefined, false, ["ok", "ok", "ok", "ok"]],
+      ["sees nothing of before where they do not", undefined, true, hidden],
+      ["sees nothing of before as a guest", "guest" as const, false, hidden],
+    ])("%s, also before it can be asked for", async (_what, role, fromJoin, codes) => {
+      expect(await reply(role, fromJoin)).toEqual(codes);
+    });
+
+    it("asks for him where it is not known what newcomers see", async () => {
+      const field = ground(await openStore());
+      const comer = person();
+      field.access.set(comer.id, { role: null });
+      await field.log.append([{ room: field.room, entry: join(comer.id) }]);
+      expect(codeOf(await field.send(comer, "hello"))).toBe("FORBIDDEN");
+      field.access.delete(comer.id);
+      expect(codeOf(await field.send(comer, "hello"))).toBe("ok");
+    });
   });
 
   it("is not told of files by who may not send", async () => {

@@ -13,6 +13,7 @@ import { temporaryFolder } from "../../support/temp";
 import { ground, openStore, type FaultyStore } from "../messages/ground";
 
 const names = async (ids: string[]) => ids.map(id => ({ id, username: id }));
+const active = async () => [];
 const HOUR = 3_600_000;
 
 let database: SqliteDatabase;
@@ -62,7 +63,9 @@ describe("links into rooms", () => {
     const { id } = await nodes[0].rooms.createChannel(owner.id, { name: newId(), isPrivate: true });
     const { code } = await nodes[0].invites.create(owner, id, { ...wish, uses: 10 });
     const answers = await Promise.all(
-      crowd(100).map((user, n) => nodes[n % 2 ? 1 : 0].invites.accept(user, code).then(() => "in", codeOfError)),
+      crowd(100).map((user, n) =>
+        nodes[n % 2 ? 1 : 0].invites.accept(user, code, active).then(() => "in", codeOfError),
+      ),
     );
     expect(answers.filter(answer => answer === "in")).toHaveLength(10);
     expect(answers.filter(answer => answer === "NOT_FOUND")).toHaveLength(90);
@@ -76,7 +79,7 @@ describe("links into rooms", () => {
     const { code } = await nodes[0].invites.create(owner, id, wish);
     await Promise.all([
       ...Array.from({ length: 20 }, (_, n) => nodes[n % 2 ? 1 : 0].invites.create(owner, id, wish)),
-      ...crowd(10).map((user, n) => nodes[n % 2 ? 1 : 0].invites.accept(user, code)),
+      ...crowd(10).map((user, n) => nodes[n % 2 ? 1 : 0].invites.accept(user, code, active)),
     ]);
     const { items } = await nodes[0].invites.list(owner, id);
     expect(items).toHaveLength(21);
@@ -91,8 +94,8 @@ describe("links into rooms", () => {
     expect(await codeOf(invites.create(owner, id, wish))).toBe("CONFLICT");
     clock.advance(HOUR);
     const [user] = crowd(1) as [typeof owner];
-    expect(await codeOf(invites.accept(user, code))).toBe("NOT_FOUND");
-    expect(await codeOf(invites.look(user, code, names))).toBe("NOT_FOUND");
+    expect(await codeOf(invites.accept(user, code, active))).toBe("NOT_FOUND");
+    expect(await codeOf(invites.look(user, code, names, active))).toBe("NOT_FOUND");
     await invites.create(owner, id, wish);
     expect((await store.get(id))?.invites).toHaveLength(50);
   });
@@ -101,7 +104,9 @@ describe("links into rooms", () => {
     const { rooms, invites } = await node(3);
     const { conversation } = await rooms.converse(owner.id, "group", [identity().id], {}, names);
     const { code } = await invites.create(owner, conversation.id, { ...wish, uses: 2 });
-    const answers = await Promise.all(crowd(4).map(user => invites.accept(user, code).then(() => "in", codeOfError)));
+    const answers = await Promise.all(
+      crowd(4).map(user => invites.accept(user, code, active).then(() => "in", codeOfError)),
+    );
     expect(answers.sort()).toEqual(["CONFLICT", "CONFLICT", "CONFLICT", "in"]);
     expect((await store.get(conversation.id))?.invites).toMatchObject([{ used: 1 }]);
   });
@@ -113,7 +118,7 @@ describe("links into rooms", () => {
     const stored = JSON.stringify(await store.get(id));
     expect(stored).not.toContain(code.slice(22, -4));
     const { digest } = (await store.get(id))?.invites?.[0] as { digest: string };
-    expect(await codeOf(invites.accept(identity(), code.slice(0, 22) + digest))).toBe("NOT_FOUND");
+    expect(await codeOf(invites.accept(identity(), code.slice(0, 22) + digest, active))).toBe("NOT_FOUND");
   });
 });
 
