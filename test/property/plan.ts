@@ -57,7 +57,11 @@ export function planOf(seed: number, operations: readonly Operation[], { phases,
     }
     return drawn;
   };
-  return { seed, kind, history, people, devices, phases: Array.from({ length: phases }, phase) };
+  const course = Array.from({ length: phases }, phase);
+  // The last of the people is not in it at first, and what was said by then goes on to be changed.
+  const coming = { op: "add", by: 0, beside: false, args: { person: people - 1 } };
+  if (history === "joined" && people > 2) course[1]?.unshift(coming);
+  return { seed, kind, history, people, devices, phases: course };
 }
 
 /** Everybody has one or two, the first at least a native one; each wire gets its share over many seeds. */
