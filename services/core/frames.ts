@@ -186,6 +186,12 @@ export const EVENTS: { readonly [Kind in Exclude<EntryKind, "user">]: { summary:
     summary: "A message was pinned, or is not any more.",
     data: { type: "object", props: { messageId: ID, userId: ID, on: FLAG } },
   },
+  hidden: {
+    summary:
+      "Something happened to a message from before one came, and one does not see what was said before. Nothing is told of " +
+      "it but the offset, which is to be gone on from as from any other.",
+    data: { type: "object", props: {} },
+  },
 };
 
 type NoteRules<Kind extends keyof UserNotes> = { summary: string; data: RulesOf<UserNotes[Kind]> };

@@ -5,8 +5,11 @@ import { Few } from "./few";
  * offsets let a gateway notice, and the log is the truth it heals from. Payloads are encoded once, by the writer.
  */
 
-/** `user` is what a user's own feed consists of; its data is a `UserNote`. */
-export type EntryKind = "message" | "edit" | "delete" | "reaction" | "member" | "room" | "pin" | "user";
+/**
+ * `user` is what a user's own feed consists of; its data is a `UserNote`. `hidden` is in no log: readers get it in place of an
+ * entry that is not for them.
+ */
+export type EntryKind = "message" | "edit" | "delete" | "reaction" | "member" | "room" | "pin" | "user" | "hidden";
 
 /** One stored change of a room, as every gateway gets it. */
 export interface RoomEvent {

@@ -24,34 +24,38 @@ export interface Subscription {
   open: boolean;
   /** Gets bumps in place of entries, and is never behind. */
   passive: boolean;
+  /** Offset up to which messages are not for him, nor what happens to them; 0: he sees all. Of passive ones always 0. */
+  visibleFrom: number;
   /** Entries up to here were sent or announced; null once nothing is left to be replayed. */
   cursor: number | null;
   /** Bytes replayed so far. */
   replayed: number;
-  /** Entries were skipped, and until it is known whether he may still read he gets nothing; else null. */
+  /** Until it is known whether he may still read, and from where on, he gets nothing; else null. */
   pending: PendingRights | null;
+  /** The last entry he got before that, if he goes on after it; null: what passes meanwhile is skipped. */
+  resume: number | null;
   /** Nothing but the rest of its replay is left of it; else null. */
   ending: Ending | null;
 }
 
 /** How somebody reads a room. */
-type Manner = Pick<Subscription, "member" | "open" | "passive">;
+export type Manner = Pick<Subscription, "member" | "open" | "passive" | "visibleFrom">;
 
 /** Nothing is left to be done for most, so these eight are theirs: one of its own for each takes half a KiB of five rooms. */
 const LIVE = Array.from({ length: 8 }, (_, bits) =>
-  Object.freeze(fresh({ member: (bits & 4) !== 0, open: (bits & 2) !== 0, passive: (bits & 1) !== 0 })),
+  Object.freeze(fresh({ member: (bits & 4) !== 0, open: (bits & 2) !== 0, passive: (bits & 1) !== 0, visibleFrom: 0 })),
 );
 
 const live = ({ member, open, passive }: Manner): Readonly<Subscription> =>
   LIVE[(member ? 4 : 0) + (open ? 2 : 0) + (passive ? 1 : 0)] as Subscription;
 
-function fresh({ member, open, passive }: Manner): Subscription {
-  return { member, open, passive, cursor: null, replayed: 0, pending: null, ending: null };
+function fresh({ member, open, passive, visibleFrom }: Manner): Subscription {
+  return { member, open, passive, visibleFrom, cursor: null, replayed: 0, pending: null, resume: null, ending: null };
 }
 
 /** A subscription as it begins. @param cursor null: from now on */
 export const subscription = (manner: Manner, cursor: number | null): Readonly<Subscription> =>
-  cursor === null ? live(manner) : { ...fresh(manner), cursor };
+  cursor === null && manner.visibleFrom === 0 ? live(manner) : { ...fresh(manner), cursor };
 
 /** The same for all who have none. */
 const NOBODY: ReadonlySet<string> = new Set();
@@ -133,7 +137,7 @@ export class Connection {
 
   /** The subscription to a room of which it has one, to be changed. */
   own(room: string): Subscription {
-    const known = this.rooms.get(room) ?? fresh({ member: false, open: false, passive: false });
+    const known = this.rooms.get(room) ?? fresh({ member: false, open: false, passive: false, visibleFrom: 0 });
     if (!Object.isFrozen(known)) return known;
     const own = { ...known };
     this.rooms.set(room, own);

@@ -3,6 +3,7 @@ import { endsMembership, type RoomEvent, type RoomSignal } from "../core/room-bu
 import type { Bumps } from "./bumps";
 import { isLive, type Connection } from "./connection";
 import type { Room } from "./followed-rooms";
+import { holdBack } from "./late-readers";
 import type { Memberships } from "./memberships";
 import type { Replayer } from "./replay";
 import { ToldMarks } from "./told-marks";
@@ -36,6 +37,7 @@ export class FanOut {
   /** Entries in order of offset, joined into few frames; what they say about rights holds from their offset on. */
   entries(room: Room, events: readonly RoomEvent[]): void {
     const id = room.feed.room;
+    if (room.late) holdBack(room, events);
     let frames: string[] = [];
     let length = 0;
     const flush = (): void => {

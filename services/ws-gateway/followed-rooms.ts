@@ -31,6 +31,8 @@ export interface Room {
   readers: Few<Connection>;
   /** Who reads it passively; the two have nobody in common. Null while there is nobody. */
   passive: Few<Connection> | null;
+  /** Of the readers, those who do not see what was said before they came. Null while there are none. */
+  late: Few<Connection> | null;
   /** As its owner last said here, and when, monotonic milliseconds: a matter of cost, never of rights. */
   large: boolean;
   /** Whether it is a direct room; false until that was said. */
@@ -96,7 +98,7 @@ export class FollowedRooms {
       else room.feed.receive(packet);
     });
     const feed = new RoomFeed(id, this.feedsWith, interest);
-    const nobody = { readers: new Few<Connection>(), passive: null, replaying: null, marks: null };
+    const nobody = { readers: new Few<Connection>(), passive: null, late: null, replaying: null, marks: null };
     const room: Room = {
       feed,
       ...nobody,

@@ -6,15 +6,16 @@ import { Few } from "../core/few";
 import { encode, resetFrame, type RoomState } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
 import { Bumps, bumpOf, bumpTopic } from "./bumps";
-import { subscription, type Connection, type Subscription } from "./connection";
+import { subscription, type Connection, type Manner, type Subscription } from "./connection";
 import { isWhole, type FeedCounts, type RoomFeed } from "./feed";
 import { FanOut, type FanOutDependencies } from "./fan-out";
 import { FollowedRooms, type Room } from "./followed-rooms";
+import { fallBehind } from "./late-readers";
 import { Memberships } from "./memberships";
 import { Preparation, type Prepared } from "./preparation";
 import { Rechecks } from "./rechecks";
 import { Replayer, resetCause } from "./replay";
-import { PendingRights, type Rights } from "./rights";
+import { PendingRights } from "./rights";
 
 /** What the hub needs of the rest of the house. */
 export interface HubDependencies extends Pick<FanOutDependencies, "publish" | "delivered"> {
@@ -37,7 +38,7 @@ type Entered = Exclude<RoomState, { state: "denied" }>;
 const LARGE_TTL = 60_000;
 
 /** Of everybody in his own feed: he reads it, and that is all. */
-const OWN: Rights = { member: false, open: true };
+const OWN: Manner = { member: false, open: true, passive: false, visibleFrom: 0 };
 
 /** Where rooms and sockets meet: who reads what, and what they get. No entry passes through here once per reader. */
 export class Hub {
@@ -66,6 +67,8 @@ export class Hub {
       connectionsOf: user => this.connectionsOf(user),
       cut: (connection, room, code) => this.cut(connection, room, code),
       suspend: (connection, room) => this.suspend(connection, room),
+      sees: (connection, room, visibleFrom, at) => this.sees(connection, room, visibleFrom, at),
+      review: (connection, room, at) => this.review(connection, room, at),
     });
     const { rooms, memberships } = this;
     this.preparation = new Preparation({ rooms, memberships, access: with_.access });
@@ -163,7 +166,7 @@ export class Hub {
   admitFeed(connection: Connection, n: number | null, sameEpoch: boolean): { n: number; feed: Entered["state"] } {
     const room = this.rooms.get(connection.user ?? "");
     if (!room || !isWhole(room.feed)) throw new RookeryError("UNAVAILABLE");
-    const { offset, state } = this.enter(connection, room, { ...OWN, passive: false }, 0, n, sameEpoch);
+    const { offset, state } = this.enter(connection, room, OWN, n, sameEpoch);
     return { n: offset, feed: state };
   }
 
@@ -183,11 +186,12 @@ export class Hub {
     const states = Object.create(null) as Record<string, RoomState>;
     for (const id of rooms) {
       const { access, feed } = prepared.get(id) ?? {};
-      const rights = (this.memberships.end(connection, id) ?? new PendingRights()).settle(access);
+      const pending = this.memberships.end(connection, id) ?? new PendingRights();
+      const rights = pending.settle(access);
       const room = this.rooms.get(id);
       // A feed that began after the preparation may have begun after what ends these rights.
       const whole = room && room.feed === feed && isWhole(feed);
-      if (rights.denied || !access || !whole) {
+      if (rights.denied || !access || !whole || pending.outgrew(access)) {
         // What was subscribed before under other rights ends with them.
         this.leave(connection, id);
         states[id] = { state: "denied", code: rights.denied ?? "UNAVAILABLE" };
@@ -195,7 +199,7 @@ export class Hub {
       }
       this.learn(id, connection.user ?? "", access);
       const manner = { ...rights, passive: passive && room.large };
-      states[id] = this.enter(connection, room, manner, access.visibleFrom, from.get(id) ?? null, sameEpoch);
+      states[id] = this.enter(connection, room, manner, from.get(id) ?? null, sameEpoch);
     }
     return states;
   }
@@ -254,12 +258,10 @@ export class Hub {
   private enter(
     connection: Connection,
     room: Room,
-    manner: Pick<Subscription, "member" | "open" | "passive">,
-    visibleFrom: number,
+    { member, open, passive, visibleFrom }: Manner,
     after: number | null,
     sameEpoch: boolean,
   ): Entered {
-    const { member, open, passive } = manner;
     const { offset, seq, floor } = room.feed.head;
     // Who gets no entries misses none.
     const from = passive ? null : after;
@@ -270,10 +272,12 @@ export class Hub {
     const known = connection.rooms.get(id);
     // Subscribing again starts the room anew; the engine's subscription is set when it runs.
     if (known) connection.socket.unsubscribe(topicOf(id, known));
-    connection.rooms.set(id, subscription({ member, open, passive }, state === "replayed" ? from : null));
+    const manner = { member, open, passive, visibleFrom: passive ? 0 : visibleFrom };
+    connection.rooms.set(id, subscription(manner, state === "replayed" ? from : null));
     exit(room, connection);
     if (passive) (room.passive ??= new Few()).add(connection);
     else room.readers.add(connection);
+    beLate(room, connection, manner.visibleFrom);
     room.emptySince = null;
     this.with_.replayed(state);
     return { offset, seq, state, ...(passive && { mode: "passive" }) };
@@ -310,8 +314,25 @@ export class Hub {
     const known = connection.own(id);
     connection.socket.unsubscribe(topicOf(id, known));
     this.caughtUp(this.rooms.get(id), connection);
-    Object.assign(known, { member: false, cursor: null, pending: new PendingRights() });
+    Object.assign(known, { member: false, cursor: null, pending: new PendingRights(), resume: null });
     if (id !== connection.user) this.rechecks.add(connection, id);
+  }
+
+  /** Who may see more than before goes on where he was, when it is known how much: nothing that passes is left out for him. */
+  private review(connection: Connection, id: string, at: number): void {
+    const { member, cursor } = connection.own(id);
+    this.suspend(connection, id);
+    Object.assign(connection.own(id), { member, resume: cursor ?? at });
+  }
+
+  private sees(connection: Connection, id: string, visibleFrom: number, at: number): void {
+    const known = connection.rooms.get(id);
+    const room = this.rooms.get(id);
+    if (!room || !known || known.passive || known.visibleFrom === visibleFrom) return;
+    connection.own(id).visibleFrom = visibleFrom;
+    beLate(room, connection, visibleFrom);
+    // What passes with this entry, after it, was to reach him with everybody.
+    if (visibleFrom > 0 && known.cursor === null) fallBehind(room, connection, at);
   }
 
   /** Goes on after what it was suspended for, at the head there is by now, or ends. */
@@ -319,11 +340,15 @@ export class Hub {
     const known = connection.rooms.get(id);
     const room = this.rooms.get(id);
     if (!known?.pending || !room) return;
-    const { denied, member, open } = known.pending.settle(access);
+    const { denied, member, open, visibleFrom } = known.pending.settle(access);
     if (denied) return this.cut(connection, id, denied);
-    const { passive } = known;
+    if (known.pending.outgrew(access)) return this.rechecks.add(connection, id);
+    const { passive, resume } = known;
     if (access) this.learn(id, connection.user ?? "", access);
-    connection.rooms.set(id, subscription({ member, open, passive }, null));
+    const manner = { member, open, passive, visibleFrom: passive ? 0 : visibleFrom };
+    connection.rooms.set(id, subscription(manner, resume));
+    beLate(room, connection, manner.visibleFrom);
+    if (resume !== null) return this.run(connection, [id]);
     connection.socket.send(passive ? bumpOf(room) : resetFrame(id, room.feed.head.offset, id === connection.user));
     connection.socket.subscribe(topicOf(id, known));
   }
@@ -344,4 +369,12 @@ function exit(room: Room, connection: Connection): void {
   room.readers.delete(connection);
   room.passive?.delete(connection);
   if (room.passive?.size === 0) room.passive = null;
+  beLate(room, connection, 0);
+}
+
+/** Keeps apart who does not see all of the room. */
+function beLate(room: Room, connection: Connection, visibleFrom: number): void {
+  if (visibleFrom > 0) (room.late ??= new Few()).add(connection);
+  else room.late?.delete(connection);
+  if (room.late?.size === 0) room.late = null;
 }

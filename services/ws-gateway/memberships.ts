@@ -10,6 +10,10 @@ export interface MembershipDependencies {
   cut(connection: Connection, room: string, code: ErrorCode): void;
   /** Gives a reader nothing more until it is known whether he may still read. */
   suspend(connection: Connection, room: string): void;
+  /** He sees what there is from that offset on, as of the entry `at`. */
+  sees(connection: Connection, room: string, visibleFrom: number, at: number): void;
+  /** Gives a reader nothing after the entry `at` until it is known from where on he sees. */
+  review(connection: Connection, room: string, at: number): void;
 }
 
 /** Applies what a room's entries say about rights: to who reads it, and to who is about to. */
@@ -47,19 +51,25 @@ export class Memberships {
     for (const pending of this.joining(room)) pending.skipped();
   }
 
-  member(room: string, offset: number, { user, change }: NonNullable<RoomEvent["member"]>): void {
+  member(room: string, offset: number, member: NonNullable<RoomEvent["member"]>): void {
+    const { user, change, role } = member;
     for (const connection of this.with_.connectionsOf(user)) {
-      this.joiners.get(room)?.get(connection)?.changed(change);
+      this.joiners.get(room)?.get(connection)?.changed(offset, member);
       const subscription = connection.rooms.get(room);
       // Who is added again subscribes again: what ends goes no further for it.
       if (!subscription || subscription.ending) continue;
-      if (subscription.pending) subscription.pending.changed(change);
-      else if (change === "join") connection.own(room).member = true;
-      else if (endsMembership(change)) {
+      if (subscription.pending) subscription.pending.changed(offset, member);
+      else if (change === "join") {
+        connection.own(room).member = true;
+        // He reads it because everybody may, and so do its members; only a guest sees less from now on.
+        this.with_.sees(connection, room, role === "guest" ? offset : 0, offset);
+      } else if (endsMembership(change)) {
         const own = connection.own(room);
         own.member = false;
         if (change !== "leave" || !own.open) this.takeOut(connection, room, own, offset);
-      }
+        else this.with_.sees(connection, room, 0, offset);
+      } else if (change === "role" && role !== "guest" && subscription.visibleFrom > 0)
+        this.with_.review(connection, room, offset);
     }
   }
 

@@ -34,29 +34,34 @@ export class Replayer {
       for (let room = connection.replaying[0]; room !== undefined; room = connection.replaying[0]) {
         // By halves: whoever takes a little at a time must not cost a read for each.
         if (connection.closed || connection.socket.buffered > AHEAD / 2) return;
-        if (!(await this.chunk(connection, room))) continue;
-        connection.replaying = connection.replaying.slice(1);
-        this.with_.done(room, connection);
+        await this.chunk(connection, room);
       }
     } finally {
       connection.pumping = false;
     }
   }
 
-  /** One chunk of one room. Returns true when the room is done with: live, or no longer subscribed. */
-  private async chunk(connection: Connection, room: string): Promise<boolean> {
+  /** The room is live from here on, or no longer subscribed. In the same tick: what passes next may put it behind again. */
+  private finish(connection: Connection, room: string): void {
+    connection.replaying = connection.replaying.filter(one => one !== room);
+    this.with_.done(room, connection);
+  }
+
+  /** One chunk of one room. */
+  private async chunk(connection: Connection, room: string): Promise<void> {
     const before = connection.rooms.get(room);
     const feed = this.with_.feed(room);
-    if (!before || !feed || before.cursor === null) return true;
+    if (!before || !feed || before.cursor === null) return this.finish(connection, room);
     const { cursor } = before;
     const entries = feed.recent(cursor) ?? (await feed.older(cursor).catch(() => null));
     // Another subscription in its place has its own replay.
-    if (connection.closed || connection.rooms.get(room) !== before) return false;
-    if (before.cursor === null) return true;
+    if (connection.closed || connection.rooms.get(room) !== before) return;
+    if (before.cursor === null) return this.finish(connection, room);
     const subscription = connection.own(room);
-    const { ending } = subscription;
+    const { ending, visibleFrom } = subscription;
     const offset = ending?.at ?? feed.head.offset;
-    const sent = send(connection.socket, room, cursor, offset, entries ?? [], ending?.changed);
+    const shown = visibleFrom > 0 ? entries?.map(entry => entry.seenFrom(visibleFrom)) : entries;
+    const sent = send(connection.socket, room, cursor, offset, shown ?? [], ending?.changed);
     subscription.replayed += sent.bytes;
     const cause = entries === null ? "log" : whyNot(sent, cursor, offset, subscription.replayed);
     if (cause) {
@@ -64,12 +69,12 @@ export class Replayer {
       connection.socket.send(resetFrame(room, offset, room === connection.user));
     } else if (sent.cursor < offset) {
       subscription.cursor = sent.cursor;
-      return false;
+      return;
     }
     subscription.cursor = null;
+    this.finish(connection, room);
     if (ending) this.with_.ended(connection, room, ending.code);
     else connection.socket.subscribe(room);
-    return true;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { RoomAccess } from "../core/contract";
 import { publicError, type ErrorCode } from "../core/errors";
-import { endsMembership, type MemberChange } from "../core/room-bus";
+import { endsMembership, type RoomEvent } from "../core/room-bus";
 
 /** What somebody may do in a room. */
 export interface Rights {
@@ -10,6 +10,8 @@ export interface Rights {
   member: boolean;
   /** He may read it without being a member. */
   open: boolean;
+  /** Messages up to this offset are not for him. */
+  visibleFrom: number;
 }
 
 /**
@@ -20,14 +22,28 @@ export class PendingRights {
   private member: boolean | undefined;
   private open: boolean | undefined;
   private ended = false;
+  /** A membership ended before the one that `came` began. */
+  private left = false;
+  private came: { offset: number; guest: boolean } | null = null;
+  private raised = false;
   private deleted = false;
   private missed = false;
 
   /** An entry changes what he is. */
-  changed(change: MemberChange): void {
+  changed(offset: number, { change, role }: NonNullable<RoomEvent["member"]>): void {
+    if (change === "role" && role !== "guest") this.raised = true;
     if (change !== "join" && !endsMembership(change)) return;
     this.member = change === "join";
     this.ended = change === "remove" || change === "ban";
+    this.came = this.member ? { offset, guest: role === "guest" } : null;
+    if (!this.member) this.left = true;
+  }
+
+  /** Whether by now he may see more than an answer says that was given before; asked again, it says so no more. */
+  outgrew(access: RoomAccess | undefined): boolean {
+    const { raised } = this;
+    this.raised = false;
+    return raised && (access?.visibleFrom ?? 0) > 0;
   }
 
   /** An entry changes the room. */
@@ -45,7 +61,16 @@ export class PendingRights {
   settle(access: RoomAccess | undefined): Rights {
     const member = this.member ?? access?.role != null;
     const open = this.open ?? access?.open === true;
-    return { member, open, denied: this.denied(access, member, open) };
+    const visibleFrom = this.visibleFrom(access, open);
+    return { member, open, visibleFrom, denied: this.denied(access, member, open) };
+  }
+
+  /** Where the answer may be older than his coming, he sees nothing from before it, but what everybody may. */
+  private visibleFrom(access: RoomAccess | undefined, open: boolean): number {
+    if (this.member === false) return 0;
+    const { came } = this;
+    if (!came || (access?.role != null && !this.left)) return access?.visibleFrom ?? 0;
+    return open && !came.guest ? 0 : came.offset;
   }
 
   private denied(access: RoomAccess | undefined, member: boolean, open: boolean): ErrorCode | undefined {

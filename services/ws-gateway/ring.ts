@@ -13,6 +13,7 @@ export class Framed {
   private made: Buffer | undefined;
   /** The same as messages of other wires. */
   private forms: Map<string, readonly string[]> | undefined;
+  private blank: Framed | undefined;
 
   constructor(
     readonly event: RoomEvent,
@@ -29,6 +30,13 @@ export class Framed {
     const messages = this.forms.get(name) ?? make(this.encode(this.event));
     this.forms.set(name, messages);
     return messages;
+  }
+
+  /** The same entry for one who sees nothing from before an offset: whatever tells of that tells nothing but its own place. */
+  seenFrom(visibleFrom: number): Framed {
+    if (visibleFrom === 0 || messageOf(this.event) > visibleFrom) return this;
+    const { offset, seq } = this.event;
+    return (this.blank ??= new Framed({ offset, seq, kind: "hidden", data: GONE }, this.encode));
   }
 
   /** The same entry after a change. */
@@ -54,6 +62,12 @@ export function shownAfter(event: RoomEvent, { offset, data }: Target): RoomEven
   if (!shows && !names) return event;
   return { ...event, ...(shows && { data }), ...(event.target && { target: { offset, data } }) };
 }
+
+/** Kinds of entries that tell of a message said before them. */
+const ABOUT: ReadonlySet<RoomEvent["kind"]> = new Set(["edit", "delete", "reaction", "pin"]);
+
+/** Offset of the message that an entry tells of: 0 where it has left the log, beyond all where there is none but itself. */
+export const messageOf = ({ kind, target }: RoomEvent): number => (ABOUT.has(kind) ? (target?.offset ?? 0) : Infinity);
 
 /** Characters that an entry keeps in memory: a reaction is short, and names its message as a whole. */
 export const sizeOf = ({ data, target }: RoomEvent): number => data.length + (target?.data.length ?? 0);

@@ -3,9 +3,13 @@ import type { Message } from "../../services/core/model";
 import type { Knowledge } from "./lines/line";
 import type { Fetched, Model } from "./model";
 
-/** What a device knows that is not so, or does not know that is. */
-export function differences(model: Model, fetched: Fetched, knows: Knowledge): string[] {
-  const found = messagesOf(model, fetched, knows);
+/** What a device knows that is not so, or does not know that is. @param cut what was said at first may be missing */
+export function differences(model: Model, fetched: Fetched, knows: Knowledge, cut = false): string[] {
+  const first = cut ? (fetched.messages[0]?.seq ?? 1) : 1;
+  const found = [
+    ...messagesOf(model, fetched, knows),
+    ...withoutHoles(fetched.messages, first, new Set(model.outOfSight.values())),
+  ];
   if (!knows.everything) return found;
   const members = new Map(fetched.members.map(({ userId, role }) => [userId, role]));
   return [
@@ -37,13 +41,12 @@ function messagesOf(model: Model, { messages }: Fetched, { everything }: Knowled
       if (!mine) return [`message ${message.seq} is not known: ${JSON.stringify(message)}`];
       return unlike(`message ${message.seq}`, alike(mine), alike(message));
     }),
-    ...withoutHoles(messages, new Set(outOfSight.values())),
   ];
 }
 
 /** Messages are numbered one after the other; only those that are out of sight may be missing. */
-function withoutHoles(messages: readonly Message[], hidden: ReadonlySet<number>): string[] {
-  let next = 1;
+function withoutHoles(messages: readonly Message[], first: number, hidden: ReadonlySet<number>): string[] {
+  let next = first;
   return messages.flatMap(({ seq }, at) => {
     while (next < seq && hidden.has(next)) next += 1;
     const found = seq === next ? [] : [`number ${at + 1} of the history is message ${seq}, not ${next}`];

@@ -14,6 +14,8 @@ export interface Around {
   readonly wsUrl: string;
   readonly room: string;
   readonly isDirect: boolean;
+  /** Who comes does not see what was said before. */
+  readonly cutsBefore: boolean;
   /** How often a person was, or may have been, taken out of the room: not every wire tells. */
   cutsOf(person: number): number;
   /** What a person has asked to have out of his sight, on any device. Grows. */
@@ -142,10 +144,10 @@ export class Device {
 
   private async connect(): Promise<void> {
     await this.hangUp(false);
-    const { url, wsUrl, room, isDirect } = this.around;
+    const { url, wsUrl, room, isDirect, cutsBefore } = this.around;
     const { offset, lastSeq } = this.model;
     const had = this.needsAll ? null : { offset, lastSeq, n: this.n, epoch: this.epoch };
-    const isHidden = (seq: number): boolean => [...this.model.outOfSight.values()].includes(seq);
+    const isHidden = (seq: number): boolean => cutsBefore || [...this.model.outOfSight.values()].includes(seq);
     const { line, entered } = await this.wire.open({ client: this.client, url, wsUrl, room, isDirect, had, isHidden });
     this.outside = entered.state === "denied";
     if (this.outside) return line.end(false);

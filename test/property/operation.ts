@@ -14,6 +14,8 @@ export type Kind = (typeof KINDS)[number];
 /** What is known of a history while it is being drawn, before anything of it has happened. */
 export interface Plot {
   readonly kind: Kind;
+  /** What who comes later sees of what was said before him. */
+  readonly history: "all" | "joined";
   readonly people: number;
   /** Whose the device is that the step is for. */
   readonly person: number;

@@ -16,6 +16,8 @@ export interface Step {
 export interface Plan {
   readonly seed: number;
   readonly kind: Kind;
+  /** What who comes later sees of what was said before him. */
+  readonly history: "all" | "joined";
   readonly people: number;
   readonly devices: readonly { readonly person: number; readonly wire: WireName }[];
   /** Between two of them the product is in trouble. */
@@ -37,6 +39,7 @@ export function planOf(seed: number, operations: readonly Operation[], { phases,
   const people = kind === "direct" ? 2 : whole(random, 2, 4);
   const devices = devicesOf(random, people);
   const bag = operations.flatMap(operation => Array.from({ length: operation.weight }, () => operation));
+  const history = (kind === "group" || kind === "private") && seed % 2 === 0 ? "joined" : "all";
   let sends = 0;
   const all: Step[] = [];
   const phase = (): Step[] => {
@@ -45,7 +48,7 @@ export function planOf(seed: number, operations: readonly Operation[], { phases,
       const by = whole(random, 0, devices.length - 1);
       const operation = pick(random, bag) as Operation;
       const person = devices[by]?.person ?? 0;
-      const args = operation.draw(random, { kind, people, person, sends, drawn: all });
+      const args = operation.draw(random, { kind, history, people, person, sends, drawn: all });
       if (!args) continue;
       if (operation.sends) sends += 1;
       const step = { op: operation.name, by, beside: drawn.length > 0 && random() < BESIDE, args };
@@ -54,7 +57,11 @@ export function planOf(seed: number, operations: readonly Operation[], { phases,
     }
     return drawn;
   };
-  return { seed, kind, people, devices, phases: Array.from({ length: phases }, phase) };
+  const course = Array.from({ length: phases }, phase);
+  // The last of the people is not in it at first, and what was said by then goes on to be changed.
+  const coming = { op: "add", by: 0, beside: false, args: { person: people - 1 } };
+  if (history === "joined" && people > 2) course[1]?.unshift(coming);
+  return { seed, kind, history, people, devices, phases: course };
 }
 
 /** Everybody has one or two, the first at least a native one; each wire gets its share over many seeds. */
@@ -67,14 +74,14 @@ function devicesOf(random: Random, people: number): Plan["devices"] {
 }
 
 /** As a list that can be read. */
-export function textOf({ seed, kind, people, devices, phases }: Plan): string {
+export function textOf({ seed, kind, history, people, devices, phases }: Plan): string {
   const cast = devices.map(({ person, wire }, n) => `  device ${n}: person ${person}, ${wire}`);
   const steps = phases.flatMap((phase, n) => [
     `  phase ${n + 1}${n > 0 ? " (after trouble)" : ""}`,
     ...phase.map(({ op, by, beside, args }) => `  ${beside ? "&" : " "} device ${by}: ${op} ${JSON.stringify(args)}`),
   ]);
   return [
-    `history ${seed}: a ${kind} room, ${people} people; & begins together with the step before`,
+    `history ${seed}: a ${kind} room${history === "joined" ? " that newcomers read from their coming" : ""}, ${people} people; & begins together with the step before`,
     ...cast,
     ...steps,
   ].join("\n");

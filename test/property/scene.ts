@@ -63,6 +63,10 @@ export class Scene implements Around {
     return this.plan.kind === "direct";
   }
 
+  get cutsBefore(): boolean {
+    return this.plan.history === "joined";
+  }
+
   /** Of the room, over REST. */
   get path(): string {
     const { kind } = this.plan;
@@ -223,7 +227,7 @@ export class Scene implements Around {
       if (outside === isFor)
         found.push(`${name}: ${outside ? "was kept out of" : "was let into"} what is ${isFor ? "" : "not "}for it`);
       if (outside || !fetched) continue;
-      const differ = differences(model, fetched, wire.knows);
+      const differ = differences(model, fetched, wire.knows, this.cutsBefore);
       const more =
         differ.length > 0 ? [] : OPERATIONS.map(({ compare }) => compare?.(model, fetched, this, device) ?? []);
       found.push(...[...differ, ...(await Promise.all(more)).flat()].map(text => `${name}: ${text}`));
@@ -264,15 +268,16 @@ function batches(steps: readonly Step[]): Step[][] {
 }
 
 /** The first of the people runs it, with the admin where it is a channel; the last one of three or four is not in it yet. */
-async function roomOf({ kind }: Plan, stage: Stage<Origin>, people: readonly Client[]): Promise<string> {
+async function roomOf({ kind, history }: Plan, stage: Stage<Origin>, people: readonly Client[]): Promise<string> {
   const [first, ...others] = people as [Client, ...Client[]];
   const there = others.length > 1 ? others.slice(0, -1) : others;
   if (kind === "direct") return stage.direct(first, others[0] as Client);
   if (kind === "group") {
-    const body = { type: "group", members: there.map(({ id }) => id), name: unique("group") };
+    const body = { type: "group", members: there.map(({ id }) => id), name: unique("group"), history };
     return expectStatus(await first.post("/api/conversations", body), 201).body.id as string;
   }
   const room = await stage.channel([], { isPrivate: kind === "private" });
+  if (history === "joined") expectStatus(await stage.admin.patch(`/api/channels/${room}`, { history }), 200);
   const add = async (userId: string, role: string): Promise<void> => {
     const adding = { method: "POST", path: `/api/channels/${room}/members`, body: { userId, role } };
     // All histories of a group begin at once, and a cluster that has just come up may not keep up with them.

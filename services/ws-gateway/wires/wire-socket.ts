@@ -162,6 +162,7 @@ export class WireSocket implements Socket, Port {
   /** Of a replay: each is encoded once for all who have this wire. */
   entries(room: string, entries: readonly Framed[]): void {
     if (room === this.user) return this.send(entries.map(({ bytes }) => bytes.toString("utf8")).join("\n"));
+    if (this.held.has(room)) return;
     const direct = this.directs.get(room);
     this.cork(() => {
       for (const entry of entries) {

@@ -44,6 +44,8 @@ export const add: Operation = {
       if (change === "leave" || change === "remove" || change === "ban") model.members.delete(userId);
       else model.members.set(userId, role ?? "member");
     },
+    // Of what was said before one came; whatever else is kept from one is missed where it is compared.
+    hidden: () => undefined,
   },
   notes: {
     member(model, { roomId, change }) {

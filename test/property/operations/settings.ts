@@ -3,12 +3,13 @@ import type { Operation } from "../operation";
 export const settings: Operation = {
   name: "settings",
   weight: 2,
-  draw(random, { kind }) {
+  draw(random, { kind, history }) {
     if (kind === "direct") return null;
     const number = Math.floor(random() * 1e9);
     const choice = random();
     if (choice < 0.4) return { name: `renamed-${number.toString(36)}` };
-    if (choice < 0.8 || kind === "group") return { topic: random() < 0.3 ? null : `about ${number}` };
+    // What is public is for everybody as a whole.
+    if (choice < 0.8 || kind === "group" || history === "joined") return { topic: random() < 0.3 ? null : `about ${number}` };
     return { isPrivate: random() < 0.5 };
   },
   async run(args, device, scene) {

@@ -39,9 +39,11 @@ function ground() {
         member: false,
         open: false,
         passive: false,
+        visibleFrom: 0,
         cursor: null,
         replayed: 0,
         pending,
+        resume: null,
         ending: null,
       });
       rechecks.add(connection, room);

@@ -74,9 +74,11 @@ async function ground(stored: number) {
         member: true,
         open: true,
         passive: false,
+        visibleFrom: 0,
         cursor: after,
         replayed: 0,
         pending: null,
+        resume: null,
         ending: null,
       });
       connection.replay(room);
