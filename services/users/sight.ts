@@ -1,6 +1,7 @@
 import type { RelationChange } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Audience, Identity, Privacy } from "../core/model";
+import type { Permission } from "../core/permissions";
 import { OPEN, type PreferenceStore } from "./preferences";
 import { STRANGERS, type Bond, type Relations } from "./relations";
 
@@ -9,6 +10,8 @@ import { STRANGERS, type Bond, type Relations } from "./relations";
  * are asked for.
  */
 export type Acquainted = (user: string, others: string[] | undefined, small: boolean) => Promise<string[]>;
+
+export type Viewer = Readonly<Pick<Identity, "id">> & { readonly permissions: readonly Permission[] };
 
 export interface Ask {
   viewer: string;
@@ -67,12 +70,17 @@ export class Sight {
    * Throws NOT_FOUND where somebody is not there for the viewer: who blocks him, and everybody for who may find nobody; those
    * he is in a room with he knows all the same.
    */
-  async find(viewer: Identity, id: string): Promise<void> {
-    if (viewer.id === id || viewer.permissions.includes("users.manage")) return;
+  async find(viewer: Viewer, id: string): Promise<void> {
+    if (!(await this.finds(viewer, id))) throw new RookeryError("NOT_FOUND");
+  }
+
+  /** Whether somebody is there for the viewer, see `find`. */
+  async finds(viewer: Viewer, id: string): Promise<boolean> {
+    if (viewer.id === id || viewer.permissions.includes("users.manage")) return true;
     const [bonds] = await this.relations.among([{ viewer: viewer.id, users: [id] }]);
     const { friends, blockedBy } = bonds?.get(id) ?? STRANGERS;
-    if (!blockedBy && (friends || viewer.permissions.includes("users.find"))) return;
-    if ((await this.acquainted(viewer.id, [id], false)).length === 0) throw new RookeryError("NOT_FOUND");
+    if (!blockedBy && (friends || viewer.permissions.includes("users.find"))) return true;
+    return (await this.acquainted(viewer.id, [id], false)).length > 0;
   }
 
   /** Throws NOT_FOUND for who finds nobody and does not know him. Whether he is blocked makes no difference here. */

@@ -8,7 +8,7 @@ import { broadcast, call, type ActionsOf, type RelationChange } from "../core/co
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { UserNote } from "../core/model";
-import { ROLES } from "../core/permissions";
+import { PERMISSIONS, ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
 import { preferences } from "./actions/preferences";
@@ -16,7 +16,7 @@ import { relations } from "./actions/relations";
 import { ADMINS, type AdminStage } from "./admins";
 import { Directory, USERS, type StoredUser } from "./directory";
 import { askForErasure, Erasures, ERASURES, type StoredErasure } from "./erasures";
-import { allShown, consequencesVia, ownersVia, shown, type UsersService } from "./parts";
+import { allShown, consequencesVia, ownersVia, ownPicture, shown, type UsersService } from "./parts";
 import { PREFERENCES, PreferenceStore, type StoredPreferences } from "./preferences";
 import { profileRules } from "./profile";
 import { RELATIONS, Relations, type StoredRelation, type Telling } from "./relations";
@@ -187,9 +187,18 @@ const actions = {
   shows: {
     auth: "internal",
     visibility: "public",
-    params: { user: rules.id, file: rules.id },
-    handler(this: UsersService, ctx) {
-      return this.directory.shows(ctx.params.user, ctx.params.file);
+    params: {
+      user: rules.id,
+      file: rules.id,
+      viewer: {
+        type: "object",
+        optional: true,
+        props: { id: rules.id, permissions: { type: "array", items: { type: "enum", values: [...PERMISSIONS] } } },
+      },
+    },
+    async handler(this: UsersService, ctx) {
+      const { user, file, viewer } = ctx.params;
+      return (await this.directory.shows(user, file)) && (!viewer || this.sight.finds(viewer, user));
     },
   },
   me: {
@@ -228,6 +237,7 @@ const actions = {
     params: profileRules,
     async handler(this: UsersService, ctx) {
       const { id } = callerOf(ctx.meta);
+      await ownPicture(ctx, id, ctx.params);
       return shown(this, ctx, await this.directory.update(consequencesVia(ctx, this), id, ctx.params));
     },
   },
@@ -238,6 +248,7 @@ const actions = {
     params: { id: rules.id, ...profileRules, roles: { ...roles, optional: true } },
     async handler(this: UsersService, ctx) {
       const { id, roles: wanted, ...profile } = ctx.params;
+      await ownPicture(ctx, id, profile);
       return shown(this, ctx, await this.directory.update(consequencesVia(ctx, this), id, profile, wanted));
     },
   },
