@@ -10,6 +10,7 @@ import type { Erasures, Owners } from "./erasures";
 import type { PreferenceStore } from "./preferences";
 import { fileOf, toPublic } from "./profile";
 import type { Relations } from "./relations";
+import { findsAll } from "../core/permissions";
 import type { Sight } from "./sight";
 
 /** What the service of this process holds; its actions find it in `this`. */
@@ -81,7 +82,7 @@ export async function allShown(
   const [status, hidden] = await Promise.all([
     statusOf(ctx, ids),
     service.sight
-      .unseen([{ viewer: viewer.id, users: ids }])
+      .unseen([{ viewer: viewer.id, finds: findsAll(viewer), users: ids }])
       // Of whom it cannot be found out, nobody is told.
       .catch(() => [ids.filter(id => id !== viewer.id)]),
   ]);

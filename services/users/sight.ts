@@ -15,6 +15,8 @@ export type Viewer = Readonly<Pick<Identity, "id">> & { readonly permissions: re
 
 export interface Ask {
   viewer: string;
+  /** He finds also those whom he does not know, `findsAll` of permissions. */
+  finds: boolean;
   users: readonly string[];
 }
 
@@ -38,10 +40,10 @@ export class Sight {
         const known = bonds[at] as Map<string, Bond>;
         const blocked = ask.users.filter(user => known.get(user)?.blockedBy);
         const others = ask.users.filter(user => user !== ask.viewer && !known.get(user)?.blockedBy);
-        return this.shutOut(ask.viewer, others, known, user => (privacy.get(user) ?? OPEN).presence).then(out => [
-          ...blocked,
-          ...out,
-        ]);
+        return Promise.all([
+          this.shutOut(ask.viewer, others, known, user => (privacy.get(user) ?? OPEN).presence),
+          ask.finds ? [] : this.strangers(ask.viewer, others, known),
+        ]).then(([out, strangers]) => [...new Set([...blocked, ...out, ...strangers])]);
       }),
     );
   }
@@ -111,6 +113,18 @@ export class Sight {
     ]);
     const changes = [...pairs, ...users.map(user => ({ user, other: null }))];
     return changes.length > RECENT ? null : changes;
+  }
+
+  /** Those who are nothing to the user: neither friends nor in a room with him. */
+  private async strangers(
+    user: string,
+    others: readonly string[],
+    bonds: ReadonlyMap<string, Bond>,
+  ): Promise<string[]> {
+    const unsure = others.filter(other => !bonds.get(other)?.friends);
+    if (unsure.length === 0) return [];
+    const known = new Set(await this.acquainted(user, unsure, false));
+    return unsure.filter(other => !known.has(other));
   }
 
   /** Those of whose audience the user is not. Rooms are looked at only for who asks for that. */

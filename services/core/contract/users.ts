@@ -120,8 +120,11 @@ export interface UsersActions {
   "users.blocksAmong": { params: { user: string; others: string[] }; returns: string[] };
   /** Those of the others who do not let the user begin a conversation with them. */
   "users.closedTo": { params: { user: string; others: string[] }; returns: string[] };
-  /** Of each list of users those whose presence is not for that viewer; at most 1,000 users over all lists. */
-  "users.unseen": { params: { asks: { viewer: string; users: string[] }[] }; returns: string[][] };
+  /**
+   * Of each list of users those whose presence is not for that viewer, who `finds` also whom he does not know; at most 1,000
+   * users over all lists.
+   */
+  "users.unseen": { params: { asks: { viewer: string; finds: boolean; users: string[] }[] }; returns: string[][] };
   /** Whether others are not to be told how far the user has read. */
   "users.discreet": { params: { user: string }; returns: boolean };
   /** What an event may have told within that time, milliseconds; null: more than one wants to know one by one. */

@@ -71,6 +71,7 @@ export const relations = {
     params: { userId: rules.id },
     async handler(this: UsersService, ctx) {
       const { id } = await this.directory.get(ctx.params.userId);
+      await this.sight.ask(callerOf(ctx.meta), id);
       await this.relations.block(callerOf(ctx.meta).id, id);
       return null;
     },
@@ -105,7 +106,11 @@ export const relations = {
     auth: "internal",
     visibility: "public",
     params: {
-      asks: { type: "array", max: 1_000, items: { type: "object", props: { viewer: rules.id, users: others } } },
+      asks: {
+        type: "array",
+        max: 1_000,
+        items: { type: "object", props: { viewer: rules.id, finds: "boolean", users: others } },
+      },
     },
     handler(this: UsersService, ctx) {
       return this.sight.unseen(ctx.params.asks);
