@@ -91,6 +91,19 @@ export class Sight {
     if ((await this.acquainted(viewer.id, [id], false)).length === 0) throw new RookeryError("NOT_FOUND");
   }
 
+  /** Throws NOT_FOUND for whom he does not want to be found by, FORBIDDEN for whom he takes no conversation from. */
+  async mayRequest(viewer: Identity, id: string): Promise<void> {
+    const [[bonds = new Map<string, Bond>()], privacy] = await Promise.all([
+      this.relations.among([{ viewer: viewer.id, users: [id] }]),
+      this.preferences.privacyOf([id]),
+    ]);
+    const { find, write } = privacy.get(id) ?? OPEN;
+    const isShutOut = async (audience: Audience): Promise<boolean> =>
+      (await this.shutOut(viewer.id, [id], bonds, () => audience)).length > 0;
+    if (!viewer.permissions.includes("users.manage") && (await isShutOut(find))) throw new RookeryError("NOT_FOUND");
+    if (await isShutOut(write)) throw new RookeryError("FORBIDDEN", "This user takes no requests from you.");
+  }
+
   /** What the viewer's lists are made of: the audiences he belongs to, and those who are not there for him. */
   async listed(viewer: Identity): Promise<{ audiences: (string | null)[]; without: string[] } | null> {
     if (viewer.permissions.includes("users.manage")) return null;

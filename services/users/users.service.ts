@@ -333,6 +333,7 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
       (pair, tellings) => tell(this, pair, tellings),
       platform.clock,
       platform.limits,
+      platform.config.rateLimit === "on",
     );
     this.preferences = new PreferenceStore(
       await platform.documents<StoredPreferences>(PREFERENCES),

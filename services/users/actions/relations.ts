@@ -43,8 +43,9 @@ export const relations = {
     params: { userId: rules.id },
     async handler(this: UsersService, ctx) {
       const { id } = await this.directory.get(ctx.params.userId);
-      await this.sight.ask(callerOf(ctx.meta), id);
-      return { state: await this.relations.befriend(callerOf(ctx.meta).id, id) };
+      const caller = callerOf(ctx.meta);
+      await this.sight.ask(caller, id);
+      return { state: await this.relations.befriend(caller.id, id, () => this.sight.mayRequest(caller, id)) };
     },
   },
   unfriend: {
