@@ -1,5 +1,5 @@
 import type { Identity, PresenceStatus, PublicUser } from "../core/model";
-import { isLine, line } from "../core/rules";
+import { isLine, line, shownName } from "../core/rules";
 import type { StoredUser } from "./directory";
 
 /** A user as `viewer` may see him; built field by field, so that nothing stored slips out. */
@@ -30,7 +30,7 @@ export const fileOf = (avatarUrl: string | null | undefined): string | undefined
 type Errors = { type: string; message?: string }[];
 
 /** Parameter rule: 1 to 64 characters on one line, spaces around them cut; null clears it. */
-const displayNameRule = line({ optional: true, nullable: true, min: 1, max: 64 });
+const displayNameRule = shownName({ optional: true, nullable: true, min: 1, max: 64 });
 
 /** Parameter rule: up to 500 characters that may have several lines; null clears it. */
 const bioRule = {

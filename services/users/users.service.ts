@@ -46,7 +46,7 @@ const actions = {
       username: rules.username,
       email: "string|min:3|max:254|optional",
       roles: { ...roles, optional: true },
-      displayName: rules.line({ min: 1, max: 64, optional: true }),
+      displayName: rules.shownName({ min: 1, max: 64, optional: true }),
       unverified: "boolean|optional",
     },
     handler(this: UsersService, ctx) {
@@ -179,7 +179,7 @@ const actions = {
   startingWith: {
     auth: "internal",
     visibility: "public",
-    params: { prefix: "string|min:1|max:100", limit: "number|integer|min:1|max:1000" },
+    params: { prefix: rules.sought({ min: 1, max: 100 }), limit: "number|integer|min:1|max:1000" },
     handler(this: UsersService, ctx) {
       return this.directory.startingWith(ctx.params.prefix, ctx.params.limit);
     },
@@ -222,7 +222,7 @@ const actions = {
   list: {
     auth: { permission: "users.find" },
     visibility: "published",
-    params: { ...rules.paging, search: "string|max:100|optional" },
+    params: { ...rules.paging, search: rules.sought({ max: 100, optional: true }) },
     async handler(this: UsersService, ctx) {
       const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
       const sight = await this.sight.listed(callerOf(ctx.meta));
@@ -288,7 +288,7 @@ const actions = {
   createBot: {
     auth: { permission: "bots.manage" },
     visibility: "published",
-    params: { username: rules.username, displayName: rules.line({ min: 1, max: 64, optional: true }) },
+    params: { username: rules.username, displayName: rules.shownName({ min: 1, max: 64, optional: true }) },
     async handler(this: UsersService, ctx) {
       const { username, displayName } = ctx.params;
       const { id } = await this.directory.create({ id: newId(), username, displayName, bot: true });

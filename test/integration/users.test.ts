@@ -183,6 +183,8 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
 
   it.each([
     { search: { $ne: "" } },
+    { search: "\0" },
+    { search: "bob\0" },
     { query: { email: { $gt: "" } } },
     { sort: "-email" },
     { searchFields: "email" },
@@ -220,6 +222,7 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
       { displayName: "   " },
       { displayName: "x".repeat(65) },
       { displayName: "two\nlines" },
+      { displayName: "\u200b\u3164" },
       { displayName: { $set: 1 } },
       { avatarUrl: "javascript:alert(1)" },
       { avatarUrl: "data:image/svg+xml,<svg/>" },
