@@ -147,7 +147,12 @@ export class Identities {
       const username = nameFor(claims, attempt);
       try {
         const email = claims.email ?? undefined;
-        const user = await users.create({ id, username, email, ...(displayName && isSeen(displayName) && { displayName }) });
+        const user = await users.create({
+          id,
+          username,
+          email,
+          ...(displayName && isSeen(displayName) && { displayName }),
+        });
         await this.confirm(identity.id);
         return user;
       } catch (error) {
