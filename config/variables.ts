@@ -128,6 +128,7 @@ const LIMIT_MEANINGS: Record<LimitName, string> = {
   largeRoom: "members above which a room is large: passive subscriptions, silent receipts and typing",
   friends: "friends of one user",
   friendRequests: "requests of one user to be friends that nobody has answered",
+  friendRequestsPerHour: "people whom one user asks to be friends in an hour",
   blocks: "people whom one user blocks",
   signInsPerMinute: "sign-ins and registrations a minute and address",
   requestsPerMinute: "REST requests a minute and user (address, without a token)",

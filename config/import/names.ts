@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { isLine } from "../../services/core/rules";
+import { isLine, isSeen, username } from "../../services/core/rules";
 
 /**
  * An id that is the same whenever it is made of the same text: what was imported is known by it. With a time it is a UUIDv7
@@ -18,7 +18,6 @@ export function idOf(text: string, at?: string): string {
 export const clientIdOf = (key: string): string =>
   /^[A-Za-z0-9_-]{1,64}$/.test(key) ? key : `import-${createHash("sha256").update(key).digest("base64url")}`;
 
-const SHORTEST = 3;
 const LONGEST = 32;
 
 /** A user name that may be one here. */
@@ -31,7 +30,7 @@ export function usernameOf(name: string): string {
     .filter(Boolean)
     .join("-")
     .slice(0, LONGEST);
-  return plain.length >= SHORTEST ? plain : `user-${plain || "unknown"}`;
+  return username.pattern.test(plain) ? plain : `user-${plain || "unknown"}`.slice(0, LONGEST);
 }
 
 /** The same with a number, and still short enough. */
@@ -48,7 +47,7 @@ export function lineOf(text: string | null | undefined, longest: number): string
     .replace(/[\u202A-\u202E\u2066-\u2069]/g, "")
     .trim();
   const cut = [...line].slice(0, longest).join("").trim();
-  return cut !== "" && isLine(cut) ? cut : undefined;
+  return isSeen(cut) && isLine(cut) ? cut : undefined;
 }
 
 /** A text in parts of at most so many characters, cut at the end of a line or word where one is near. */

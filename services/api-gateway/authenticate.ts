@@ -16,7 +16,7 @@ export interface Credentials {
 export class Authenticator {
   constructor(
     private readonly tokens: Pick<AccessTokens, "verify">,
-    private readonly revocations: Pick<RevocationFeed, "ready" | "refuses">,
+    private readonly revocations: Pick<RevocationFeed, "ready" | "refuses" | "ended">,
     private readonly personal: Pick<PersonalTokenCache, "resolve">,
   ) {}
 
@@ -30,7 +30,8 @@ export class Authenticator {
         : this.tokens.verify(text);
       await this.revocations.ready();
       if (this.revocations.refuses(token)) {
-        return { refused: new RookeryError("UNAUTHENTICATED", "The session has ended.") };
+        const why = this.revocations.ended(token) ? "The session has ended." : "This token no longer holds: renew it.";
+        return { refused: new RookeryError("UNAUTHENTICATED", why) };
       }
       const { roles, permissions } = token.identity;
       Object.freeze(roles);

@@ -2,7 +2,7 @@ import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mi
 import type { Clock } from "../core/clock";
 import type { AuditPage, AuditQuery, AuditRecord } from "../core/contract";
 import { invalidField } from "../core/errors";
-import { idsAt } from "../core/ids";
+import { idsAt, isId } from "../core/ids";
 import type { Limits } from "../core/limits";
 
 /** Ids sort by time: each of these gives what it names newest first. */
@@ -48,6 +48,7 @@ export class AuditLog {
   /** Newest first, of those that all that is given holds for. */
   async page({ since, until, before, limit, ...given }: AuditQuery): Promise<AuditPage> {
     const size = Math.min(limit ?? this.limits.pageDefault, this.limits.page);
+    if (before !== undefined && !isId(before)) throw invalidField("before", "Give the id of a record.");
     const from = since === undefined ? undefined : timeOf("since", since);
     const to = until === undefined ? undefined : timeOf("until", until);
     const below = [before, to === undefined ? undefined : idsAt(to)].filter(bound => bound !== undefined).sort()[0];

@@ -13,8 +13,8 @@ const WAITING = 64;
  * Milliseconds a hash may have to wait for the others, and may take in all: less than its caller waits. Or all threads
  * could be busy for those who have given up, and nobody at all would be let in.
  */
-const PATIENCE = 3_000;
-const TIMEOUT = 6_000;
+const PATIENCE = 6_000;
+const TIMEOUT = 8_000;
 /** Weight of the last hash in the pace. */
 const NEW = 0.2;
 /** What bcrypt reads of a password; a longer one would be let in by its beginning alone. */

@@ -32,6 +32,8 @@ export const LIMITS = {
   /** Friends of one user, requests of his that nobody has answered, and people he blocks. */
   friends: 5_000,
   friendRequests: 100,
+  /** People whom one user asks to be friends in an hour. */
+  friendRequestsPerHour: 30,
   blocks: 1_000,
   /** Sign-ins and registrations a minute and address. */
   signInsPerMinute: 30,

@@ -56,6 +56,10 @@ export const runsRoom = (role: RoomRole | null | undefined): boolean => role ===
 export const browses = (user: { permissions: readonly Permission[] }): boolean =>
   user.permissions.includes("channels.join");
 
+/** Whether also those are there for somebody whom he does not know. */
+export const findsAll = (user: { permissions: readonly Permission[] }): boolean =>
+  user.permissions.includes("users.find") || user.permissions.includes("users.manage");
+
 /** Whose matter it is what others say in a room: who runs it, and who moderates everywhere. */
 export const moderates = (user: { permissions: readonly Permission[] }, role: RoomRole | null | undefined): boolean =>
   runsRoom(role) || user.permissions.includes("messages.moderate");

@@ -57,6 +57,11 @@ export class RevocationFeed {
     return this.list.refuses(token);
   }
 
+  /** See `RevocationList.ended`. */
+  ended(token: Pick<VerifiedToken, "identity">): boolean {
+    return this.list.ended(token);
+  }
+
   private take(items: readonly Revocation[]): void {
     const fresh = this.list.add(items);
     if (fresh.length > 0) this.options.revoked?.(fresh);

@@ -44,6 +44,11 @@ export class RevocationList {
     return user !== undefined && user.n > token.revision;
   }
 
+  /** Whether the session of a token is known to have ended; of one that is refused for another reason it may go on. */
+  ended({ identity }: Pick<VerifiedToken, "identity">): boolean {
+    return this.sessions.has(identity.sid);
+  }
+
   private knows(item: Revocation): boolean {
     if (item.session && !this.sessions.has(item.session)) return false;
     if (item.role && (this.roles.get(item.role) ?? 0) < item.n) return false;

@@ -6,8 +6,13 @@ import type { Limits } from "./limits";
 /** Any text that might be an id. What is not one of ours is simply not found. */
 export const id = "string|min:1|max:200";
 
-/** Not what stands for many in a mention. */
-export const username = { type: "string", pattern: /^(?!(?:all|here)$)[A-Za-z0-9_.-]{3,32}$/i } as const;
+/**
+ * Not what stands for many in a mention, for nobody, or for the system, nor what erased users are called.
+ */
+export const username = {
+  type: "string",
+  pattern: /^(?!(?:all|here|everyone|channel|system|null|undefined)$|erased-)[A-Za-z0-9_.-]{3,32}$/i,
+} as const;
 /** Tried on nothing longer than an address may be: it takes time as the square of the length. */
 const EMAIL = /^\S+@\S+\.\S+$/;
 const LONGEST_EMAIL = 254;
@@ -39,6 +44,29 @@ const UNSAFE = /[\p{Cc}\p{Cs}\u2028\u2029\u202A-\u202E\u2066-\u2069]/u;
 /** True for text that shows as one line, the way it is stored. */
 export const isLine = (text: string): boolean => !UNSAFE.test(text);
 
+/** Something that is seen by itself: no spaces, no marks that only change what stands before them, no fillers. */
+const SEEN = /[\p{L}\p{N}\p{S}\p{P}]/u;
+/** Letters and symbols that look like nothing: Hangul fillers, the blank pattern of Braille. */
+const BLANK = /[\u115F\u1160\u2800\u3164\uFFA0]/gu;
+
+/** Whether there is anything to be seen of a text. */
+export const isSeen = (text: string): boolean => SEEN.test(text.replace(BLANK, ""));
+
+/** A name that people are shown by: as `line`, and not invisible. */
+export const shownName = <Bounds extends { min?: number; max: number; optional?: boolean; nullable?: boolean }>(
+  bounds: Bounds,
+) => {
+  const rule = line(bounds);
+  return {
+    ...rule,
+    custom: (value: unknown, errors: { type: string; message?: string }[]): unknown => {
+      if (typeof value === "string" && value !== "" && !isSeen(value))
+        errors.push({ type: "unseen", message: "Give a name that can be seen." });
+      return rule.custom(value, errors);
+    },
+  } as const;
+};
+
 /** Text on one line (names, topics): spaces around it are cut, lengths count after that. */
 export const line = <Bounds extends { min?: number; max: number; optional?: boolean; nullable?: boolean }>(
   bounds: Bounds,
@@ -53,6 +81,21 @@ export const line = <Bounds extends { min?: number; max: number; optional?: bool
       return value;
     },
   }) as const;
+
+/** Text that is looked for: stores would end it at a NUL, and find what begins with the rest or everything. */
+export const sought = (bounds: { min?: number; max: number; optional?: boolean }) =>
+  ({
+    type: "string",
+    ...bounds,
+    custom: (value: unknown, errors: { type: string; message?: string }[]): unknown => {
+      if (typeof value === "string" && value.includes("\0"))
+        errors.push({ type: "nul", message: "Give a text without NUL." });
+      return value;
+    },
+  }) as const;
+
+/** A moment, with its zone. */
+export const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 export const clientId = { type: "string", pattern: /^[A-Za-z0-9_-]{1,64}$/ } as const;
 

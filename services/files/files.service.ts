@@ -7,7 +7,7 @@ import { isChosen } from "../../mixins/nodes";
 import { Rounds } from "../../mixins/rounds";
 import { call, type ActionsOf, type Caller, type Meta } from "../core/contract";
 import { RookeryError } from "../core/errors";
-import { browses } from "../core/permissions";
+import { browses, type Permission } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
 import type { BlobStore } from "./blob.store";
@@ -15,7 +15,7 @@ import { DiskBlobStore } from "./blob.store.disk";
 import { S3BlobStore } from "./blob.store.s3";
 import { Collector } from "./collector";
 import { contentDisposition } from "./file-name";
-import { FILES, Library, type Rooms, type StoredFile } from "./library";
+import { FILES, Library, type Places, type StoredFile } from "./library";
 import { LINK_TTL, Links } from "./links";
 import { MediaTypes, TEXT } from "./media-type";
 
@@ -80,7 +80,7 @@ const actions = {
       const linked = signature === undefined ? null : this.links.verify(id, expires ?? "", signature);
       const user = linked ?? ctx.meta.user?.id;
       if (user === undefined) throw new RookeryError(signature === undefined ? "UNAUTHENTICATED" : "NOT_FOUND");
-      const file = await this.library.visible(roomsVia(ctx), id, user);
+      const file = await this.library.visible(placesVia(ctx), id, user);
       const stream = await this.library.read(file);
       ctx.meta.$responseHeaders = {
         "Content-Type": file.mimeType === TEXT ? `${TEXT}; charset=utf-8` : file.mimeType,
@@ -99,7 +99,7 @@ const actions = {
     params: { id: rules.id },
     async handler(this: FilesService, ctx) {
       const user = callerOf(ctx.meta).id;
-      const { id } = await this.library.visible(roomsVia(ctx), ctx.params.id, user);
+      const { id } = await this.library.visible(placesVia(ctx), ctx.params.id, user);
       return { url: `/api/files/${id}?${this.links.sign(id, user)}`, expiresIn: LINK_TTL };
     },
   },
@@ -143,6 +143,14 @@ const actions = {
     handler(this: FilesService, ctx) {
       const { owner, room, ids } = ctx.params;
       return this.library.attach(owner, room, ids);
+    },
+  },
+  picture: {
+    auth: "internal",
+    visibility: "public",
+    params: { owner: rules.id, id: rules.id },
+    handler(this: FilesService, ctx) {
+      return this.library.picture(ctx.params.owner, ctx.params.id);
     },
   },
   release: {
@@ -215,12 +223,17 @@ async function isNeeded(via: Caller, { id, owner, rooms }: StoredFile): Promise<
   return call(via, "messages.shows", { file: id, rooms: rooms.map(room => ({ room, visibleFrom: 0 })) });
 }
 
-function roomsVia(ctx: Context<unknown, Meta> & Caller): Rooms {
+function placesVia(ctx: Context<unknown, Meta> & Caller): Places {
+  const { user: caller } = ctx.meta;
+  // A link was given to who might open the file, and lasts minutes.
+  const byLink = (user: string): boolean => caller?.id !== user;
   return {
-    async show(user, rooms, file) {
-      const { user: caller } = ctx.meta;
-      // A link was given to who might open the file, and lasts minutes.
-      const looksAround = caller?.id !== user || browses(caller);
+    asPicture(user, owner, file) {
+      const permissions: readonly Permission[] = caller && !byLink(user) ? caller.permissions : ["users.find"];
+      return call(ctx, "users.shows", { user: owner, file, viewer: { id: user, permissions } });
+    },
+    async inRooms(user, rooms, file) {
+      const looksAround = !caller || byLink(user) || browses(caller);
       const access = await call(ctx, "rooms.access", { user, browses: looksAround, rooms });
       const readable = access.filter(({ denied }) => denied === undefined);
       if (readable.length === 0) return false;

@@ -8,7 +8,7 @@ import type { Attachment, FileRecord } from "../core/model";
 import type { BlobStore } from "./blob.store";
 import { cleanName } from "./file-name";
 import { Intake, type IntakeLimits } from "./intake";
-import { isInline, type MediaTypes } from "./media-type";
+import { isInline, isPicture, type MediaTypes } from "./media-type";
 
 export interface StoredFile {
   id: string;
@@ -34,10 +34,12 @@ export const FILES: CollectionSpec = {
   ],
 };
 
-/** What files ask of the owners of rooms and messages. One instance serves one request. */
-export interface Rooms {
+/** What files ask of the owners of rooms, messages and users. One instance serves one request. */
+export interface Places {
   /** Whether the user may read a message that shows the file, in one of the rooms it was taken to. */
-  show(user: string, rooms: string[], file: string): Promise<boolean>;
+  inRooms(user: string, rooms: string[], file: string): Promise<boolean>;
+  /** Whether the file is the picture of its owner, and the user may see him. */
+  asPicture(user: string, owner: string, file: string): Promise<boolean>;
 }
 
 /** Rooms one file may be sent to. */
@@ -89,10 +91,13 @@ export class Library {
   }
 
   /** A file this user may see. Throws NOT_FOUND, whether it is not there or not for him. */
-  async visible(rooms: Rooms, id: string, user: string): Promise<OpenFile> {
+  async visible(places: Places, id: string, user: string): Promise<OpenFile> {
     const file = isId(id) ? await this.files.get(id) : null;
     if (!file || file.removing) throw new RookeryError("NOT_FOUND");
-    const allowed = file.owner === user || (file.rooms.length > 0 && (await rooms.show(user, file.rooms, id)));
+    const allowed =
+      file.owner === user ||
+      (file.rooms.length > 0 && (await places.inRooms(user, file.rooms, id))) ||
+      (isPicture(file.mimeType) && (await places.asPicture(user, file.owner, id)));
     if (!allowed) throw new RookeryError("NOT_FOUND");
     return {
       id,
@@ -145,6 +150,16 @@ export class Library {
       if (!taken || taken.removing) throw new RookeryError("INVALID", "An attachment is not a file of yours.");
     }
     return wanted.map(toAttachment);
+  }
+
+  /** Whether a file is one that this owner may have as his picture; if it is, it stays until that has been stored. */
+  async picture(owner: string, id: string): Promise<boolean> {
+    const file = isId(id) ? await this.files.get(id) : null;
+    if (!file || file.owner !== owner || !isPicture(file.mimeType)) return false;
+    const kept = await this.files.update(id, known =>
+      known.removing || !known.releasedAt ? null : { ...known, releasedAt: null },
+    );
+    return kept !== null && !kept.removing;
   }
 }
 

@@ -37,6 +37,11 @@ const INLINE = new Set([
 /** Whether a page may show a file of this type; everything else is offered as a download. */
 export const isInline = (mimeType: string): boolean => INLINE.has(mimeType);
 
+/** What people may have as their picture: what every browser shows. */
+const PICTURES = new Set(["image/png", "image/apng", "image/jpeg", "image/gif", "image/webp"]);
+
+export const isPicture = (mimeType: string): boolean => PICTURES.has(mimeType);
+
 /** Milliseconds a look may take. Parsers of foreign bytes have hung before. */
 const TIMEOUT = 4_000;
 /** Milliseconds after which an idle thread ends. */

@@ -4,7 +4,7 @@ import type { Paging } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { Ban, Identity, Page, Sanction } from "../core/model";
-import { pageOf } from "../core/rules";
+import { pageOf, RFC_3339 } from "../core/rules";
 import { endOf, FOREVER, isBanned, isMuted, manages, membership } from "./access";
 import { mayDecideOn, mayRun, noSuchUser, type Decisions } from "./decisions";
 import type { Standings } from "./invites";
@@ -108,8 +108,6 @@ export class Sanctions {
     return new Date(at).toISOString();
   }
 }
-
-const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
 type MemberChange = Omit<Extract<RoomChange, { type: "member" }>, "type">;
 

@@ -5,6 +5,7 @@ import { hasCode, RookeryError } from "../core/errors";
 import { digest, isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
 import { ROLES, type Role } from "../core/permissions";
+import { fileOf } from "./profile";
 import { Admins, type AdminChange, type AdminStage } from "./admins";
 
 /** A user as stored. Of a removed one only id, name and times are left: the name is never given to somebody else. */
@@ -143,7 +144,7 @@ export class Directory {
 
   /** Whether the picture of a user is this file. */
   async shows(id: string, file: string): Promise<boolean> {
-    return (await this.find(id))?.avatarUrl?.includes(file) ?? false;
+    return fileOf((await this.find(id))?.avatarUrl) === file;
   }
 
   /** Throws NOT_FOUND. */

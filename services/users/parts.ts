@@ -1,15 +1,17 @@
 import type { Context, Service } from "moleculer";
 import type { Rounds } from "../../mixins/rounds";
 import type { RoomWriters } from "../../mixins/writers";
-import { call, type Caller, type Meta } from "../core/contract";
+import { call, type Caller, type Meta, type ProfileChange } from "../core/contract";
+import { invalidField } from "../core/errors";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { callerOf } from "../core/policy";
 import { Reach } from "../core/reach";
 import type { Consequences, Directory, Guard, StoredUser } from "./directory";
 import type { Erasures, Owners } from "./erasures";
 import type { PreferenceStore } from "./preferences";
-import { toPublic } from "./profile";
+import { fileOf, toPublic } from "./profile";
 import type { Relations } from "./relations";
+import { findsAll } from "../core/permissions";
 import type { Sight } from "./sight";
 
 /** What the service of this process holds; its actions find it in `this`. */
@@ -44,6 +46,13 @@ export function consequencesVia(via: Caller, service: Pick<UsersService, "relati
       await service.preferences.forget(userId);
     },
   };
+}
+
+/** Throws INVALID where somebody is to have a picture that is a file, and none that is his own image. */
+export async function ownPicture(via: Caller, owner: string, { avatarUrl }: ProfileChange): Promise<void> {
+  const id = fileOf(avatarUrl);
+  if (id !== undefined && !(await call(via, "files.picture", { owner, id })))
+    throw invalidField("avatarUrl", "Give the url of an uploaded PNG, JPEG, GIF or WebP image of the user's own.");
 }
 
 /** Whoever has something of a person, asked to give it up. */
@@ -86,7 +95,7 @@ export async function allShown(
   const [status, hidden] = await Promise.all([
     statusOf(ctx, ids),
     service.sight
-      .unseen([{ viewer: viewer.id, users: ids }])
+      .unseen([{ viewer: viewer.id, finds: findsAll(viewer), users: ids }])
       // Of whom it cannot be found out, nobody is told.
       .catch(() => [ids.filter(id => id !== viewer.id)]),
   ]);

@@ -1,4 +1,5 @@
 import { AUDIENCES, NOTIFICATION_LEVELS } from "../core/model";
+import { RFC_3339 } from "../core/rules";
 
 type Errors = { type: string; message?: string }[];
 
@@ -32,11 +33,14 @@ const language = readAs(64, "Give a language by its BCP 47 tag.", text => Intl.g
 const timeZone = readAs(64, "Give a time zone of the IANA database.", text => {
   // Offsets are no time zones: they know nothing of summer.
   if (!/^[A-Za-z]/.test(text)) throw new RangeError("no name");
-  return new Intl.DateTimeFormat("en", { timeZone: text }) && text;
+  const { timeZone: found } = new Intl.DateTimeFormat("en", { timeZone: text }).resolvedOptions();
+  // A zone has several names, of which it is found under one: another stays if it is written as names are.
+  const another = found.toLowerCase() !== text.toLowerCase() && /^[A-Z][a-z]+(?:[/_][A-Z][a-z]+)*$/.test(text);
+  return another ? text : found;
 });
 
 const time = readAs(40, "Give a time as RFC 3339 has it.", text => {
-  if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(text)) throw new RangeError("no time");
+  if (!RFC_3339.test(text)) throw new RangeError("no time");
   return new Date(text).toISOString();
 });
 

@@ -1,5 +1,5 @@
 import type { Identity, PresenceStatus, PublicUser } from "../core/model";
-import { isLine, line } from "../core/rules";
+import { isLine, line, shownName } from "../core/rules";
 import type { StoredUser } from "./directory";
 
 /** A user as `viewer` may see him; built field by field, so that nothing stored slips out. */
@@ -22,12 +22,15 @@ export function toPublic(user: StoredUser, viewer: Identity, status: PresenceSta
   };
 }
 
-const FILE = /^\/api\/files\/[0-9a-f-]{36}$/;
+const FILE = /^\/api\/files\/([0-9a-f-]{36})$/;
+
+/** The id of the file that a picture is, if it is one of ours. */
+export const fileOf = (avatarUrl: string | null | undefined): string | undefined => FILE.exec(avatarUrl ?? "")?.[1];
 
 type Errors = { type: string; message?: string }[];
 
 /** Parameter rule: 1 to 64 characters on one line, spaces around them cut; null clears it. */
-const displayNameRule = line({ optional: true, nullable: true, min: 1, max: 64 });
+const displayNameRule = shownName({ optional: true, nullable: true, min: 1, max: 64 });
 
 /** Parameter rule: up to 500 characters that may have several lines; null clears it. */
 const bioRule = {
@@ -44,15 +47,18 @@ const bioRule = {
   },
 } as const;
 
-/** Parameter rule: a picture on the web or a file of ours; null clears it. Browsers get nothing else to follow. */
+/**
+ * Parameter rule: a picture on the web or a file of ours; null clears it. Browsers get nothing else to follow. Whether the
+ * file is one's own image only files know.
+ */
 const avatarUrlRule = {
   type: "string",
   optional: true,
   nullable: true,
   max: 500,
   custom: (value: unknown, errors: Errors): unknown => {
-    if (typeof value === "string" && !FILE.test(value) && !isWebAddress(value))
-      errors.push({ type: "avatarUrl", message: "Give an http or https address, or the url of a file." });
+    if (typeof value === "string" && fileOf(value) === undefined && !isWebAddress(value))
+      errors.push({ type: "avatarUrl", message: "Give an https address, or the url of a file." });
     return value;
   },
 } as const;
@@ -66,7 +72,7 @@ export const profileRules = {
 } as const;
 
 function isWebAddress(text: string): boolean {
-  if (!/^https?:\/\/[^\s"'<>\\^`{|}]+$/.test(text) || !isLine(text) || !URL.canParse(text)) return false;
+  if (!/^https:\/\/[^\s"'<>\\^`{|}]+$/.test(text) || !isLine(text) || !URL.canParse(text)) return false;
   const { username, password, hostname } = new URL(text);
   return username === "" && password === "" && hostname !== "";
 }

@@ -5,6 +5,7 @@ import type { RelationChange } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Limits } from "../core/limits";
 import type { FriendState, UserNote } from "../core/model";
+import { Turns } from "../core/turns";
 
 /** What one of the two is told in his own feed. */
 export interface Telling {
@@ -25,8 +26,15 @@ export interface StoredRelation extends Stage<Telling> {
   since?: string;
   /** Who has asked. */
   asks?: string;
-  /** Who knows that he was asked; absent where he blocked the one who asks: to that one it looks like any request. */
+  /** Who knows that he was asked; absent where it is kept from him: to the one who asks it looks like any request. */
   asked?: string;
+  /** Who has asked last, when in milliseconds since 1970, and how often in the hour before. */
+  asker?: string;
+  askedAt?: number;
+  asksInHour?: number;
+  /** Whose request was declined, and when, milliseconds since 1970. */
+  declined?: string;
+  declinedAt?: number;
   /** Since when one of them blocks the other. */
   aBlocks?: string;
   bBlocks?: string;
@@ -41,6 +49,7 @@ export const RELATIONS: CollectionSpec = {
     { name: "friends_b", fields: ["b", "friends"] },
     { name: "asks", fields: ["asks", "since"] },
     { name: "asked", fields: ["asked", "since"] },
+    { name: "asker", fields: ["asker", "askedAt"] },
     { name: "blocks_a", fields: ["a", "aBlocks"] },
     { name: "blocks_b", fields: ["b", "bBlocks"] },
     { name: "changed", fields: ["changedAt"] },
@@ -69,21 +78,30 @@ export const STRANGERS: Bond = { friends: false, blocks: false, blockedBy: false
 const SHOWN_REQUESTS = 1_000;
 /** Of those who block one, so many are left out of a list by its query. */
 const MOST_BLOCKERS = 10_000;
+/** Milliseconds for which who was declined is not heard when he asks again. */
+const DECLINED = 7 * 86_400_000;
+/** Milliseconds of the rates, and how often one and the same may be asked in that time: each time he is told. */
+const HOUR = 3_600_000;
+const SAME = 5;
 /** A text that every time is behind. */
 const EVER = { $gt: "" } as const;
 
-type Wanted = Partial<Pick<StoredRelation, "friends" | "since" | "asks" | "asked" | "aBlocks" | "bBlocks">>;
+type Wanted = Partial<Omit<StoredRelation, keyof Stage<Telling> | "a" | "b" | "changedAt">>;
 
 /** Friends, requests to be friends, and blocks. */
 export class Relations {
   private readonly staged: StagedChanges<Telling, StoredRelation>;
+  /** By who asks: of his requests at once each counts those before it. */
+  private readonly asking = new Turns();
 
   constructor(
     private readonly records: Documents<StoredRelation>,
     /** Tells everybody whom it concerns; may be repeated, each telling under its id. */
     tell: (pair: RelationChange, tellings: readonly Staged<Telling>[]) => Promise<void>,
     private readonly clock: Clock,
-    private readonly limits: Pick<Limits, "friends" | "friendRequests" | "blocks">,
+    private readonly limits: Pick<Limits, "friends" | "friendRequests" | "friendRequestsPerHour" | "blocks">,
+    /** What is over a rate is refused. */
+    private readonly brakes = true,
   ) {
     const all = async ({ a, b, pending }: StoredRelation): Promise<object> => {
       await tell({ user: a, other: b }, pending);
@@ -92,29 +110,45 @@ export class Relations {
     this.staged = new StagedChanges(records, all, clock);
   }
 
-  /** Asks the other, or says yes to him. Throws CONFLICT over a bound, and where the user blocks the other. */
-  async befriend(user: string, other: string): Promise<"requested" | "friends"> {
-    const after = await this.decide(user, other, async relation => {
+  /**
+   * Asks the other, or says yes to him. Who was declined is answered as ever, and for a week not heard. Throws CONFLICT over a
+   * bound, and where the user blocks the other, RATE_LIMITED.
+   * @param mayAsk throws where the other wants no such request
+   */
+  async befriend(
+    user: string,
+    other: string,
+    mayAsk: () => Promise<void> = async () => undefined,
+  ): Promise<"requested" | "friends"> {
+    const after = await this.asking.run(user, () => this.ask(user, other, mayAsk));
+    return after.friends ? "friends" : "requested";
+  }
+
+  private ask(user: string, other: string, mayAsk: () => Promise<void>): Promise<StoredRelation> {
+    return this.decide(user, other, async relation => {
       const { friends, blocks, blockedBy } = bond(relation, user);
       if (blocks) throw new RookeryError("CONFLICT", "You block this user.");
-      const waits = relation.asks === user && (relation.asked !== undefined || blockedBy);
+      const now = this.clock.now();
+      const unheard = blockedBy || (relation.declined === user && now - (relation.declinedAt ?? 0) < DECLINED);
+      const waits = relation.asks === user && (relation.asked !== undefined || unheard);
       if (friends || waits) return null;
       const since = timestamp(this.clock);
       if (relation.asks === other) {
         await this.room(user, other);
-        return this.verdict({ friends: true, since, asks: undefined, asked: undefined }, [
+        return this.verdict({ ...NOTHING, friends: true, since, declined: undefined, declinedAt: undefined }, [
           told(user, other, "friends"),
           told(other, user, "friends"),
         ]);
       }
       if (relation.asks !== user && (await this.records.count({ where: { asks: user } })) >= this.limits.friendRequests)
         throw new RookeryError("CONFLICT", `At most ${this.limits.friendRequests} requests wait for an answer.`);
-      return this.verdict({ since, asks: user, asked: blockedBy ? undefined : other }, [
+      await mayAsk();
+      const tally = await this.tally(relation, user, now);
+      return this.verdict({ since, asks: user, asked: unheard ? undefined : other, ...tally }, [
         told(user, other, "requested"),
-        ...(blockedBy ? [] : [told(other, user, "received")]),
+        ...(unheard ? [] : [told(other, user, "received")]),
       ]);
     });
-    return after.friends ? "friends" : "requested";
   }
 
   /** Ends a friendship, withdraws a request or declines one. What is not there is ended already. */
@@ -124,7 +158,8 @@ export class Relations {
       const { friends, asks, asked } = relation;
       const own = asks === user;
       if (!friends && !own && asked !== user) return null;
-      return this.verdict(NOTHING, [
+      const declined = asked === user && { declined: other, declinedAt: this.clock.now() };
+      return this.verdict({ ...NOTHING, ...declined }, [
         told(user, other, "none"),
         // Of a request that was kept from him he is not told that it has ended.
         ...(own && asked === undefined ? [] : [told(other, user, "none")]),
@@ -237,6 +272,21 @@ export class Relations {
     for (const one of [user, other])
       if ((await this.friendsOf(one)).length >= this.limits.friends)
         throw new RookeryError("CONFLICT", `One has at most ${this.limits.friends} friends.`);
+  }
+
+  /** What the record says after one more request. Throws RATE_LIMITED. */
+  private async tally(
+    { asker, askedAt = 0, asksInHour = 0 }: StoredRelation,
+    user: string,
+    now: number,
+  ): Promise<Wanted> {
+    const again = asker === user && now - askedAt < HOUR;
+    const asked = again ? asksInHour : 0;
+    const where = { asker: user, askedAt: { $gt: now - HOUR } };
+    const over = again ? asked >= SAME : (await this.records.count({ where })) >= this.limits.friendRequestsPerHour;
+    if (over && this.brakes)
+      throw new RookeryError("RATE_LIMITED", "Too many requests to be friends.", { retryAfterMs: HOUR });
+    return { asker: user, askedAt: again ? askedAt : now, asksInHour: asked + 1 };
   }
 
   private verdict(wanted: Wanted, changes: Telling[]): Verdict<StoredRelation, Telling> {

@@ -1,6 +1,7 @@
 import type { RelationChange } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Audience, Identity, Privacy } from "../core/model";
+import type { Permission } from "../core/permissions";
 import { OPEN, type PreferenceStore } from "./preferences";
 import { STRANGERS, type Bond, type Relations } from "./relations";
 
@@ -10,8 +11,12 @@ import { STRANGERS, type Bond, type Relations } from "./relations";
  */
 export type Acquainted = (user: string, others: string[] | undefined, small: boolean) => Promise<string[]>;
 
+export type Viewer = Readonly<Pick<Identity, "id">> & { readonly permissions: readonly Permission[] };
+
 export interface Ask {
   viewer: string;
+  /** He finds also those whom he does not know, `findsAll` of permissions. */
+  finds: boolean;
   users: readonly string[];
 }
 
@@ -35,10 +40,10 @@ export class Sight {
         const known = bonds[at] as Map<string, Bond>;
         const blocked = ask.users.filter(user => known.get(user)?.blockedBy);
         const others = ask.users.filter(user => user !== ask.viewer && !known.get(user)?.blockedBy);
-        return this.shutOut(ask.viewer, others, known, user => (privacy.get(user) ?? OPEN).presence).then(out => [
-          ...blocked,
-          ...out,
-        ]);
+        return Promise.all([
+          this.shutOut(ask.viewer, others, known, user => (privacy.get(user) ?? OPEN).presence),
+          ask.finds ? [] : this.strangers(ask.viewer, others, known),
+        ]).then(([out, strangers]) => [...new Set([...blocked, ...out, ...strangers])]);
       }),
     );
   }
@@ -67,18 +72,36 @@ export class Sight {
    * Throws NOT_FOUND where somebody is not there for the viewer: who blocks him, and everybody for who may find nobody; those
    * he is in a room with he knows all the same.
    */
-  async find(viewer: Identity, id: string): Promise<void> {
-    if (viewer.id === id || viewer.permissions.includes("users.manage")) return;
+  async find(viewer: Viewer, id: string): Promise<void> {
+    if (!(await this.finds(viewer, id))) throw new RookeryError("NOT_FOUND");
+  }
+
+  /** Whether somebody is there for the viewer, see `find`. */
+  async finds(viewer: Viewer, id: string): Promise<boolean> {
+    if (viewer.id === id || viewer.permissions.includes("users.manage")) return true;
     const [bonds] = await this.relations.among([{ viewer: viewer.id, users: [id] }]);
     const { friends, blockedBy } = bonds?.get(id) ?? STRANGERS;
-    if (!blockedBy && (friends || viewer.permissions.includes("users.find"))) return;
-    if ((await this.acquainted(viewer.id, [id], false)).length === 0) throw new RookeryError("NOT_FOUND");
+    if (!blockedBy && (friends || viewer.permissions.includes("users.find"))) return true;
+    return (await this.acquainted(viewer.id, [id], false)).length > 0;
   }
 
   /** Throws NOT_FOUND for who finds nobody and does not know him. Whether he is blocked makes no difference here. */
   async ask(viewer: Identity, id: string): Promise<void> {
     if (viewer.permissions.includes("users.find")) return;
     if ((await this.acquainted(viewer.id, [id], false)).length === 0) throw new RookeryError("NOT_FOUND");
+  }
+
+  /** Throws NOT_FOUND for whom he does not want to be found by, FORBIDDEN for whom he takes no conversation from. */
+  async mayRequest(viewer: Identity, id: string): Promise<void> {
+    const [[bonds = new Map<string, Bond>()], privacy] = await Promise.all([
+      this.relations.among([{ viewer: viewer.id, users: [id] }]),
+      this.preferences.privacyOf([id]),
+    ]);
+    const { find, write } = privacy.get(id) ?? OPEN;
+    const isShutOut = async (audience: Audience): Promise<boolean> =>
+      (await this.shutOut(viewer.id, [id], bonds, () => audience)).length > 0;
+    if (!viewer.permissions.includes("users.manage") && (await isShutOut(find))) throw new RookeryError("NOT_FOUND");
+    if (await isShutOut(write)) throw new RookeryError("FORBIDDEN", "This user takes no requests from you.");
   }
 
   /** What the viewer's lists are made of: the audiences he belongs to, and those who are not there for him. */
@@ -103,6 +126,18 @@ export class Sight {
     ]);
     const changes = [...pairs, ...users.map(user => ({ user, other: null }))];
     return changes.length > RECENT ? null : changes;
+  }
+
+  /** Those who are nothing to the user: neither friends nor in a room with him. */
+  private async strangers(
+    user: string,
+    others: readonly string[],
+    bonds: ReadonlyMap<string, Bond>,
+  ): Promise<string[]> {
+    const unsure = others.filter(other => !bonds.get(other)?.friends);
+    if (unsure.length === 0) return [];
+    const known = new Set(await this.acquainted(user, unsure, false));
+    return unsure.filter(other => !known.has(other));
   }
 
   /** Those of whose audience the user is not. Rooms are looked at only for who asks for that. */

@@ -8,7 +8,7 @@ import { broadcast, call, type ActionsOf, type RelationChange } from "../core/co
 import { RookeryError } from "../core/errors";
 import { newId } from "../core/ids";
 import type { UserNote } from "../core/model";
-import { ROLES } from "../core/permissions";
+import { PERMISSIONS, ROLES } from "../core/permissions";
 import { callerOf } from "../core/policy";
 import * as rules from "../core/rules";
 import { preferences } from "./actions/preferences";
@@ -16,7 +16,16 @@ import { relations } from "./actions/relations";
 import { ADMINS, type AdminStage } from "./admins";
 import { Directory, USERS, type StoredUser } from "./directory";
 import { askForErasure, Erasures, ERASURES, type StoredErasure } from "./erasures";
-import { allShown, consequencesVia, managing, ownersVia, reachVia, shown, type UsersService } from "./parts";
+import {
+  allShown,
+  consequencesVia,
+  managing,
+  ownersVia,
+  ownPicture,
+  reachVia,
+  shown,
+  type UsersService,
+} from "./parts";
 import { PREFERENCES, PreferenceStore, type StoredPreferences } from "./preferences";
 import { profileRules } from "./profile";
 import { RELATIONS, Relations, type StoredRelation, type Telling } from "./relations";
@@ -46,7 +55,7 @@ const actions = {
       username: rules.username,
       email: "string|min:3|max:254|optional",
       roles: { ...roles, optional: true },
-      displayName: rules.line({ min: 1, max: 64, optional: true }),
+      displayName: rules.shownName({ min: 1, max: 64, optional: true }),
       unverified: "boolean|optional",
     },
     handler(this: UsersService, ctx) {
@@ -179,7 +188,7 @@ const actions = {
   startingWith: {
     auth: "internal",
     visibility: "public",
-    params: { prefix: "string|min:1|max:100", limit: "number|integer|min:1|max:1000" },
+    params: { prefix: rules.sought({ min: 1, max: 100 }), limit: "number|integer|min:1|max:1000" },
     handler(this: UsersService, ctx) {
       return this.directory.startingWith(ctx.params.prefix, ctx.params.limit);
     },
@@ -187,9 +196,18 @@ const actions = {
   shows: {
     auth: "internal",
     visibility: "public",
-    params: { user: rules.id, file: rules.id },
-    handler(this: UsersService, ctx) {
-      return this.directory.shows(ctx.params.user, ctx.params.file);
+    params: {
+      user: rules.id,
+      file: rules.id,
+      viewer: {
+        type: "object",
+        optional: true,
+        props: { id: rules.id, permissions: { type: "array", items: { type: "enum", values: [...PERMISSIONS] } } },
+      },
+    },
+    async handler(this: UsersService, ctx) {
+      const { user, file, viewer } = ctx.params;
+      return (await this.directory.shows(user, file)) && (!viewer || this.sight.finds(viewer, user));
     },
   },
   me: {
@@ -213,7 +231,7 @@ const actions = {
   list: {
     auth: { permission: "users.find" },
     visibility: "published",
-    params: { ...rules.paging, search: "string|max:100|optional" },
+    params: { ...rules.paging, search: rules.sought({ max: 100, optional: true }) },
     async handler(this: UsersService, ctx) {
       const page = rules.pageOf(ctx.params, platformOf(this.broker).limits);
       const sight = await this.sight.listed(callerOf(ctx.meta));
@@ -228,6 +246,7 @@ const actions = {
     params: profileRules,
     async handler(this: UsersService, ctx) {
       const { id } = callerOf(ctx.meta);
+      await ownPicture(ctx, id, ctx.params);
       return shown(this, ctx, await this.directory.update(consequencesVia(ctx, this), id, ctx.params));
     },
   },
@@ -240,6 +259,7 @@ const actions = {
       const { id, roles: wanted, ...profile } = ctx.params;
       const reach = await reachVia(ctx);
       reach.over(wanted ?? []);
+      await ownPicture(ctx, id, profile);
       const consequences = consequencesVia(ctx, this);
       return shown(this, ctx, await this.directory.update(consequences, id, profile, wanted, managing(reach)));
     },
@@ -283,7 +303,7 @@ const actions = {
   createBot: {
     auth: { permission: "bots.manage" },
     visibility: "published",
-    params: { username: rules.username, displayName: rules.line({ min: 1, max: 64, optional: true }) },
+    params: { username: rules.username, displayName: rules.shownName({ min: 1, max: 64, optional: true }) },
     async handler(this: UsersService, ctx) {
       const { username, displayName } = ctx.params;
       (await reachVia(ctx)).over(["User"]);
@@ -338,6 +358,7 @@ const UsersSchema: ServiceSchema<ServiceSettingSchema, never, never, UsersServic
       (pair, tellings) => tell(this, pair, tellings),
       platform.clock,
       platform.limits,
+      platform.config.rateLimit === "on",
     );
     this.preferences = new PreferenceStore(
       await platform.documents<StoredPreferences>(PREFERENCES),

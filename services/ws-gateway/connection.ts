@@ -1,7 +1,7 @@
 import type { Wire } from "../../config/metrics";
 import type { Close } from "../core/closes";
 import type { ErrorCode } from "../core/errors";
-import { browses } from "../core/permissions";
+import { browses, findsAll } from "../core/permissions";
 import type { RawFrame } from "../core/protocol";
 import type { VerifiedToken } from "../core/tokens";
 import type { Socket } from "./engine";
@@ -124,6 +124,11 @@ export class Connection {
   /** Public channels are there for its user, also where he is no member. */
   get browses(): boolean {
     return this.token !== null && browses(this.token.identity);
+  }
+
+  /** Its user finds also those whom he does not know. */
+  get finds(): boolean {
+    return this.token !== null && findsAll(this.token.identity);
   }
 
   /** Rooms it reads; its user's own feed is none. */

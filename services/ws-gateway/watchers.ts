@@ -22,6 +22,8 @@ interface Watched {
 /** What somebody asks to see of whom. */
 export interface SightAsk {
   viewer: string;
+  /** Also whom he does not know. */
+  finds: boolean;
   users: string[];
 }
 
@@ -155,7 +157,7 @@ export class Watchers {
   private async see(connections: readonly Connection[], tells: boolean): Promise<void> {
     const asked = ++this.moment;
     const sets = connections.map(({ watched }) => watched);
-    const asks = connections.map(({ user = "", watched }) => ({ viewer: user, users: [...watched] }));
+    const asks = connections.map(({ user = "", finds, watched }) => ({ viewer: user, finds, users: [...watched] }));
     const answers = asks.some(({ users }) => users.length > 0) ? await this.askUnseen(asks) : [];
     connections.forEach((connection, at) => {
       if (connection.watched !== sets[at] || connection.sightAt > asked) return;

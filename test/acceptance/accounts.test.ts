@@ -279,7 +279,7 @@ describeOwn("accounts", () => {
       );
 
     test("leaves tombstones, no reaction, no name and no e-mail", async () => {
-      const [user, peer] = (await stage.users("erased", "peer")) as [Client, Client];
+      const [user, peer] = (await stage.users("leaver", "peer")) as [Client, Client];
       const room = await stage.channel([user, peer]);
       const direct = await stage.direct(user, peer);
       const file = expectStatus(await user.raw("POST", "/api/files?name=x.txt", "text", {}), 201).body.id as string;

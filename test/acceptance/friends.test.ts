@@ -75,14 +75,50 @@ describe("friends", () => {
     }
   });
 
-  test.each(["declines", "withdraws"])("a request ends when one %s it, and may be made again", async how => {
+  test("a request that is withdrawn may be made again", async () => {
     const [ann, bob] = await pair();
     await ask(ann, bob);
-    await (how === "declines" ? end(bob, ann) : end(ann, bob));
+    await end(ann, bob);
     for (const client of [ann, bob]) expect(await requests(client)).toEqual({ incoming: [], outgoing: [] });
     await end(ann, bob);
     expect(await ask(ann, bob)).toBe("requested");
     expect(await requests(bob)).toEqual({ incoming: [ann.id], outgoing: [] });
+  });
+
+  test("who was declined is answered as ever, and not heard; whoever declined may ask himself", async () => {
+    const [ann, bob] = await pair();
+    const socket = await bob.socket();
+    await ask(ann, bob);
+    await end(bob, ann);
+    await until(socket, 2);
+    for (let round = 0; round < 3; round++) {
+      expect(await ask(ann, bob)).toBe("requested");
+      expect(await requests(ann)).toEqual({ incoming: [], outgoing: [bob.id] });
+      expect(await requests(bob)).toEqual({ incoming: [], outgoing: [] });
+      await end(bob, ann);
+      if (round < 2) await end(ann, bob);
+    }
+    expect(await ask(bob, ann)).toBe("friends");
+    await until(socket, 3);
+    expect(notes(socket).map(({ state }) => state)).toEqual(["received", "none", "friends"]);
+  });
+
+  test("whom somebody does not let find him, or write to him, he takes no request from, unless he has asked", async () => {
+    const [ann, bob] = await pair();
+    const wish = async (privacy: object) =>
+      expectStatus(await bob.patch("/api/users/me/preferences", { privacy }), 200);
+    const put = () => ann.put(`/api/friends/${bob.id}`);
+    for (const audience of ["nobody", "contacts"]) {
+      await wish({ find: audience, write: "everyone" });
+      expect(await put()).toMatchObject({ status: 404, body: { code: "NOT_FOUND" } });
+      await wish({ find: "everyone", write: audience });
+      expect(await put()).toMatchObject({ status: 403, body: { code: "FORBIDDEN" } });
+    }
+    await wish({ find: "nobody", write: "nobody" });
+    expect((await put()).status).toBe(404);
+    expect(await requests(bob)).toEqual({ incoming: [], outgoing: [] });
+    expect(await ask(bob, ann)).toBe("requested");
+    expect(await ask(ann, bob)).toBe("friends");
   });
 
   test("who is removed is told, also when he comes back later", async () => {

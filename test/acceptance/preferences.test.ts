@@ -74,6 +74,14 @@ describe("preferences", () => {
     expect(cleared.notifications).not.toHaveProperty("doNotDisturb");
   });
 
+  test.each([
+    ["eUROPE/berlin", "Europe/Berlin"],
+    ["utc", "UTC"],
+    ["Asia/Kolkata", "Asia/Kolkata"],
+  ])("a time zone given as %s is kept as %s", async (timeZone, kept) => {
+    expect((await carl.patch("/api/users/me/preferences", { timeZone })).body.timeZone).toBe(kept);
+  });
+
   test.each<[string, unknown]>([
     ["an unknown field", { colour: "red" }],
     ["an unknown field inside", { privacy: { everything: "nobody" } }],
@@ -85,6 +93,7 @@ describe("preferences", () => {
     ["a room that is none", { notifications: { rooms: { town: { level: "all" } } } }],
     ["a time of day that is none", { notifications: { doNotDisturb: { from: "24:00", to: "07:00" } } }],
     ["a time that is none", { notifications: { rooms: { x: { mutedUntil: "tomorrow" } } } }],
+    ["a time without a zone", { notifications: { rooms: { x: { mutedUntil: "2030-01-01T00:00" } } } }],
     ["more than clients may keep", { ui: { text: "x".repeat(8_200) } }],
     ["a list for what clients keep", { ui: [1] }],
   ])("%s is INVALID and changes nothing", async (_, body) => {

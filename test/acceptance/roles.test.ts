@@ -58,6 +58,11 @@ describeOwn("what roles allow", () => {
     const ends = await Promise.all(sockets.map(socket => socket.untilClosed(2_000)));
     expect(ends.map(({ code }) => code)).toEqual([4101, 4101, 4101]);
     expect(await makes(moderator)).toBe(401);
+    // His session goes on: it is the token that is to be renewed.
+    expect((await moderator.get("/api/users/me")).body).toMatchObject({
+      code: "UNAUTHENTICATED",
+      detail: expect.stringContaining("renew"),
+    });
     expect((await refreshed(moderator)).permissions).not.toContain("channels.create");
     expect(await makes(moderator)).toBe(403);
     // Nobody else was disturbed.

@@ -14,6 +14,8 @@ import { temporaryFolder } from "../support/temp";
 class Neighbours {
   readonly revoked: Actions["auth.revoke"]["params"][] = [];
   readonly evicted: string[] = [];
+  /** Owners of images, by file. */
+  readonly images = new Map<string, string>();
   away = false;
 
   get services() {
@@ -42,7 +44,17 @@ class Neighbours {
         },
       },
     };
-    return [auth, rooms];
+    const files = {
+      name: "files",
+      actions: {
+        picture: {
+          ...internal,
+          handler: (ctx: { params: Actions["files.picture"]["params"] }) =>
+            this.images.get(ctx.params.id) === ctx.params.owner,
+        },
+      },
+    };
+    return [auth, rooms, files];
   }
 }
 
@@ -57,7 +69,7 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
     const cluster = shape === "two nodes" ? newId() : undefined;
     home = await startNode({ services: [Users, Presence, ...neighbours.services], cluster });
     door = cluster ? await startNode({ services: [], cluster }) : home;
-    await door.waitForServices(["users", "presence", "auth", "rooms"], 10_000);
+    await door.waitForServices(["users", "presence", "auth", "rooms", "files"], 10_000);
   });
 
   const make = async (roles: Role[] = ["User"], username = `Bob${++count}`): Promise<Identity> => {
@@ -171,6 +183,8 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
 
   it.each([
     { search: { $ne: "" } },
+    { search: "\0" },
+    { search: "bob\0" },
     { query: { email: { $gt: "" } } },
     { sort: "-email" },
     { searchFields: "email" },
@@ -184,7 +198,9 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
 
   it("changes and clears one's own profile and nothing else", async () => {
     const user = await make();
-    const avatarUrl = `/api/files/${newId()}`;
+    const [image, other] = [newId(), newId()];
+    neighbours.images.set(image, user.id).set(other, newId());
+    const avatarUrl = `/api/files/${image}`;
     expect(await call(door, "users.updateMe", { displayName: "  Bob  B. ", avatarUrl }, as(user))).toMatchObject({
       displayName: "Bob  B.",
       avatarUrl,
@@ -206,10 +222,12 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
       { displayName: "   " },
       { displayName: "x".repeat(65) },
       { displayName: "two\nlines" },
+      { displayName: "\u200b\u3164" },
       { displayName: { $set: 1 } },
       { avatarUrl: "javascript:alert(1)" },
       { avatarUrl: "data:image/svg+xml,<svg/>" },
       { avatarUrl: "//evil.example/a.png" },
+      { avatarUrl: "http://example.org/a.png" },
       { avatarUrl: "/api/users/me" },
       { avatarUrl: "/api/files/../users/me" },
       { avatarUrl: "https://user:pw@example.org/" },
@@ -223,6 +241,8 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
         params,
         "VALIDATION_ERROR",
       ]);
+    for (const id of [other, newId()])
+      expect(await codeOf(call(door, "users.updateMe", { avatarUrl: `/api/files/${id}` }, as(user)))).toBe("INVALID");
     expect(await get(user.id, user)).toEqual(cleared);
     expect(({} as { roles?: unknown }).roles).toBeUndefined();
   });

@@ -55,7 +55,7 @@ export async function gather(stage: Stage): Promise<Cast> {
   const admin = await stage.withRoles("chief", ["User", "Admin"]);
   const visitor = await stage.withRoles("visitor", ["Guest"]);
   expectStatus(await named.gone.post("/api/auth/logout", {}), 204);
-  const { id: erased } = await stage.user("erased");
+  const { id: erased } = await stage.user("leaver");
   expectStatus(await admin.delete(`/api/users/${erased}?erase=true`), 204);
   return {
     "signed out": named.gone,

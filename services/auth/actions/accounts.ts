@@ -24,7 +24,7 @@ export const accounts = {
   guest: {
     auth: "anyone",
     visibility: "published",
-    params: { displayName: rules.line({ min: 1, max: 64, optional: true }) },
+    params: { displayName: rules.shownName({ min: 1, max: 64, optional: true }) },
     handler(this: AuthService, ctx) {
       return this.guests.come(usersOf(ctx), ctx.params.displayName, clientOf(ctx.meta));
     },

@@ -5,6 +5,7 @@ import type { LinkedIdentity, UserRecord } from "../../core/contract";
 import { hasCode, RookeryError } from "../../core/errors";
 import { digest, isId, newId, newSecret } from "../../core/ids";
 import type { Role } from "../../core/permissions";
+import { isSeen, username as usernameRule } from "../../core/rules";
 import type { Users } from "../accounts";
 import type { Registration } from "../registration";
 import type { Claims } from "./oidc-client";
@@ -148,7 +149,12 @@ export class Identities {
       const username = nameFor(claims, attempt);
       try {
         const email = claims.email ?? undefined;
-        const user = await users.create({ id, username, email, ...(displayName && { displayName }) });
+        const user = await users.create({
+          id,
+          username,
+          email,
+          ...(displayName && isSeen(displayName) && { displayName }),
+        });
         await this.confirm(identity.id);
         const detail = { provider: identity.provider };
         await users.audit({ type: "account.register", actor: id, object: id, result: "ok", detail });
@@ -207,7 +213,7 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 function nameFor({ username, email }: Claims, attempt: number): string {
   const wanted = (username ?? email ?? "user").split("@")[0] ?? "";
   const cleaned = wanted.replace(/[^A-Za-z0-9_.-]/g, "").slice(0, 24);
-  const usable = cleaned.length >= 3 && !/^(all|here)$/i.test(cleaned);
+  const usable = usernameRule.pattern.test(cleaned);
   if (usable && attempt === 0) return cleaned;
   return `${usable ? cleaned : "user"}-${newSecret().replace(/\W/g, "").slice(0, 6)}`;
 }

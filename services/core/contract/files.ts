@@ -35,6 +35,8 @@ export interface FilesActions {
   "files.eraseOwn": { params: { user: string }; returns: null };
   /** Checks that the files are the owner's, lets readers of the room see them and gives them as attachments. INVALID if not. */
   "files.attach": { params: { owner: string; room: string; ids: string[] }; returns: Attachment[] };
+  /** Whether the file is a raster image of this owner, which may be his picture; then it is kept until he has it. */
+  "files.picture": { params: { owner: string; id: string }; returns: boolean };
   /** Messages that showed these files, at most 200, are gone: those that no other shows are removed, a minute later. */
   "files.release": { params: { ids: string[] }; returns: null };
 }

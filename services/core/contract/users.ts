@@ -1,5 +1,5 @@
 import type { Metadata, NotificationLevel, Page, Preferences, Privacy, PublicUser, Related } from "../model";
-import type { Role } from "../permissions";
+import type { Permission, Role } from "../permissions";
 import type { UserRecord } from "./auth";
 import type { Paging } from "./paging";
 
@@ -81,8 +81,11 @@ export interface UsersActions {
   "users.byUsernames": { params: { usernames: string[] }; returns: { id: string; username: string }[] };
   /** Users whose names begin with that, ignoring case, in order of name. */
   "users.startingWith": { params: { prefix: string; limit: number }; returns: { id: string; username: string }[] };
-  /** Whether a user's picture is this file. */
-  "users.shows": { params: { user: string; file: string }; returns: boolean };
+  /** Whether a user's picture is this file, and the viewer, if one is named, may see that user. */
+  "users.shows": {
+    params: { user: string; file: string; viewer?: { id: string; permissions: readonly Permission[] } };
+    returns: boolean;
+  };
   "users.me": { params: Record<string, never>; returns: PublicUser };
   "users.get": { params: { id: string }; returns: PublicUser };
   "users.list": { params: Paging & { search?: string }; returns: Page<PublicUser> };
@@ -117,8 +120,11 @@ export interface UsersActions {
   "users.blocksAmong": { params: { user: string; others: string[] }; returns: string[] };
   /** Those of the others who do not let the user begin a conversation with them. */
   "users.closedTo": { params: { user: string; others: string[] }; returns: string[] };
-  /** Of each list of users those whose presence is not for that viewer; at most 1,000 users over all lists. */
-  "users.unseen": { params: { asks: { viewer: string; users: string[] }[] }; returns: string[][] };
+  /**
+   * Of each list of users those whose presence is not for that viewer, who `finds` also whom he does not know; at most 1,000
+   * users over all lists.
+   */
+  "users.unseen": { params: { asks: { viewer: string; finds: boolean; users: string[] }[] }; returns: string[][] };
   /** Whether others are not to be told how far the user has read. */
   "users.discreet": { params: { user: string }; returns: boolean };
   /** What an event may have told within that time, milliseconds; null: more than one wants to know one by one. */

@@ -91,7 +91,7 @@ export const membership = {
       id: rules.id,
       ...rules.paging,
       afterUser: `${rules.id}|optional`,
-      prefix: "string|min:1|max:100|optional",
+      prefix: rules.sought({ min: 1, max: 100, optional: true }),
       limit: { ...rules.whole(1), optional: true },
     },
     handler(this: RoomsService, ctx) {

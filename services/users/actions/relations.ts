@@ -45,8 +45,9 @@ export const relations = {
     async handler(this: UsersService, ctx) {
       const { id, deactivatedAt } = await this.directory.get(ctx.params.userId);
       if (deactivatedAt !== undefined) throw new RookeryError("NOT_FOUND");
-      await this.sight.ask(callerOf(ctx.meta), id);
-      return { state: await this.relations.befriend(callerOf(ctx.meta).id, id) };
+      const caller = callerOf(ctx.meta);
+      await this.sight.ask(caller, id);
+      return { state: await this.relations.befriend(caller.id, id, () => this.sight.mayRequest(caller, id)) };
     },
   },
   unfriend: {
@@ -73,6 +74,7 @@ export const relations = {
     params: { userId: rules.id },
     async handler(this: UsersService, ctx) {
       const { id } = await this.directory.get(ctx.params.userId);
+      await this.sight.ask(callerOf(ctx.meta), id);
       await this.relations.block(callerOf(ctx.meta).id, id);
       return null;
     },
@@ -107,7 +109,11 @@ export const relations = {
     auth: "internal",
     visibility: "public",
     params: {
-      asks: { type: "array", max: 1_000, items: { type: "object", props: { viewer: rules.id, users: others } } },
+      asks: {
+        type: "array",
+        max: 1_000,
+        items: { type: "object", props: { viewer: rules.id, finds: "boolean", users: others } },
+      },
     },
     handler(this: UsersService, ctx) {
       return this.sight.unseen(ctx.params.asks);

@@ -103,7 +103,9 @@ describe("files that nobody needs any more", () => {
     expect([failures, gone]).toEqual([[id], [next]]);
     needed.add(id);
     expect(await codeOf(library.attach("ann", "room", [id]))).toBe("INVALID");
-    expect(await codeOf(library.visible({ show: async () => true }, id, "ann"))).toBe("NOT_FOUND");
+    expect(await codeOf(library.visible({ inRooms: async () => true, asPicture: async () => true }, id, "ann"))).toBe(
+      "NOT_FOUND",
+    );
     remove = async key => void gone.push(key);
     await collector.collect(10);
     expect([gone, await isThere(id)]).toEqual([[next, id], false]);

@@ -84,7 +84,7 @@ const links = new Links(SECRET, clock);
 const seal = new Seal(SECRET, clock);
 const authenticator = new Authenticator(
   tokens,
-  { ready: async () => undefined, refuses: () => false },
+  { ready: async () => undefined, refuses: () => false, ended: () => false },
   { resolve: async () => Promise.reject(new Error("none")) },
 );
 const folder = mkdtempSync(join(tmpdir(), "rookery-linear-"));

@@ -6,7 +6,7 @@ import { RELATIONS, Relations, type StoredRelation } from "../../../services/use
 import { codeOf, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
 
-const LIMITS = { friends: 3, friendRequests: 2, blocks: 2 };
+const LIMITS = { friends: 3, friendRequests: 2, friendRequestsPerHour: 5, blocks: 2 };
 
 let database: SqliteDatabase;
 let clock: TestClock;
@@ -182,4 +182,36 @@ it("who is removed is nothing to anybody", async () => {
   await relations.block(eve, ann);
   await relations.forget(ann);
   expect(await records.count()).toBe(0);
+});
+
+it("who was declined is heard again after a week", async () => {
+  const relations = await node();
+  const [ann, bob] = people(2) as [string, string];
+  await relations.befriend(ann, bob);
+  await relations.unfriend(bob, ann);
+  clock.advance(7 * 86_400_000 - 1);
+  expect(await relations.befriend(ann, bob)).toBe("requested");
+  expect(await state(relations, ann, bob)).toBe("asks");
+  clock.advance(1);
+  expect(await relations.befriend(ann, bob)).toBe("requested");
+  expect(await state(relations, ann, bob)).toBe("asks, is heard");
+  expect(told(bob)).toEqual(["friend received", "friend none", "friend received"]);
+});
+
+it("one asks so many people an hour, and the same one so often, also at once", async () => {
+  const relations = await node();
+  const [ann, ...others] = people(LIMITS.friendRequestsPerHour + 2) as [string, ...string[]];
+  const ask = async (other: string) => {
+    const state = await relations.befriend(ann, other);
+    await relations.unfriend(ann, other);
+    return state;
+  };
+  const codes = await Promise.all(others.map(other => codeOf(ask(other))));
+  expect(codes.filter(code => code === "RATE_LIMITED")).toHaveLength(1);
+  clock.advance(3_600_000);
+  const [bob] = others as [string];
+  for (let round = 0; round < 5; round++) expect(await ask(bob)).toBe("requested");
+  expect(await codeOf(ask(bob))).toBe("RATE_LIMITED");
+  clock.advance(3_600_000);
+  expect(await ask(bob)).toBe("requested");
 });
