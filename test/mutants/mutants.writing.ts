@@ -129,7 +129,7 @@ export const ofWriting = section("Writing", [
   [
     "on a duplicate: who left meanwhile",
     writer,
-    "for (const { kind, data } of missed) this.surroundings.follow(kind, data);",
+    "for (const entry of missed) this.surroundings.follow(entry);",
     "missed.length;",
     unit("two-writers"),
     "learn from the log",
