@@ -3,7 +3,7 @@ import { CLOSES } from "../../services/core/closes";
 import { FRAMES } from "../../services/core/frames";
 import { METHODS } from "../../services/core/methods";
 import { Described } from "../support/asyncapi";
-import { expectStatus, Stage, unique, type Client } from "../support/client";
+import { expectStatus, say, Stage, unique, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
@@ -149,6 +149,13 @@ describe("/api/asyncapi.json", () => {
     await ask(one, { t: "auth", token: ann.token });
     for (const t of ["typing", "read", "delivered", "presence"]) await one.frame(t, frame => frame.t === t);
     await one.event(room, (await one.frame("an edit", frame => frame.kind === "edit")).offset);
+
+    const later = await stage.channel([ann], { isPrivate: true });
+    const { id } = await say(ann, later, "before he comes");
+    expectStatus(await stage.admin.post(`/api/channels/${later}/members`, { userId: bob.id, role: "guest" }), 201);
+    await ask(other, { t: "sub", rooms: [later] });
+    await ask(one, { t: "edit", room: later, id, text: "not for him" });
+    await other.frame("that it is not", frame => frame.kind === "hidden");
 
     expectStatus(await bob.put(`/api/friends/${ann.id}`), 200);
     expectStatus(await bob.put(`/api/blocks/${ann.id}`), 204);

@@ -3,6 +3,7 @@ import { design, feed, fanOut, gateway, headWatch, hub, joined, memberships, rep
 
 const removal = "test/unit/ws-gateway/removal.test.ts";
 const hubTest = "test/unit/ws-gateway/hub.test.ts";
+const lateTest = "test/unit/ws-gateway/late-readers.test.ts";
 const watching = "test/unit/ws-gateway/head-watch.test.ts";
 
 export const ofGateways = section("Gateways", [
@@ -154,4 +155,29 @@ export const ofGateways = section("Gateways", [
   ],
   ["every 15 s", headWatch, "EVERY = 15_000", "EVERY = 17_000", watching, "every 15 s"],
   ["active in the last 10 minutes", headWatch, "now - feed.activeAt < ACTIVE", "true", watching, "and at no others"],
+  ["visibleFrom: live", fanOut, "if (room.late) holdBack(room, events);", "", lateTest, "no more of a change by edit"],
+  [
+    "visibleFrom: replay",
+    replay,
+    "visibleFrom > 0 ? entries?.map",
+    "visibleFrom > 1e9 ? entries?.map",
+    lateTest,
+    "by a replay",
+  ],
+  [
+    "visibleFrom: a guest who becomes a member misses nothing",
+    hub,
+    "{ member, resume: cursor ?? at }",
+    "{ member, resume: null }",
+    lateTest,
+    "becomes a member",
+  ],
+  [
+    "visibleFrom: an answer older than the coming",
+    rights,
+    "access?.role != null && !this.left",
+    "access?.role != null",
+    lateTest,
+    "by an answer of that time",
+  ],
 ]);

@@ -40,18 +40,21 @@ const told = ({ socket }: Reader) =>
   });
 
 describe("a reader who does not see what was said before he came", () => {
-  it.each(["edit", "delete", "reaction", "pin"] as const)("is told no more of a %s than its offset", async kind => {
-    const { late, later, first, append, isLive } = await field();
-    append(change(31, kind, 10));
-    append(change(32, kind, 20));
-    append(change(33, kind, 21));
-    const shown = (offset: number, target: number) => `${offset} ${kind} of ${target}`;
-    await eventually("he has all", () => later.socket.frames.length === 3);
-    expect(told(first)).toEqual([shown(31, 10), shown(32, 20), shown(33, 21)]);
-    expect(told(late)).toEqual(["31 hidden {}", shown(32, 20), shown(33, 21)]);
-    expect(told(later)).toEqual(["31 hidden {}", "32 hidden {}", shown(33, 21)]);
-    expect([late, later, first].every(isLive)).toBe(true);
-  });
+  it.each(["edit", "delete", "reaction", "pin"] as const)(
+    "is told no more of a change by %s than its offset",
+    async kind => {
+      const { late, later, first, append, isLive } = await field();
+      append(change(31, kind, 10));
+      append(change(32, kind, 20));
+      append(change(33, kind, 21));
+      const shown = (offset: number, target: number) => `${offset} ${kind} of ${target}`;
+      await eventually("he has all", () => later.socket.frames.length === 3);
+      expect(told(first)).toEqual([shown(31, 10), shown(32, 20), shown(33, 21)]);
+      expect(told(late)).toEqual(["31 hidden {}", shown(32, 20), shown(33, 21)]);
+      expect(told(later)).toEqual(["31 hidden {}", "32 hidden {}", shown(33, 21)]);
+      expect([late, later, first].every(isLive)).toBe(true);
+    },
+  );
 
   it("gets with everybody by the same publish what is for him: also replies in a thread that began before", async () => {
     const { late, first, append, published, connect, join, room } = await field();
