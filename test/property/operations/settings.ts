@@ -9,7 +9,8 @@ export const settings: Operation = {
     const choice = random();
     if (choice < 0.4) return { name: `renamed-${number.toString(36)}` };
     // What is public is for everybody as a whole.
-    if (choice < 0.8 || kind === "group" || history === "joined") return { topic: random() < 0.3 ? null : `about ${number}` };
+    if (choice < 0.8 || kind === "group" || history === "joined")
+      return { topic: random() < 0.3 ? null : `about ${number}` };
     return { isPrivate: random() < 0.5 };
   },
   async run(args, device, scene) {
