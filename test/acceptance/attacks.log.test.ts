@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
-import { describeOwn, startServer, type Server } from "../support/server";
+import { describeEmbedded, startServer, type Server } from "../support/server";
 import { speaker, SPEAKERS } from "../support/speakers";
 import { temporaryFolder } from "../support/temp";
 
@@ -10,7 +10,7 @@ import { temporaryFolder } from "../support/temp";
 const FORGED =
   '\r\n{"level":"info","message":"canary"}\n10:00:00.000 INFO  canary: signed in\u001b[2J\u009b1m\u202e\u2028';
 
-describeOwn("who wants to write our log", () => {
+describeEmbedded("who wants to write our log", () => {
   let server: Server;
   let stage: Stage;
   let eve: Client;

@@ -10,7 +10,7 @@ describeEmbedded("kill -9 in the middle of an erasure", () => {
   test("the next start ends it: nothing is left of him anywhere", async () => {
     const server = await startServer();
     const stage = await Stage.on(server);
-    const [user, peer] = [await stage.user("erased"), await stage.user("peer")];
+    const [user, peer] = [await stage.user("leaver"), await stage.user("peer")];
     const rooms: string[] = [];
     while (rooms.length < ROOMS)
       rooms.push(...(await Promise.all([1, 2, 3, 4].map(() => stage.channel([user, peer])))));
