@@ -14,7 +14,7 @@ const WAITING = 64;
  * could be busy for those who have given up, and nobody at all would be let in.
  */
 const PATIENCE = 6_000;
-const TIMEOUT = 8_000;
+const TIMEOUT = 7_000;
 /** Weight of the last hash in the pace. */
 const NEW = 0.2;
 /** What bcrypt reads of a password; a longer one would be let in by its beginning alone. */
