@@ -194,7 +194,8 @@ describeOwn("a large room", () => {
     expect([answer.rooms[small].mode, answer.rooms[room].mode]).toEqual([undefined, "passive"]);
     const { offset } = await say(ann, small, "hello");
     await socket.event(small, offset);
-    expect(bumps(socket)).toEqual([]);
+    // Of the large room a bump of what was said before may still come.
+    expect(bumps(socket).filter(({ room: of }) => of === small)).toEqual([]);
   });
 
   test("is read passively over /stream as well", async () => {
