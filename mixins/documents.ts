@@ -6,7 +6,7 @@ import type { Change, Entity, Filters, Picked } from "./entity";
 import type { MongoConnection } from "./mongo/connection";
 import { REVISION, type Condition, type Query, type Scalar } from "./query";
 import type { SqliteDatabase } from "./sqlite/database";
-import { StorageError } from "./storage-errors";
+import { DuplicateKeyError, StorageError } from "./storage-errors";
 
 export type { CollectionSpec, IndexSpec } from "./collection";
 export { DuplicateKeyError, StorageError } from "./storage-errors";
@@ -66,6 +66,25 @@ export interface Documents<T extends { id: string }> {
   update(id: string, change: (doc: T) => T | null): Promise<T | null>;
   remove(id: string): Promise<boolean>;
   removeWhere(where: Where<T>): Promise<number>;
+}
+
+/**
+ * Stores a document, or changes the one that is there under its id by `change`, whoever else does so at the same time. Resolves
+ * to the document as it is then; null if it was removed meanwhile.
+ */
+export async function upsert<T extends { id: string }>(
+  documents: Pick<Documents<T>, "update" | "insert">,
+  doc: T,
+  change: (known: T) => T | null,
+): Promise<T | null> {
+  const known = await documents.update(doc.id, change);
+  if (known) return known;
+  try {
+    return await documents.insert(doc);
+  } catch (error) {
+    if (!(error instanceof DuplicateKeyError)) throw error;
+    return documents.update(doc.id, change);
+  }
 }
 
 /** What documents need of a moleculer-db adapter. */

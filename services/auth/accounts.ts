@@ -1,11 +1,10 @@
-import { DuplicateKeyError, StorageError, type Documents } from "../../mixins/documents";
+import { StorageError, upsert, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { AuditNote } from "../core/audit";
-import type { Registered, SignedIn, UserRecord } from "../core/contract";
+import type { NewUser, Registered, SignedIn, UserRecord } from "../core/contract";
 import { hasCode, RookeryError, type ErrorCode } from "../core/errors";
 import { newId } from "../core/ids";
 import type { Identity, PublicUser } from "../core/model";
-import type { Role } from "../core/permissions";
 import { ENROLMENT, isEnrolling } from "../core/scopes";
 import type { AccessTokens } from "../core/tokens";
 import type { Admission } from "./admission";
@@ -14,7 +13,7 @@ import type { Passwords } from "./passwords";
 import type { Applicant, Registration } from "./registration";
 import type { RevocationLog } from "./revocation-log";
 import type { RoleTable } from "./role-table";
-import type { SecondFactors } from "./second-factor";
+import { wrongCode, type SecondFactors } from "./second-factor";
 import type { SecondFactorDuty } from "./second-factor-duty";
 import type { SessionClient, Sessions } from "./sessions";
 import type { SignInDelay } from "./sign-in-delay";
@@ -22,14 +21,7 @@ import type { SignInDelay } from "./sign-in-delay";
 /** What auth asks of the owner of users. One instance serves one request. */
 export interface Users {
   /** Throws CONFLICT if name or e-mail is taken. */
-  create(user: {
-    id: string;
-    username: string;
-    email?: string;
-    roles?: Role[];
-    displayName?: string;
-    unverified?: boolean;
-  }): Promise<UserRecord>;
+  create(user: NewUser): Promise<UserRecord>;
   byLogin(login: string): Promise<UserRecord | null>;
   record(id: string): Promise<UserRecord | null>;
   /** The user as he sees himself. */
@@ -118,14 +110,7 @@ export class Accounts {
       await users.audit({ type: "login", actor: null, ...(user && { object: user.id }), result: "refused" });
       throw refused();
     }
-    const wrong = {
-      type: "login",
-      actor: null,
-      object: user.id,
-      result: "refused",
-      detail: { factor: "code" },
-    } as const;
-    await this.parts.secondFactors.require(user.id, code, () => users.audit(wrong));
+    await this.parts.secondFactors.require(user.id, code, () => users.audit(wrongCode("login", user.id)));
     await succeeded();
     const signedIn = await this.signIn(users, user, revision, client);
     // A password that was changed meanwhile has ended the sessions there were, and not this one.
@@ -199,17 +184,10 @@ export class Accounts {
   async seedPassword(userId: string, password: string, attempt: number): Promise<boolean> {
     const { credentials, passwords, clock } = this.parts;
     const hash = await passwords.hash(password);
-    const replace = () =>
-      credentials.update(userId, known => ((known.seeded ?? 0) < attempt ? { ...known, hash, seeded: attempt } : null));
-    let stored = await replace();
-    if (!stored) {
-      try {
-        stored = await credentials.insert({ id: userId, hash, createdAt: timestamp(clock), seeded: attempt });
-      } catch (error) {
-        if (!(error instanceof DuplicateKeyError)) throw error;
-        stored = await replace();
-      }
-    }
+    const made = { id: userId, hash, createdAt: timestamp(clock), seeded: attempt };
+    const stored = await upsert(credentials, made, known =>
+      (known.seeded ?? 0) < attempt ? { ...known, hash, seeded: attempt } : null,
+    );
     return stored?.seeded === attempt;
   }
 

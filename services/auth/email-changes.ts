@@ -1,4 +1,4 @@
-import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
+import { upsert, type CollectionSpec, type Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
 import { hasCode } from "../core/errors";
 import { digest, newId } from "../core/ids";
@@ -61,13 +61,7 @@ export class EmailChanges {
       cancel: this.digestOf("cancel", change),
       expiresAt: this.clock.now() + TTL,
     };
-    if (await this.changes.update(userId, () => made)) return change;
-    try {
-      await this.changes.insert(made);
-    } catch (error) {
-      if (!(error instanceof DuplicateKeyError)) throw error;
-      await this.changes.update(userId, () => made);
-    }
+    await upsert(this.changes, made, () => made);
     return change;
   }
 
@@ -87,7 +81,7 @@ export class EmailChanges {
     const parts = parseToken(token);
     if (!parts) return null;
     let confirmed = false;
-    const change = await this.changes.update(parts.userId, known => {
+    const change = await this.changes.update(parts.id, known => {
       const { fresh, old, ...rest } = known;
       const which = parts.digest === fresh ? "fresh" : parts.digest === old ? "old" : null;
       confirmed = which !== null && known.expiresAt > this.clock.now();
@@ -104,7 +98,7 @@ export class EmailChanges {
   /** Whether there was a change to stop. */
   async cancel(token: string): Promise<boolean> {
     const parts = parseToken(token);
-    const known = parts && (await this.changes.get(parts.userId));
+    const known = parts && (await this.changes.get(parts.id));
     if (!known || known.cancel !== parts.digest || known.settledAt !== undefined) return false;
     // Not by its id alone: another change may just have taken its place, or this one may be made by now.
     return (await this.changes.removeWhere({ id: known.id, change: known.change, settledAt: null })) > 0;

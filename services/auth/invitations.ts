@@ -5,7 +5,7 @@ import { RookeryError } from "../core/errors";
 import { digest, isId, newId } from "../core/ids";
 import type { Identity } from "../core/model";
 import type { Role } from "../core/permissions";
-import type { LinkSecrets } from "./links";
+import { parseToken, tokenOf, type LinkSecrets } from "./links";
 import type { RoleTable } from "./role-table";
 
 /** Lets so many people register. */
@@ -77,7 +77,7 @@ export class Invitations {
 
   /** What lets people in: for who made it, and for the mail to who is invited. */
   codeOf({ id }: Pick<Invitation, "id">): string {
-    return `${id}.${this.secrets.of("invitation", id)}`;
+    return tokenOf(id, this.secrets.of("invitation", id));
   }
 
   /** One that still holds. */
@@ -100,14 +100,13 @@ export class Invitations {
 
   /** Takes a place for a new user; the same again takes no other. Throws FORBIDDEN, with the same words whatever is wrong. */
   async take(code: string, userId: string, email: string): Promise<Invitation> {
-    const [id, secret, ...rest] = code.split(".", 3);
-    if (!isId(id) || !secret || rest.length > 0) throw refused();
-    const presented = digest(secret);
+    const parts = parseToken(code);
+    if (!parts) throw refused();
     let taken = false;
-    const invitation = await this.invitations.update(id, known => {
+    const invitation = await this.invitations.update(parts.id, known => {
       const meant = known.email === undefined || known.email.toLowerCase() === email.trim().toLowerCase();
       const mine = known.taken.includes(userId);
-      taken = known.digest === presented && meant && (mine || this.holds(known));
+      taken = known.digest === parts.digest && meant && (mine || this.holds(known));
       return taken && !mine ? { ...known, taken: [...known.taken, userId] } : null;
     });
     if (!taken || !invitation) throw refused();

@@ -1,5 +1,5 @@
 import { createHmac } from "node:crypto";
-import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
+import { upsert, type CollectionSpec, type Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
 import { digest, isId } from "../core/ids";
 
@@ -43,12 +43,12 @@ export class LinkSecrets {
   }
 }
 
-/** A token of a link: whose it is, and its secret. */
-export const tokenOf = (userId: string, secret: string): string => `${userId}.${secret}`;
+/** A token of a link: the id of whom or what it is of, and its secret. */
+export const tokenOf = (id: string, secret: string): string => `${id}.${secret}`;
 
-export function parseToken(token: string): { userId: string; digest: string } | null {
-  const [userId, secret, ...rest] = token.split(".", 3);
-  return isId(userId) && secret && rest.length === 0 ? { userId, digest: digest(secret) } : null;
+export function parseToken(token: string): { id: string; digest: string } | null {
+  const [id, secret, ...rest] = token.split(".", 3);
+  return isId(id) && secret && rest.length === 0 ? { id, digest: digest(secret) } : null;
 }
 
 /** Links that are good once. */
@@ -65,30 +65,20 @@ export class Links {
     const id = idOf(kind, user.id);
     const secret = this.secrets.of(kind, mail);
     const fresh = { mail, email: user.email, digest: digest(secret), expiresAt: now + LINK_TTL[kind] };
-    let issued = false;
-    const renew = () =>
-      this.links.update(id, known => {
-        const recent = known.recent.filter(at => now - at < AN_HOUR.ms);
-        const again = known.mail === mail;
-        issued = again ? known.digest !== undefined : known.mail < mail && recent.length < AN_HOUR.mails;
-        return issued ? { ...known, ...fresh, recent: again ? recent : [...recent, now] } : null;
-      });
-    if (!(await renew())) {
-      try {
-        await this.links.insert({ id, userId: user.id, ...fresh, recent: [now] });
-        issued = true;
-      } catch (error) {
-        if (!(error instanceof DuplicateKeyError)) throw error;
-        await renew();
-      }
-    }
-    return issued ? tokenOf(user.id, secret) : null;
+    let issued = true;
+    const stored = await upsert(this.links, { id, userId: user.id, ...fresh, recent: [now] }, known => {
+      const recent = known.recent.filter(at => now - at < AN_HOUR.ms);
+      const again = known.mail === mail;
+      issued = again ? known.digest !== undefined : known.mail < mail && recent.length < AN_HOUR.mails;
+      return issued ? { ...known, ...fresh, recent: again ? recent : [...recent, now] } : null;
+    });
+    return stored && issued ? tokenOf(user.id, secret) : null;
   }
 
   /** What a token stands for; null if it is none that holds. */
   async find(kind: LinkKind, token: string): Promise<Link | null> {
     const parts = parseToken(token);
-    const link = parts && (await this.links.get(idOf(kind, parts.userId)));
+    const link = parts && (await this.links.get(idOf(kind, parts.id)));
     return link && this.holds(link, parts.digest) ? link : null;
   }
 
@@ -97,7 +87,7 @@ export class Links {
     const parts = parseToken(token);
     let spent = false;
     if (parts)
-      await this.links.update(idOf(kind, parts.userId), link => {
+      await this.links.update(idOf(kind, parts.id), link => {
         spent = this.holds(link, parts.digest);
         if (!spent) return null;
         const { digest: _, ...rest } = link;

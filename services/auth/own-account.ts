@@ -1,4 +1,4 @@
-import { DuplicateKeyError, type Documents } from "../../mixins/documents";
+import { upsert, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { UserRecord } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
@@ -11,7 +11,7 @@ import type { Links } from "./links";
 import type { Outbox } from "./mail/outbox";
 import { refuseGuessable } from "./password-policy";
 import type { Asking, Reauthentication } from "./reauthentication";
-import type { SecondFactors } from "./second-factor";
+import { wrongCode, type SecondFactors } from "./second-factor";
 import type { Passwords } from "./passwords";
 import type { Sessions } from "./sessions";
 
@@ -91,8 +91,7 @@ export class OwnAccount {
     if (!link || !user) throw spent();
     admission.check(user, { mailbox: true });
     refuseGuessable(password, user);
-    const wrong = { type: "password.reset", actor: null, object: user.id, result: "refused" } as const;
-    await secondFactors.require(user.id, code, () => people.audit({ ...wrong, detail: { factor: "code" } }));
+    await secondFactors.require(user.id, code, () => people.audit(wrongCode("password.reset", user.id)));
     const hash = await passwords.hash(password);
     if (!(await links.spend("reset", token))) throw spent();
     await this.setHash(user.id, hash, null, undefined);
@@ -204,23 +203,14 @@ export class OwnAccount {
   private async setHash(id: string, hash: string, from: string | null, keep: string | undefined): Promise<boolean> {
     const { credentials, clock } = this.parts;
     const ending = { endingSince: clock.now(), endingKeeps: keep };
-    let set = false;
-    const change = () =>
-      credentials.update(id, known => {
-        set = from === null || known.hash === from;
-        return set ? { ...known, hash, ...ending } : null;
-      });
-    if (!(await change())) {
-      try {
-        await credentials.insert({ id, hash, createdAt: timestamp(clock), ...ending });
-        set = true;
-      } catch (error) {
-        if (!(error instanceof DuplicateKeyError)) throw error;
-        await change();
-      }
-    }
-    if (set) await this.endSessions(id);
-    return set;
+    let set = true;
+    const stored = await upsert(credentials, { id, hash, createdAt: timestamp(clock), ...ending }, known => {
+      set = from === null || known.hash === from;
+      return set ? { ...known, hash, ...ending } : null;
+    });
+    if (!stored || !set) return false;
+    await this.endSessions(id);
+    return true;
   }
 
   private async endSessions(id: string): Promise<void> {

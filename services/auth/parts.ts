@@ -1,7 +1,7 @@
 import type { Context, Service, ServiceBroker } from "moleculer";
 import type { Rounds } from "../../mixins/rounds";
 import { platformOf } from "../../config/platform";
-import { audit } from "../core/audit";
+import { audit, type AuditNote } from "../core/audit";
 import { call, type Caller, type Meta } from "../core/contract";
 import type { Identity } from "../core/model";
 import type { Accounts, Users } from "./accounts";
@@ -51,15 +51,19 @@ export interface AuthService extends Service {
   sweeper: Rounds;
 }
 
+/** Records what is done in the given request. Never rejects. */
+export function note(via: (Context<unknown, Meta> | ServiceBroker) & { meta?: Meta }, entry: AuditNote): Promise<void> {
+  return audit(via, platformOf("broker" in via ? via.broker : via).clock, entry);
+}
+
 /** The owner of users, asked within the given request. */
 export function usersOf(via: (Context<unknown, Meta> | ServiceBroker) & { meta?: Meta }): Users {
-  const { clock } = platformOf("broker" in via ? via.broker : via);
   return {
     create: user => call(via, "users.create", user),
     byLogin: login => call(via, "users.byLogin", { login }),
     record: id => call(via, "users.record", { id }),
     profile: identity => asUser(via, identity),
-    audit: entry => audit(via, clock, entry),
+    audit: entry => note(via, entry),
   };
 }
 

@@ -1,4 +1,4 @@
-import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
+import { upsert, type CollectionSpec, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { RoleFacts } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -91,12 +91,7 @@ export class RoleTable {
       ...changed,
       pendingSince: Math.max(this.clock.now(), (known.pendingSince ?? 0) + 1),
     });
-    const stored =
-      (await this.stored.update(role, later)) ??
-      (await this.stored.insert(changed).catch(async (error: unknown) => {
-        if (!(error instanceof DuplicateKeyError)) throw error;
-        return this.stored.update(role, later);
-      }));
+    const stored = await upsert(this.stored, changed, later);
     if (stored) await this.follow(stored);
   }
 

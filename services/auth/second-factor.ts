@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { Secret, TOTP } from "otpauth";
 import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
+import type { AuditNote } from "../core/audit";
 import type { SecondFactorState } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { digest } from "../core/ids";
@@ -40,6 +41,12 @@ const FIRST_WAIT = 15_000;
 const LONGEST_WAIT = 3_600_000;
 
 const WRONG = "The code is wrong.";
+
+/** What is recorded of a wrong code, of who is not signed in. */
+export const wrongCode = (type: "login" | "password.reset", object: string): AuditNote => ({
+  ...{ type, actor: null, object, result: "refused" },
+  detail: { factor: "code" },
+});
 
 type Verdict = "ok" | "wrong" | "closed";
 

@@ -1,6 +1,6 @@
 import { DuplicateKeyError, type CollectionSpec, type Documents, type Where } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
-import type { ProfileChange, UserRecord } from "../core/contract";
+import type { NewUser, ProfileChange, UserRecord } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import { digest, isId } from "../core/ids";
 import type { Identity, Page } from "../core/model";
@@ -99,15 +99,7 @@ export class Directory {
    * Makes a user; the same again under the same id is harmless. Throws CONFLICT if name or e-mail is taken. Who has still to
    * show that his e-mail is his is not told that somebody has it: his account stays without it, and cannot be verified.
    */
-  async create(wanted: {
-    id: string;
-    username: string;
-    email?: string;
-    roles?: Role[];
-    displayName?: string;
-    unverified?: boolean;
-    bot?: true;
-  }): Promise<UserRecord> {
+  async create(wanted: NewUser & { bot?: true }): Promise<UserRecord> {
     const email = wanted.email?.trim();
     const roles = wanted.roles ?? ["User"];
     const user: StoredUser = {
@@ -280,27 +272,23 @@ export class Directory {
   }
 
   private async takeOut(consequences: Consequences, id: string, guard?: Guard): Promise<void> {
-    const removedAt = timestamp(this.clock);
-    const user = await this.changeRoles(
-      id,
-      false,
-      known => this.removed(known, removedAt),
-      () => ({ user: id, kind: "removal", removedAt }),
-      guard,
-    );
-    await this.follow(consequences, user);
+    const change = { user: id, kind: "removal", removedAt: timestamp(this.clock) } as const;
+    await this.shutOut(consequences, change, known => this.removed(known, change.removedAt), guard);
   }
 
   /** He cannot come in any more, until he is activated. Throws NOT_FOUND, CONFLICT for the last Admin. */
-  async deactivate(consequences: Consequences, id: string, guard?: Guard): Promise<StoredUser> {
-    const deactivatedAt = timestamp(this.clock);
-    const user = await this.changeRoles(
-      id,
-      false,
-      known => this.deactivated(known, deactivatedAt),
-      () => ({ user: id, kind: "deactivation", deactivatedAt }),
-      guard,
-    );
+  deactivate(consequences: Consequences, id: string, guard?: Guard): Promise<StoredUser> {
+    const change = { user: id, kind: "deactivation", deactivatedAt: timestamp(this.clock) } as const;
+    return this.shutOut(consequences, change, known => this.deactivated(known, change.deactivatedAt), guard);
+  }
+
+  private async shutOut(
+    consequences: Consequences,
+    change: AdminChange,
+    to: (user: StoredUser) => StoredUser,
+    guard?: Guard,
+  ): Promise<StoredUser> {
+    const user = await this.changeRoles(change.user, false, to, () => change, guard);
     await this.follow(consequences, user);
     return user;
   }

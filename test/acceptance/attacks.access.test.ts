@@ -1,11 +1,9 @@
-import { expectStatus, say, Stage, unique, type Client } from "../support/client";
+import { expectStatus, MISSING, say, Stage, unique, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
 import { SignalrClient } from "../support/signalr";
 import { SocketioClient } from "../support/socketio";
-
-const MISSING = "01a1fc87-9015-75b5-9683-ef4249e15e36";
 
 /** Reaching for what is somebody else's; who may do what where he is known stands in docs/permissions.md. */
 describe("reaching for what is not one's own", () => {

@@ -1,12 +1,11 @@
 import { digest } from "../../services/core/ids";
 import { LIMITS } from "../../services/core/limits";
-import { expectStatus, say, Stage, unique, type Client } from "../support/client";
+import { expectStatus, MISSING, say, Stage, unique, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
 import { speaker, SPEAKERS, type Reply, type Speaker, type SpeakerDoor } from "../support/speakers";
 
-const MISSING = "01a1fc87-9015-75b5-9683-ef4249e15e36";
 /** What an answer to somebody outside may not hold. */
 const INTERNALS =
   /node_modules|\bat .*\.[jt]s|sqlite|mongo|moleculer|\/services\/|nodeID|TypeError|SyntaxError|\/tmp\//i;

@@ -1,10 +1,9 @@
-import { say, Stage, type Client } from "../support/client";
+import { MISSING, say, Stage, type Client } from "../support/client";
 import type { Answer, Body } from "../support/rest";
 import { startServer } from "../support/server";
 
 const CODES = [400, 401, 403, 404, 409, 413, 422];
 const DEEP = 10_000;
-const UNKNOWN = "01a1fc87-9015-75b5-9683-ef4249e15e36";
 
 /** Values that are wrong for every field of every route, but where objects are welcome. */
 const WRONG: [string, unknown][] = [
@@ -114,7 +113,7 @@ describe("bad input", () => {
     "%7B%22%24gt%22%3A%22%22%7D",
     "a".repeat(190),
     "a".repeat(5_000),
-    UNKNOWN,
+    MISSING,
     "%F0%9F%91%8D",
     "constructor",
     "__proto__",
@@ -250,15 +249,15 @@ describe("bad input", () => {
         const socket = await ann.socket();
         const { id } = message;
         const frames: Record<string, unknown>[] = [
-          { t: "sub", rooms: [UNKNOWN] },
-          { t: "unsub", rooms: [UNKNOWN] },
-          { t: "send", room: UNKNOWN, text: "x", clientId: "x", attachments: [], replyTo: "x" },
-          { t: "history", room: UNKNOWN, before: 1, limit: 1 },
-          { t: "edit", room: UNKNOWN, id, text: "x" },
-          { t: "delete", room: UNKNOWN, id },
-          { t: "react", room: UNKNOWN, id, emoji: "👍", on: true },
-          { t: "read", room: UNKNOWN, seq: 1 },
-          { t: "typing", room: UNKNOWN, on: true },
+          { t: "sub", rooms: [MISSING] },
+          { t: "unsub", rooms: [MISSING] },
+          { t: "send", room: MISSING, text: "x", clientId: "x", attachments: [], replyTo: "x" },
+          { t: "history", room: MISSING, before: 1, limit: 1 },
+          { t: "edit", room: MISSING, id, text: "x" },
+          { t: "delete", room: MISSING, id },
+          { t: "react", room: MISSING, id, emoji: "👍", on: true },
+          { t: "read", room: MISSING, seq: 1 },
+          { t: "typing", room: MISSING, on: true },
           { t: "auth", token: "x" },
           { t: "call", method: "x" },
         ];

@@ -1,4 +1,4 @@
-import { expectStatus, Stage, type Client } from "../support/client";
+import { expectStatus, MISSING, Stage, type Client } from "../support/client";
 import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
 
@@ -62,7 +62,7 @@ describe("the picture of a user", () => {
     const wrong = [
       text.url,
       others.url,
-      "/api/files/01a1fc87-9015-75b5-9683-ef4249e15e36",
+      `/api/files/${MISSING}`,
       "http://example.org/a.png",
       "javascript:alert(1)",
       "data:image/png;base64,AAAA",

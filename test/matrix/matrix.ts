@@ -65,7 +65,7 @@ async function row(
     doors: [],
     disagreements: [],
   };
-  const shared = isRead(sample.method) || ["sub", "typing"].includes(sample.method) || sample.keeps === true;
+  const shared = isRead(sample.method) || sample.keeps === true;
   let place = shared ? await places(kind ?? "public") : null;
   for (const caller of CALLERS) {
     if (kind && !isIn(kind, caller)) {

@@ -178,8 +178,8 @@ export const SAMPLES: readonly Sample[] = [
   of("messages.unread", NONE, nothing),
   of("messages.overview", NONE, nothing),
 
-  of("sub", ALL, room),
-  of("typing", ALL, room),
+  of("sub", ALL, room, { keeps: true }),
+  of("typing", ALL, room, { keeps: true }),
   of("room-export", ALL, room),
   of("files.save", NONE, () => ({ name: "a.txt" })),
   of("files.open", ALL, ({ file: id }) => ({ id })),

@@ -3,6 +3,9 @@ import { Rest, type Answer, type Body } from "./rest";
 import { SocketClient, type SocketOptions } from "./socket";
 import type { Server } from "./server";
 
+/** An id as ours are, of nobody and nothing. */
+export const MISSING = "01a1fc87-9015-75b5-9683-ef4249e15e36";
+
 /** What users need of a server. */
 export type Origin = Pick<Server, "url" | "wsUrl" | "adminPassword">;
 

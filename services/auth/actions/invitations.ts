@@ -1,10 +1,8 @@
-import { platformOf } from "../../../config/platform";
-import { audit } from "../../core/audit";
 import type { ActionsOf } from "../../core/contract";
 import { ROLES } from "../../core/permissions";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import type { AuthService } from "../parts";
+import { note, type AuthService } from "../parts";
 
 /** Letting people in. */
 export const invitations = {
@@ -29,8 +27,7 @@ export const invitations = {
       const made = await this.invitations.make(callerOf(ctx.meta), { email, roles, expiresInDays, uses });
       if (email !== undefined) await this.mail({ kind: "invitation", to: email, about: made.id });
       const detail = { roles: made.roles.join(), uses: made.uses };
-      const { clock } = platformOf(this.broker);
-      await audit(ctx, clock, { type: "invitation.create", object: made.id, result: "ok", detail });
+      await note(ctx, { type: "invitation.create", object: made.id, result: "ok", detail });
       return made;
     },
   },

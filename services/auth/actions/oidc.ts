@@ -1,12 +1,11 @@
 import type { Context } from "moleculer";
 import { platformOf } from "../../../config/platform";
-import { audit } from "../../core/audit";
 import { BrowserCookie } from "../../core/browser-cookie";
 import type { ActionsOf, Meta } from "../../core/contract";
 import { newSecret } from "../../core/ids";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import { askingVia, clientOf, membersOf, usersOf, type AuthService } from "../parts";
+import { askingVia, clientOf, membersOf, note, usersOf, type AuthService } from "../parts";
 
 const provider = "string|min:1|max:32";
 /** A page of this origin: nothing that a browser would take for another host. */
@@ -37,10 +36,10 @@ export const oidc = {
     params: { provider, code: said, state: said, iss: said, error: said, error_description: said },
     async handler(this: AuthService, ctx) {
       const { provider: id, ...query } = ctx.params;
-      const { clock, config } = platformOf(this.broker);
+      const { config } = platformOf(this.broker);
       const { path, linked } = await this.oidc.end(membersOf(ctx), id, ctx.meta.browser, query);
       if (linked !== null)
-        await audit(ctx, clock, { type: "identity.link", actor: linked, result: "ok", detail: { provider: id } });
+        await note(ctx, { type: "identity.link", actor: linked, result: "ok", detail: { provider: id } });
       return redirect(ctx, `${config.publicUrl ?? ""}${path}`);
     },
   },
@@ -52,7 +51,7 @@ export const oidc = {
       const { code, totp } = ctx.params;
       const answer = await this.oidc.exchange(usersOf(ctx), code, ctx.meta.browser, totp, clientOf(ctx.meta));
       const { id } = answer.user;
-      await audit(ctx, platformOf(this.broker).clock, { type: "login", actor: id, object: id, result: "ok" });
+      await note(ctx, { type: "login", actor: id, object: id, result: "ok" });
       return answer;
     },
   },
@@ -88,7 +87,7 @@ export const oidc = {
       const { id } = callerOf(ctx.meta);
       await this.identities.unlink(id, ctx.params.id, await this.reauthentication.hasPassword(id));
       const detail = { removed: true };
-      await audit(ctx, platformOf(this.broker).clock, {
+      await note(ctx, {
         type: "identity.link",
         object: ctx.params.id,
         result: "ok",

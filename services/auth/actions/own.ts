@@ -1,10 +1,8 @@
-import { platformOf } from "../../../config/platform";
-import { audit } from "../../core/audit";
 import type { ActionsOf, OwnSession } from "../../core/contract";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
 import type { Session } from "../auth.store";
-import { peopleOf, type AuthService } from "../parts";
+import { note, peopleOf, type AuthService } from "../parts";
 
 /** Longer than any token or password that could fit; not worth the work. */
 const token = "string|min:1|max:200";
@@ -20,7 +18,7 @@ export const own = {
     params: { token },
     async handler(this: AuthService, ctx) {
       const actor = await this.own.verify(peopleOf(ctx), ctx.params.token);
-      await audit(ctx, platformOf(this.broker).clock, { type: "account.verify", actor, object: actor, result: "ok" });
+      await note(ctx, { type: "account.verify", actor, object: actor, result: "ok" });
       return null;
     },
   },
@@ -58,7 +56,7 @@ export const own = {
     async handler(this: AuthService, ctx) {
       const { token: link, password, code: second } = ctx.params;
       const actor = await this.own.resetPassword(peopleOf(ctx), link, { password, code: second });
-      await audit(ctx, platformOf(this.broker).clock, { type: "password.reset", actor, object: actor, result: "ok" });
+      await note(ctx, { type: "password.reset", actor, object: actor, result: "ok" });
       return null;
     },
   },
@@ -70,7 +68,7 @@ export const own = {
       const caller = callerOf(ctx.meta);
       const { currentPassword: password, newPassword, code: second } = ctx.params;
       await this.own.changePassword(peopleOf(ctx), caller, { password, code: second }, newPassword);
-      await audit(ctx, platformOf(this.broker).clock, { type: "password.change", object: caller.id, result: "ok" });
+      await note(ctx, { type: "password.change", object: caller.id, result: "ok" });
       return null;
     },
   },
@@ -82,7 +80,7 @@ export const own = {
       const caller = callerOf(ctx.meta);
       const { password, username, code: second } = ctx.params;
       const user = await this.own.changeUsername(peopleOf(ctx), caller, { password, code: second }, username);
-      await audit(ctx, platformOf(this.broker).clock, { type: "username.change", object: caller.id, result: "ok" });
+      await note(ctx, { type: "username.change", object: caller.id, result: "ok" });
       return user;
     },
   },
@@ -102,8 +100,7 @@ export const own = {
     params: { token },
     async handler(this: AuthService, ctx) {
       const { userId: actor, changed } = await this.own.confirmEmail(peopleOf(ctx), ctx.params.token);
-      if (changed)
-        await audit(ctx, platformOf(this.broker).clock, { type: "email.change", actor, object: actor, result: "ok" });
+      if (changed) await note(ctx, { type: "email.change", actor, object: actor, result: "ok" });
       return null;
     },
   },
@@ -141,7 +138,7 @@ export const own = {
     params: { id: rules.id },
     async handler(this: AuthService, ctx) {
       await this.own.endSession(callerOf(ctx.meta), ctx.params.id);
-      await audit(ctx, platformOf(this.broker).clock, { type: "session.end", object: ctx.params.id, result: "ok" });
+      await note(ctx, { type: "session.end", object: ctx.params.id, result: "ok" });
       return null;
     },
   },
@@ -152,7 +149,7 @@ export const own = {
     async handler(this: AuthService, ctx) {
       const caller = callerOf(ctx.meta);
       await this.own.endOthers(caller);
-      await audit(ctx, platformOf(this.broker).clock, { type: "session.end", object: caller.id, result: "ok" });
+      await note(ctx, { type: "session.end", object: caller.id, result: "ok" });
       return null;
     },
   },

@@ -1,10 +1,8 @@
-import { platformOf } from "../../../config/platform";
-import { audit } from "../../core/audit";
 import type { ActionsOf } from "../../core/contract";
 import { PERMISSIONS, ROLES } from "../../core/permissions";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
-import { usersOf, type AuthService } from "../parts";
+import { note, usersOf, type AuthService } from "../parts";
 
 /** What roles allow. */
 export const roles = {
@@ -36,7 +34,7 @@ export const roles = {
       const { role, permissions } = ctx.params;
       const answer = await this.roles.change(role, permissions, callerOf(ctx.meta));
       const detail = { permissions: answer.permissions.join(" ") };
-      await audit(ctx, platformOf(this.broker).clock, {
+      await note(ctx, {
         type: "permissions.change",
         object: role,
         result: "ok",

@@ -1,12 +1,10 @@
 import type { Context } from "moleculer";
-import { platformOf } from "../../../config/platform";
-import { audit } from "../../core/audit";
 import type { ActionsOf, Meta, UserRecord } from "../../core/contract";
 import { RookeryError } from "../../core/errors";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
 import { noteRefusal } from "../reauthentication";
-import { askingVia, usersOf, type AuthService } from "../parts";
+import { askingVia, note, usersOf, type AuthService } from "../parts";
 
 const code = "string|min:1|max:100";
 const password = "string|min:1|max:1000";
@@ -42,7 +40,7 @@ export const secondFactor = {
         noteRefusal(askingVia(ctx), id, "code"),
       );
       await this.duty.changed(caller, this.accounts);
-      await changed(this, ctx, id, "on");
+      await changed(ctx, id, "on");
       return { recoveryCodes };
     },
   },
@@ -65,7 +63,7 @@ export const secondFactor = {
       const { id } = callerOf(ctx.meta);
       await this.reauthentication.demand(askingVia(ctx), id, ctx.params.password, ctx.params.code);
       const recoveryCodes = await this.secondFactors.renewRecoveryCodes(id);
-      await changed(this, ctx, id, "recovery codes");
+      await changed(ctx, id, "recovery codes");
       return { recoveryCodes };
     },
   },
@@ -91,8 +89,8 @@ async function removed(
 ): Promise<void> {
   if (!(await service.secondFactors.remove(user.id))) return;
   await service.duty.changed(user, service.accounts);
-  await changed(service, ctx, user.id, "off");
+  await changed(ctx, user.id, "off");
 }
 
-const changed = (service: AuthService, ctx: Context<unknown, Meta>, object: string, to: string): Promise<void> =>
-  audit(ctx, platformOf(service.broker).clock, { type: "second-factor.change", object, result: "ok", detail: { to } });
+const changed = (ctx: Context<unknown, Meta>, object: string, to: string): Promise<void> =>
+  note(ctx, { type: "second-factor.change", object, result: "ok", detail: { to } });

@@ -1,11 +1,8 @@
-import type { Context } from "moleculer";
-import { platformOf } from "../../../config/platform";
-import { audit } from "../../core/audit";
-import type { ActionsOf, Meta } from "../../core/contract";
+import type { ActionsOf } from "../../core/contract";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
 import { SCOPES } from "../../core/scopes";
-import { usersOf, type AuthService } from "../parts";
+import { note, usersOf, type AuthService } from "../parts";
 
 /** Days: ten years, for what nobody will look after. */
 const LONGEST = 3_650;
@@ -34,7 +31,7 @@ export const tokens = {
       const caller = callerOf(ctx.meta);
       const { name, scopes, expiresInDays } = ctx.params;
       const answer = await this.tokens.create(caller, caller, { name, scopes, expiresInDays });
-      await told(this, ctx, "token.create", answer.id);
+      await note(ctx, { type: "token.create", object: answer.id, result: "ok" });
       return answer;
     },
   },
@@ -52,7 +49,7 @@ export const tokens = {
     params: { id: rules.id },
     async handler(this: AuthService, ctx) {
       await this.tokens.withdraw(callerOf(ctx.meta), usersOf(ctx), ctx.params.id);
-      await told(this, ctx, "token.revoke", ctx.params.id);
+      await note(ctx, { type: "token.revoke", object: ctx.params.id, result: "ok" });
       return null;
     },
   },
@@ -67,7 +64,7 @@ export const tokens = {
         scopes,
         expiresInDays,
       });
-      await told(this, ctx, "token.create", answer.id);
+      await note(ctx, { type: "token.create", object: answer.id, result: "ok" });
       return answer;
     },
   },
@@ -96,10 +93,3 @@ export const tokens = {
     },
   },
 } satisfies Partial<ActionsOf<"auth">>;
-
-const told = (
-  service: AuthService,
-  ctx: Context<unknown, Meta>,
-  type: "token.create" | "token.revoke",
-  object: string,
-): Promise<void> => audit(ctx, platformOf(service.broker).clock, { type, object, result: "ok" });

@@ -6,7 +6,7 @@ import { digest, newSecret } from "../../core/ids";
 import type { Users } from "../accounts";
 import type { RevocationLog } from "../revocation-log";
 import type { Sealing } from "../sealing";
-import type { SecondFactors } from "../second-factor";
+import { wrongCode, type SecondFactors } from "../second-factor";
 import type { SessionClient } from "../sessions";
 import type { Identities, Members } from "./identities";
 import type { Checks, OidcClient } from "./oidc-client";
@@ -127,14 +127,7 @@ export class Oidc {
     if (!arrival || arrival.expiresAt <= clock.now() || !isOf(arrival, browser)) throw refused();
     const user = await users.record(arrival.userId);
     if (!user) throw refused();
-    const wrong = {
-      type: "login",
-      actor: null,
-      object: user.id,
-      result: "refused",
-      detail: { factor: "code" },
-    } as const;
-    await secondFactors.require(user.id, totp, () => users.audit(wrong), "totp");
+    await secondFactors.require(user.id, totp, () => users.audit(wrongCode("login", user.id)), "totp");
     if (!(await arrivals.remove(arrival.id))) throw refused();
     return signIn(users, user, revision, client);
   }

@@ -9,6 +9,16 @@ export interface RelationChange {
   other: string | null;
 }
 
+/** A user as he is made; without roles he is a User. */
+export interface NewUser {
+  id: string;
+  username: string;
+  email?: string;
+  roles?: Role[];
+  displayName?: string;
+  unverified?: boolean;
+}
+
 /** Of one's own profile; null clears a field. */
 export interface ProfileChange {
   displayName?: string | null;
@@ -51,14 +61,7 @@ export interface ErasureState {
 
 export interface UsersActions {
   "users.create": {
-    params: {
-      id: string;
-      username: string;
-      email?: string;
-      roles?: Role[];
-      displayName?: string;
-      unverified?: boolean;
-    };
+    params: NewUser;
     returns: UserRecord;
   };
   /** The address is the user's: he has shown it. Nothing happens if he has another one by now. */

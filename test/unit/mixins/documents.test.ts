@@ -1,5 +1,5 @@
 import type { CollectionSpec } from "../../../mixins/collection";
-import { documentsOver, type DocumentAdapter, type Documents, type Where } from "../../../mixins/documents";
+import { documentsOver, upsert, type DocumentAdapter, type Documents, type Where } from "../../../mixins/documents";
 import { stores, type Store } from "./stores";
 
 interface Account {
@@ -49,6 +49,18 @@ describe.each(stores)("documents in %s", (_name, open) => {
     expect(await accounts.get("a")).toEqual(doc);
     expect(await accounts.findOne({ name: "name a" })).toEqual(doc);
     expect(await accounts.get("nobody")).toBeNull();
+  });
+
+  test("an upsert changes what is there, and stores what is not, however many make one at once", async () => {
+    const visit = () =>
+      upsert(accounts, account("a", { visits: 1 }), known => ({ ...known, visits: known.visits + 1 }));
+    await Promise.all(Array.from({ length: 5 }, visit));
+    expect(await accounts.get("a")).toMatchObject({ visits: 5 });
+    expect(await upsert(accounts, account("a", { note: "not taken" }), () => null)).toEqual(
+      account("a", { visits: 5 }),
+    );
+    await accounts.remove("a");
+    expect(await visit()).toEqual(account("a", { visits: 1 }));
   });
 
   test("some fields of many are picked as they are, null where they are missing", async () => {
