@@ -11,13 +11,20 @@ import { workspace } from "./views/workspace.js";
 const RETRY = 3_000;
 
 let stop = () => undefined;
-const session = new Session(why => {
-  stop();
-  signIn.show(why);
-});
+const session = new Session(
+  why => {
+    stop();
+    signIn.show(why);
+  },
+  // Whoever has got a role that needs one while he was here, too.
+  () => {
+    if (session.mustSetUp) location.replace("settings.html#second-factor");
+  },
+);
 const signIn = signInView(session, enter);
 
 function enter() {
+  if (session.mustSetUp) return;
   signIn.hide();
   const chat = new Chat(session);
   const leave = [workspace(chat), connectionBanner(chat)];

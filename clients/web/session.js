@@ -19,13 +19,17 @@ export class ApiError extends Error {
 export class Session {
   user = null;
   #access = null;
-  #permissions = [];
+  #claims = {};
   #endsAt = 0;
   #refreshing = null;
 
-  /** @param ended called once when the session is over, with why (null: by oneself) */
-  constructor(ended) {
+  /**
+   * @param ended called once when the session is over, with why (null: by oneself)
+   * @param taken called with every new token
+   */
+  constructor(ended, taken = () => undefined) {
     this.ended = ended;
+    this.taken = taken;
     addEventListener("storage", event => {
       if (event.key === KEY && event.newValue === null && this.user) this.#end(null);
     });
@@ -56,7 +60,12 @@ export class Session {
 
   /** Whether the server lets us do that, as far as the last token says. */
   may(permission) {
-    return this.#permissions.includes(permission);
+    return this.#claims.permissions.includes(permission);
+  }
+
+  /** Whether the server lets us do nothing but set up a second factor. */
+  get mustSetUp() {
+    return this.#claims.scope === "second-factor";
   }
 
   /** The next `token()` is a new one. */
@@ -114,9 +123,10 @@ export class Session {
   #take({ user, accessToken, refreshToken, expiresIn }) {
     this.user = user;
     this.#access = accessToken;
-    this.#permissions = claimsOf(accessToken).permissions;
+    this.#claims = claimsOf(accessToken);
     this.#endsAt = Date.now() + expiresIn * 1000;
     localStorage.setItem(KEY, JSON.stringify({ refreshToken, username: user.username }));
+    this.taken();
   }
 
   #end(why) {

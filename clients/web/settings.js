@@ -39,7 +39,12 @@ function hasAccount({ user }) {
   return user.roles.some(role => role !== "Guest");
 }
 
-const session = new Session(() => location.replace("./"));
+const session = new Session(
+  () => location.replace("./"),
+  () => {
+    if (session.mustSetUp) location.hash = "second-factor";
+  },
+);
 /** What a provider's page sent us back with, for the part that it concerns. */
 let back = arrival({ CONFLICT: "That account is linked to somebody else here." });
 let shown = 0;
@@ -73,9 +78,13 @@ function renderHead() {
 
 async function show() {
   const turn = ++shown;
-  const allowed = Object.entries(PARTS).filter(([, part]) => part.for?.(session) ?? true);
+  const allowed = Object.entries(PARTS).filter(([name, part]) =>
+    session.mustSetUp ? name === "second-factor" : (part.for?.(session) ?? true),
+  );
   const asked = back ? "providers" : location.hash.slice(1);
   const [id, part] = allowed.find(([name]) => name === asked) ?? allowed[0];
+  // From there one would only be sent back here.
+  $("#back").hidden = session.mustSetUp;
   $("#parts").replaceChildren(
     ...allowed.map(([name, { title }]) =>
       el("li", {}, el("a", { href: `#${name}`, "aria-current": name === id ? "page" : null }, title)),

@@ -3,9 +3,10 @@ import { Secret, TOTP } from "otpauth";
 import { DuplicateKeyError, type CollectionSpec, type Documents } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
 import type { AuditNote } from "../core/audit";
-import type { SecondFactorState } from "../core/contract";
+import type { SecondFactorState, TotpSecret } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { digest } from "../core/ids";
+import { qrCode } from "./qr-code";
 import type { Sealing } from "./sealing";
 
 /** A user's second factor; `id` is the user's. */
@@ -95,7 +96,7 @@ export class SecondFactors {
   }
 
   /** A new secret, which counts once a code of it was confirmed. Throws CONFLICT if one does already. */
-  async begin(userId: string, username: string): Promise<{ secret: string; uri: string }> {
+  async begin(userId: string, username: string): Promise<TotpSecret> {
     const secret = new Secret({ size: 20 });
     const factor: SecondFactor = {
       id: userId,
@@ -108,7 +109,8 @@ export class SecondFactors {
       await this.factors.insert(factor).catch((error: unknown) => {
         throw error instanceof DuplicateKeyError ? enabled() : error;
       });
-    return { secret: secret.base32, uri: totpOf(secret.base32, username).toString() };
+    const uri = totpOf(secret.base32, username).toString();
+    return { secret: secret.base32, uri, qr: qrCode(uri) };
   }
 
   /**

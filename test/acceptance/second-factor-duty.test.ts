@@ -36,6 +36,8 @@ describeOwn("who has to have a second factor", () => {
     expect((await post("login", login)).body).toMatchObject({ secondFactor: "required" });
 
     expect((await admin.get("/api/users/me")).body).toMatchObject({ id: admin.id });
+    // Who has no password yet gets one by a mail.
+    expect((await admin.post("/api/auth/forgot-password", { email: "nobody@example.org" })).status).toBe(202);
     const closed: [string, string, object?][] = [
       ["GET", "/api/channels"],
       ["GET", "/api/audit"],

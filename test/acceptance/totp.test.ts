@@ -43,7 +43,8 @@ describe("a second factor", () => {
       status: 403,
       body: { code: "FORBIDDEN", errors: [{ field: "password" }] },
     });
-    const { secret, uri } = expectStatus(await user.post("/api/auth/totp", { password }), 201).body;
+    const { secret, uri, qr } = expectStatus(await user.post("/api/auth/totp", { password }), 201).body;
+    expect(qr).toMatch(/^data:image\/gif;base64,R0lGOD/);
     expect(uri).toMatch(/^otpauth:\/\/totp\/Rookery:ann-/);
     expect((await user.get("/api/auth/totp")).body).toEqual({ enabled: false });
     expect((await login(user)).status).toBe(200);

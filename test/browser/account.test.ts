@@ -1,5 +1,7 @@
+import jsqr from "jsqr";
 import { Secret, TOTP } from "otpauth";
 import type { Browser, Page } from "playwright-core";
+import { expectStatus, Stage } from "../support/client";
 import { eventually } from "../support/eventually";
 import { CLIENT, IdentityProvider } from "../support/oidc";
 import { Postbox } from "../support/postbox";
@@ -8,6 +10,16 @@ import { CHROMIUM, launch, PASSWORD, PATIENCE, Visitor } from "./visitor";
 
 const wanted = !external && (CHROMIUM !== undefined || Boolean(process.env.CI));
 const NEXT = "another-good-one";
+/** In the page: the QR code as a camera has it. */
+const PIXELS = `(async () => {
+  const image = document.querySelector("img.qr");
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { width, height, data } = context.getImageData(0, 0, canvas.width, canvas.height);
+  return { width, height, data: [...data] };
+})()`;
 /** One pixel. */
 const PICTURE = Buffer.from(
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
@@ -35,6 +47,7 @@ const PICTURE = Buffer.from(
       PUBLIC_URL: origin,
       SMTP_URL: postbox.url,
       EMAIL_VERIFICATION: "required",
+      REQUIRE_SECOND_FACTOR_FOR: "Moderator",
       GUESTS: "true",
       OIDC_PROVIDERS: JSON.stringify([
         { id: "company", name: "Company", issuer: issuer.issuer, ...CLIENT },
@@ -103,6 +116,21 @@ const PICTURE = Buffer.from(
     await page.getByRole("button", { name: "Sign in" }).waitFor();
   }
 
+  /** What a camera reads that is held before the QR code on the page. */
+  async function seen(page: Page): Promise<string | undefined> {
+    await page.getByRole("img", { name: "The key as a QR code" }).waitFor();
+    const { width, height, data } = await page.evaluate<{ width: number; height: number; data: number[] }>(PIXELS);
+    return jsqr(Uint8ClampedArray.from(data), width, height)?.data;
+  }
+
+  /** Gives the code of the app that took the key the page shows. */
+  async function confirm(page: Page): Promise<void> {
+    const uri = await seen(page);
+    const secret = Secret.fromBase32(new URL(uri ?? "").searchParams.get("secret") ?? "");
+    await page.getByRole("textbox", { name: "Code" }).fill(new TOTP({ secret }).generate());
+    await page.getByRole("button", { name: "Turn it on" }).click();
+  }
+
   it("makes an account whose e-mail is verified by the link in a mail, which can be sent again", async () => {
     const ana = await arrive("ana");
     const { page } = ana;
@@ -150,12 +178,12 @@ const PICTURE = Buffer.from(
     await page.getByText("The password is wrong.").waitFor();
     await page.getByLabel("Your password").fill(PASSWORD);
     await page.getByRole("button", { name: "Begin" }).click();
-    const key = (await page.getByLabel("Key").textContent()) ?? "";
-    expect(await page.getByRole("link", { name: "open the app from here" }).getAttribute("href")).toMatch(/^otpauth:/);
-    await page
-      .getByRole("textbox", { name: "Code" })
-      .fill(new TOTP({ secret: Secret.fromBase32(key.replaceAll(" ", "")) }).generate());
-    await page.getByRole("button", { name: "Turn it on" }).click();
+    const key = (await page.getByLabel("Key", { exact: true }).textContent()) ?? "";
+    const uri = await page.getByRole("link", { name: "open the app from here" }).getAttribute("href");
+    expect(uri).toMatch(/^otpauth:/);
+    expect(await seen(page)).toBe(uri);
+    expect(uri).toContain(key.replaceAll(" ", ""));
+    await confirm(page);
     const [first = "", second = "", third = "", ...more] = (
       (await page.getByLabel("Recovery codes").textContent()) ?? ""
     ).split("\n");
@@ -191,6 +219,31 @@ const PICTURE = Buffer.from(
     expect(new URL(page.url()).hash).toBe("");
     await page.getByRole("textbox", { name: "Code" }).fill(third);
     await page.getByRole("button", { name: "Sign in" }).click();
+    await isIn(page);
+  });
+
+  it("is set up by who gets a role that needs one before he does anything else", async () => {
+    const mo = await member("mo");
+    const { page } = mo;
+    await signIn(mo);
+    await isIn(page);
+    const { admin } = await Stage.on(server);
+    const [{ id }] = expectStatus(await admin.get(`/api/users?search=${mo.name}`), 200).body.items;
+    expectStatus(await admin.patch(`/api/users/${id}`, { roles: ["User", "Moderator"] }), 200);
+    await page.getByText("Your role asks for a second factor.").waitFor();
+    const parts = await page.getByRole("navigation").getByRole("link").allTextContents();
+    expect([parts, await page.getByRole("link", { name: "Back to the chat" }).count()]).toEqual([["Second factor"], 0]);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(mo);
+    await page.getByText("Your role asks for a second factor.").waitFor();
+    await page.goto(server.url);
+    await page.getByLabel("Your password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Begin" }).click();
+    await confirm(page);
+    await page.getByRole("button", { name: "I have kept them" }).click();
+    await isIn(page);
+    await openPart(page, "Profile");
+    await page.getByRole("link", { name: "Back to the chat" }).click();
     await isIn(page);
   });
 

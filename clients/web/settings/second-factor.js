@@ -1,6 +1,6 @@
 import { el } from "../dom.js";
 import { CODE, formOf, PASSWORD } from "../form.js";
-import { dateOf, secret, section } from "./parts.js";
+import { action, dateOf, passwordByMail, secret, section } from "./parts.js";
 
 const ABOUT = "A code of an app on your phone, besides the password, whenever you sign in.";
 const KEEP =
@@ -9,7 +9,22 @@ const KEEP =
 /** Codes of an app besides the password. */
 export async function secondFactor(account) {
   const { enabled, confirmedAt, recoveryCodesLeft } = await account.request("GET", "/api/auth/totp");
-  return enabled ? there(account, confirmedAt, recoveryCodesLeft) : [absent(account)];
+  if (enabled) return there(account, confirmedAt, recoveryCodesLeft);
+  return account.session.mustSetUp ? needed(account) : [absent(account)];
+}
+
+/** Of who may do nothing else before. */
+function needed(account) {
+  const { session, me } = account;
+  return [
+    section(
+      "You need one here",
+      "Your role asks for a second factor. Set it up to go on.",
+      action("Sign out", null, () => session.close()),
+    ),
+    absent(account),
+    me.email && passwordByMail(account),
+  ].filter(Boolean);
 }
 
 function absent(account) {
@@ -27,7 +42,7 @@ function absent(account) {
   return place;
 }
 
-function confirmation(account, { secret: text, uri }, place) {
+function confirmation(account, { secret: text, uri, qr }, place) {
   const confirm = formOf({
     button: "Turn it on",
     fields: [{ ...CODE, hint: "The six digits that the app shows.", inputmode: "numeric" }],
@@ -39,13 +54,9 @@ function confirmation(account, { secret: text, uri }, place) {
   return el(
     "div",
     { class: "form" },
-    el(
-      "p",
-      {},
-      "Open your app and add an account with this key, or ",
-      el("a", { href: uri }, "open the app from here"),
-      ".",
-    ),
+    el("p", {}, "Let your app look at this, or ", el("a", { href: uri }, "open the app from here"), "."),
+    el("img", { class: "qr", src: qr, alt: "The key as a QR code" }),
+    el("p", {}, "Without a camera, type the key:"),
     secret("Key", text.match(/.{1,4}/g).join(" ")),
     el("details", {}, el("summary", {}, "The whole address"), secret("Address", uri)),
     confirm,
@@ -58,9 +69,12 @@ function codes(account, title, list) {
     title,
     KEEP,
     secret("Recovery codes", list.join("\n")),
-    el("button", { type: "button", class: "primary", onclick: account.again }, "I have kept them"),
+    el("button", { type: "button", class: "primary", onclick: () => kept(account) }, "I have kept them"),
   );
 }
+
+/** On to the chat, for who was kept from it. */
+const kept = account => (account.session.mustSetUp ? location.replace("./") : account.again());
 
 function there(account, since, left) {
   const renew = formOf({

@@ -22,7 +22,11 @@ export const accessSchemas = () => {
     PasswordAndCode: body({ password: string(), code }),
     Code: body({ code: string({ description: "Of the app." }) }),
     SecondFactor: shape({ enabled: boolean, "confirmedAt?": time, "recoveryCodesLeft?": integer(0) }),
-    TotpSecret: shape({ secret: string({ description: "Base32." }), uri: string({ description: "otpauth://..." }) }),
+    TotpSecret: shape({
+      secret: string({ description: "Base32." }),
+      uri: string({ description: "otpauth://..." }),
+      qr: string({ description: "The same as an image that a camera reads: data:image/gif;base64,..." }),
+    }),
     RecoveryCodes: shape({ recoveryCodes: list(string()) }),
 
     NewPersonalToken: body({

@@ -5,6 +5,13 @@ import type { SignedIn } from "./auth";
 /** Of one's second factor; nothing of it can be used to sign in. */
 export type SecondFactorState = { enabled: false } | { enabled: true; confirmedAt: string; recoveryCodesLeft: number };
 
+/** What an authenticator app is given, by hand, by a link or by its camera. `qr`: an image as a `data:` URI. */
+export interface TotpSecret {
+  secret: string;
+  uri: string;
+  qr: string;
+}
+
 /** A token for programs, as its owner sees it. Its secret is shown when it is made and never again. */
 export interface AccessTokenFacts {
   id: string;
@@ -59,7 +66,7 @@ export interface LinkedIdentity {
 interface SecondFactorActions {
   "auth.totp": { params: Record<string, never>; returns: SecondFactorState };
   /** A new secret; it counts from `confirmTotp` on. */
-  "auth.beginTotp": { params: { password: string }; returns: { secret: string; uri: string } };
+  "auth.beginTotp": { params: { password: string }; returns: TotpSecret };
   "auth.confirmTotp": { params: { code: string }; returns: { recoveryCodes: string[] } };
   "auth.removeTotp": { params: { password: string; code: string }; returns: null };
   "auth.renewRecoveryCodes": { params: { password: string; code: string }; returns: { recoveryCodes: string[] } };
