@@ -4,7 +4,7 @@ import { timestamp, type Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Conversation, SharedChannel, UserNote } from "../core/model";
-import { runsRoom } from "../core/permissions";
+import { runsRoom, type RoomRole } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
 import { LIMITS } from "../core/limits";
 import { Turns, type TurnLimits } from "../core/turns";
@@ -143,7 +143,9 @@ export class RoomChanges {
    * In three steps of one append each: what leaves people where they are, who goes, who comes (if that is told); and one for
    * the feeds of all of them. All of it may be repeated.
    */
-  private async carryOut(room: StoredRoom): Promise<Partial<StoredRoom>> {
+  private async carryOut(decided: StoredRoom): Promise<Partial<StoredRoom>> {
+    const seal = sealOf(decided);
+    const room = { ...decided, ...seal };
     const updates = room.pending.filter(isUpdate);
     const staying = updates.filter(({ change }) => change !== "join" && !endsMembership(change));
     const going = updates.filter(({ change }) => endsMembership(change));
@@ -155,7 +157,7 @@ export class RoomChanges {
 
     // One after the other: two of one member have their order.
     for (const change of staying) await this.amend(room, change);
-    await this.log(room, [...staying, ...room.pending.filter(({ type }) => type === "room")]);
+    await this.log(room, [...staying, ...room.pending.filter(one => one.type === "room" && (!one.heir || seal))]);
 
     await this.put(going.map(change => ({ ...record(room, change), ...ending(change) })));
     await this.log(room, going);
@@ -176,7 +178,7 @@ export class RoomChanges {
     ]);
     const memberCount = await this.members.count({ where: { room: room.id, state: "member" } });
     await this.tell({ ...room, memberCount }, [...staying, ...going, ...coming]);
-    return { memberCount };
+    return { ...seal, memberCount };
   }
 
   /**
@@ -258,6 +260,18 @@ export class RoomChanges {
       room.kind === "channel" ? toSharedChannel(room) : toConversation(room, await peopleOf(this.members, room.id));
     return { ...data, ...(room.deletedAt !== null && { deletedAt: room.deletedAt }) };
   }
+}
+
+/**
+ * What a room becomes that was inherited by who was not to read all of it: a guest, or whoever came while newcomers were not.
+ * Of a public one everybody reads all.
+ */
+function sealOf({ isPrivate, history, pending }: StoredRoom): Pick<StoredRoom, "history" | "sealed"> | undefined {
+  const seals = ({ heir }: { heir?: RoomRole }): boolean =>
+    heir === "guest" || (heir !== undefined && history === "joined");
+  return isPrivate && pending.some(change => change.type === "room" && seals(change))
+    ? { history: "joined", sealed: true }
+    : undefined;
 }
 
 /** What somebody finds in his own feed about a change that concerns him. */

@@ -38,10 +38,11 @@ export type RoomChange =
       untold?: true;
       inherits?: true;
     }
-  | { type: "room" };
+  /** `heir`: what somebody was who inherits the room and does not read all of it. */
+  | { type: "room"; heir?: RoomRole };
 
 /** A link that lets people in. Its code is known to those alone who were given it. */
-export interface StoredInvite extends Invite {
+export interface StoredInvite extends Omit<Invite, "active"> {
   digest: string;
 }
 
@@ -66,6 +67,8 @@ export interface StoredRoom extends Stage<RoomChange> {
   slowMode?: number | null;
   /** Whether newcomers may read what was before them. */
   history: History;
+  /** Who inherited it does not read all of it: he opens it neither to newcomers nor to everybody. */
+  sealed?: boolean;
   /** Absent or null: it is not archived. */
   archivedAt?: string | null;
   /** Those that have ended leave it when the next is made. Counted here, so that a use and what it lets in are one decision. */
