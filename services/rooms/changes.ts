@@ -4,7 +4,7 @@ import { timestamp, type Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomOperation } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { Conversation, SharedChannel, UserNote } from "../core/model";
-import { runsRoom, type RoomRole } from "../core/permissions";
+import { runsRoom } from "../core/permissions";
 import { endsMembership } from "../core/room-bus";
 import { LIMITS } from "../core/limits";
 import { Turns, type TurnLimits } from "../core/turns";
@@ -15,6 +15,7 @@ import {
   isLarge,
   memberId,
   peopleOf,
+  sealOf,
   seesAll,
   toChannel,
   toConversation,
@@ -260,18 +261,6 @@ export class RoomChanges {
       room.kind === "channel" ? toSharedChannel(room) : toConversation(room, await peopleOf(this.members, room.id));
     return { ...data, ...(room.deletedAt !== null && { deletedAt: room.deletedAt }) };
   }
-}
-
-/**
- * What a room becomes that was inherited by who was not to read all of it: a guest, or whoever came while newcomers were not.
- * Of a public one everybody reads all.
- */
-function sealOf({ isPrivate, history, pending }: StoredRoom): Pick<StoredRoom, "history" | "sealed"> | undefined {
-  const seals = ({ heir }: { heir?: RoomRole }): boolean =>
-    heir === "guest" || (heir !== undefined && history === "joined");
-  return isPrivate && pending.some(change => change.type === "room" && seals(change))
-    ? { history: "joined", sealed: true }
-    : undefined;
 }
 
 /** What somebody finds in his own feed about a change that concerns him. */

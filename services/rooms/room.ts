@@ -176,12 +176,29 @@ export const directKey = (a: string, b: string): string => [a, b].sort().join(":
 export const seesAll = ({ history, isPrivate }: Pick<StoredRoom, "history" | "isPrivate">): boolean =>
   history === "all" || !isPrivate;
 
+/**
+ * What a room becomes that was inherited by who was not to read all of it: a guest, or whoever came while newcomers were not.
+ * Of a public one everybody reads all.
+ */
+export function sealOf({
+  isPrivate,
+  history,
+  pending,
+}: StoredRoom): Pick<StoredRoom, "history" | "sealed"> | undefined {
+  const seals = ({ heir }: { heir?: RoomRole }): boolean =>
+    heir === "guest" || (heir !== undefined && history === "joined");
+  return isPrivate && pending.some(change => change.type === "room" && seals(change))
+    ? { history: "joined", sealed: true }
+    : undefined;
+}
+
+/** As they are once everything decided is carried out. */
 export const rulesOf = (room: StoredRoom): RoomRules => ({
   kind: room.kind,
   mode: room.mode ?? "open",
   slowMode: room.slowMode ?? 0,
   ...(room.archivedAt && { archived: true as const }),
-  ...(!seesAll(room) && { fromJoin: true as const }),
+  ...(!seesAll({ ...room, ...sealOf(room) }) && { fromJoin: true as const }),
 });
 
 /** With more members than that a room is large: what each member costs must not be paid with each message. */
