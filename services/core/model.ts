@@ -142,6 +142,8 @@ export interface Invite {
   createdBy: string;
   createdAt: string;
   expiresAt: string;
+  /** It lets somebody in as things stand: who made it still may make one, and the room is not archived. */
+  active: boolean;
 }
 
 /** As it is told once, to who made it. */

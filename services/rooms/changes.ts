@@ -15,6 +15,7 @@ import {
   isLarge,
   memberId,
   peopleOf,
+  sealOf,
   seesAll,
   toChannel,
   toConversation,
@@ -143,7 +144,9 @@ export class RoomChanges {
    * In three steps of one append each: what leaves people where they are, who goes, who comes (if that is told); and one for
    * the feeds of all of them. All of it may be repeated.
    */
-  private async carryOut(room: StoredRoom): Promise<Partial<StoredRoom>> {
+  private async carryOut(decided: StoredRoom): Promise<Partial<StoredRoom>> {
+    const seal = sealOf(decided);
+    const room = { ...decided, ...seal };
     const updates = room.pending.filter(isUpdate);
     const staying = updates.filter(({ change }) => change !== "join" && !endsMembership(change));
     const going = updates.filter(({ change }) => endsMembership(change));
@@ -155,7 +158,7 @@ export class RoomChanges {
 
     // One after the other: two of one member have their order.
     for (const change of staying) await this.amend(room, change);
-    await this.log(room, [...staying, ...room.pending.filter(({ type }) => type === "room")]);
+    await this.log(room, [...staying, ...room.pending.filter(one => one.type === "room" && (!one.heir || seal))]);
 
     await this.put(going.map(change => ({ ...record(room, change), ...ending(change) })));
     await this.log(room, going);
@@ -176,7 +179,7 @@ export class RoomChanges {
     ]);
     const memberCount = await this.members.count({ where: { room: room.id, state: "member" } });
     await this.tell({ ...room, memberCount }, [...staying, ...going, ...coming]);
-    return { memberCount };
+    return { ...seal, memberCount };
   }
 
   /**

@@ -93,6 +93,8 @@ function step(ground: Ground, path: Path, { way, invite: digest, ...look }: Cros
   if (denied && !(invited && room.deletedAt === null)) return new RookeryError(denied);
   if (digest !== undefined && !inside && !invited) return new RookeryError("NOT_FOUND");
   if (inside === (way === "join")) return null;
+  // Who runs the installation sees the room all the same, and lifts the ban by a decision of its own.
+  if (way === "join" && isBanned(path.now, now)) return new RookeryError("FORBIDDEN", "You are banned here.");
   if (way === "leave") {
     if (room.kind === "direct") return new RookeryError("FORBIDDEN", "A direct room cannot be left.");
     path.now = { ...JOINED, state: "left" };

@@ -3,7 +3,7 @@ import { timestamp, type Clock } from "../core/clock";
 import { RookeryError } from "../core/errors";
 import { isId } from "../core/ids";
 import type { Channel, Conversation, Identity } from "../core/model";
-import { browses, runsRoom } from "../core/permissions";
+import { browses, moderates, runsRoom } from "../core/permissions";
 import { accessOf, manages, membership, type Look } from "./access";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import type { Crossing } from "./crossings";
@@ -34,6 +34,14 @@ export const mayRun =
   (user: Identity) =>
   ({ room, member }: Sight): void => {
     if (room.kind === "direct" || (!runsRoom(member?.role) && !manages(user))) throw new RookeryError("FORBIDDEN");
+  };
+
+/** Throws FORBIDDEN unless what is said in the room is the user's matter, see `moderates`. */
+export const mayModerate =
+  (user: Identity) =>
+  ({ room, member }: Sight): void => {
+    if (room.kind === "direct" || (!moderates(user, member?.role) && !manages(user)))
+      throw new RookeryError("FORBIDDEN");
   };
 
 /** Throws FORBIDDEN where a moderator would decide about those who run the room with him, or own it. */

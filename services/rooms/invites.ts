@@ -61,13 +61,19 @@ export class Invites {
       if (open.length >= OPEN) throw new RookeryError("CONFLICT", `A room has at most ${OPEN} open links.`);
       return { edit: { invites: [...open, made] }, changes: [] };
     });
-    return { ...shown(made), code, url: `/#invite=${code}` };
+    return { ...shown(made, true), code, url: `/#invite=${code}` };
   }
 
-  async list(user: Identity, id: string): Promise<{ items: Invite[] }> {
+  /** Also those that do not hold now: they may again, and are closed by who sees them. */
+  async list(user: Identity, id: string, standing: Standings): Promise<{ items: Invite[] }> {
     const seen = await this.decisions.told(user, id);
     mayRun(user)(seen);
-    return { items: this.open(seen.room).map(shown) };
+    const open = this.open(seen.room);
+    const makers = [...new Set(open.map(({ createdBy }) => createdBy))];
+    const may = await Promise.all(makers.map(maker => this.mayStill(id, maker, standing)));
+    const holds = ({ createdBy }: StoredInvite): boolean =>
+      !seen.room.archivedAt && may[makers.indexOf(createdBy)] === true;
+    return { items: open.map(invite => shown(invite, holds(invite))) };
   }
 
   /** By its code, or by the id that the list shows. Resolves to the id of the one that ended, null if there was none. */
@@ -126,12 +132,13 @@ export class Invites {
   private async holding(room: StoredRoom, code: string, standing: Standings): Promise<StoredInvite | null> {
     const key = digest(code);
     const invite = this.open(room).find(one => one.digest === key);
-    if (!invite) return null;
-    const [maker, may] = await Promise.all([
-      this.decisions.member(room.id, invite.createdBy),
-      standing(invite.createdBy),
-    ]);
-    return may && (runsRoom(maker?.role) || may.includes("channels.manage")) ? invite : null;
+    return invite && (await this.mayStill(room.id, invite.createdBy, standing)) ? invite : null;
+  }
+
+  /** Whether who made a link may make one now. */
+  private async mayStill(room: string, maker: string, standing: Standings): Promise<boolean> {
+    const [member, may] = await Promise.all([this.decisions.member(room, maker), standing(maker)]);
+    return may !== null && (runsRoom(member?.role) || may.includes("channels.manage"));
   }
 
   private open({ invites = [] }: StoredRoom): StoredInvite[] {
@@ -147,7 +154,7 @@ const mayInvite =
     if (seen.room.archivedAt) throw archivedRoom();
   };
 
-const shown = ({ digest: _digest, ...invite }: StoredInvite): Invite => invite;
+const shown = ({ digest: _digest, ...invite }: StoredInvite, active: boolean): Invite => ({ ...invite, active });
 
 /** The room's id and 256 random bits. */
 const newCode = (room: string): string =>

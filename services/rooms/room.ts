@@ -38,10 +38,11 @@ export type RoomChange =
       untold?: true;
       inherits?: true;
     }
-  | { type: "room" };
+  /** `heir`: what somebody was who inherits the room and does not read all of it. */
+  | { type: "room"; heir?: RoomRole };
 
 /** A link that lets people in. Its code is known to those alone who were given it. */
-export interface StoredInvite extends Invite {
+export interface StoredInvite extends Omit<Invite, "active"> {
   digest: string;
 }
 
@@ -66,6 +67,8 @@ export interface StoredRoom extends Stage<RoomChange> {
   slowMode?: number | null;
   /** Whether newcomers may read what was before them. */
   history: History;
+  /** Who inherited it does not read all of it: he opens it neither to newcomers nor to everybody. */
+  sealed?: boolean;
   /** Absent or null: it is not archived. */
   archivedAt?: string | null;
   /** Those that have ended leave it when the next is made. Counted here, so that a use and what it lets in are one decision. */
@@ -173,12 +176,29 @@ export const directKey = (a: string, b: string): string => [a, b].sort().join(":
 export const seesAll = ({ history, isPrivate }: Pick<StoredRoom, "history" | "isPrivate">): boolean =>
   history === "all" || !isPrivate;
 
+/**
+ * What a room becomes that was inherited by who was not to read all of it: a guest, or whoever came while newcomers were not.
+ * Of a public one everybody reads all.
+ */
+export function sealOf({
+  isPrivate,
+  history,
+  pending,
+}: StoredRoom): Pick<StoredRoom, "history" | "sealed"> | undefined {
+  const seals = ({ heir }: { heir?: RoomRole }): boolean =>
+    heir === "guest" || (heir !== undefined && history === "joined");
+  return isPrivate && pending.some(change => change.type === "room" && seals(change))
+    ? { history: "joined", sealed: true }
+    : undefined;
+}
+
+/** As they are once everything decided is carried out. */
 export const rulesOf = (room: StoredRoom): RoomRules => ({
   kind: room.kind,
   mode: room.mode ?? "open",
   slowMode: room.slowMode ?? 0,
   ...(room.archivedAt && { archived: true as const }),
-  ...(!seesAll(room) && { fromJoin: true as const }),
+  ...(!seesAll({ ...room, ...sealOf(room) }) && { fromJoin: true as const }),
 });
 
 /** With more members than that a room is large: what each member costs must not be paid with each message. */

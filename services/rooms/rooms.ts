@@ -15,7 +15,7 @@ import { archivedRoom, RookeryError } from "../core/errors";
 import { isId, newId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import type { Channel, Conversation, History, Identity, Member, MemberRange, Page, ShownRoom } from "../core/model";
-import { browses, runsRoom, type RoomRole } from "../core/permissions";
+import { browses, moderates, runsRoom, type RoomRole } from "../core/permissions";
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
 import { accessOf, isBanned, isMuted, manages, membership, type Look } from "./access";
@@ -174,6 +174,9 @@ export class Rooms {
         throw new RookeryError("FORBIDDEN", "An owner decides how long messages are kept.");
       if (edit.history !== undefined && member?.role !== "owner" && !rules)
         throw new RookeryError("FORBIDDEN", "An owner decides what newcomers may read.");
+      const opens = edit.history === "all" || edit.isPrivate === false;
+      if (room.sealed && opens && !rules && (member?.visibleFrom ?? 0) > 0)
+        throw new RookeryError("FORBIDDEN", "Nobody opens to others what he does not read himself.");
       if (room.kind === "group" && edit.isPrivate === false)
         throw new RookeryError("INVALID", "A group is always private.");
       if (room.kind === "group" && (edit.mode !== undefined || edit.slowMode !== undefined))
@@ -223,7 +226,7 @@ export class Rooms {
     people: People,
   ): Promise<Page<Member> | MemberRange> {
     const { room, member } = await this.decisions.told(user, id);
-    const whole = runsRoom(member?.role) || manages(user);
+    const whole = moderates(user, member?.role) || manages(user);
     const seen = await readMembers(this.members, room, query, this.limits, people, timestamp(this.clock));
     return { ...seen, items: seen.items.map(seenBy(user.id, whole)) };
   }
@@ -473,6 +476,7 @@ function edited(
   return {
     ...(name !== undefined && { name, nameKey: room.kind === "channel" ? nameKeyOf(name) : null }),
     ...(isPrivate !== undefined && { isPrivate, audience: isPrivate ? room.id : "public" }),
+    ...(room.sealed && (history === "all" || isPrivate === false) && { sealed: false }),
     ...(topic !== undefined && { topic }),
     ...(mode !== undefined && { mode }),
     ...(slowMode !== undefined && { slowMode }),

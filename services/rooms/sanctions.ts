@@ -6,7 +6,7 @@ import type { Limits } from "../core/limits";
 import type { Ban, Identity, Page, Sanction } from "../core/model";
 import { pageOf, RFC_3339 } from "../core/rules";
 import { endOf, FOREVER, isBanned, isMuted, manages, membership } from "./access";
-import { mayDecideOn, mayRun, noSuchUser, type Decisions } from "./decisions";
+import { mayDecideOn, mayModerate, mayRun, noSuchUser, type Decisions } from "./decisions";
 import type { Standings } from "./invites";
 import type { Names } from "./member-list";
 import { memberId, type Grounds, type RoomChange, type StoredMember } from "./room";
@@ -18,7 +18,10 @@ export interface Sentence {
   reason: string | null;
 }
 
-/** Bans and mutes: who runs a room decides on its members, an owner also on those who run it with him. */
+/**
+ * Bans and mutes: who runs a room decides on its members, an owner also on those who run it with him. Who moderates everywhere
+ * mutes members where he reads, since that is about what is said; who is in a room is none of his business.
+ */
 export class Sanctions {
   constructor(
     private readonly members: Documents<StoredMember>,
@@ -78,7 +81,7 @@ export class Sanctions {
 
   async mute(user: Identity, id: string, userId: string, sentence: Sentence): Promise<boolean> {
     const until = this.endOf(sentence);
-    return this.decisions.decide(user, id, mayRun(user), async seen => {
+    return this.decisions.decide(user, id, mayModerate(user), async seen => {
       if (user.id === userId) throw invalidField("userId", "Nobody mutes himself.");
       const target = await this.decisions.member(id, userId);
       if (!target) throw new RookeryError("NOT_FOUND", "There is no such member.");
@@ -90,7 +93,7 @@ export class Sanctions {
   }
 
   async unmute(user: Identity, id: string, userId: string): Promise<boolean> {
-    return this.decisions.decide(user, id, mayRun(user), async seen => {
+    return this.decisions.decide(user, id, mayModerate(user), async seen => {
       const record = await this.members.get(memberId(id, userId));
       if (record?.mutedUntil === undefined) return null;
       mayDecideOn(user, seen, membership(record));

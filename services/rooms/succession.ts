@@ -46,11 +46,13 @@ export class Succession {
     ];
   }
 
-  /** He is given the room, and not what was said in it before he came. */
+  /** He is given the room, and not what was said in it before he came: neither does he give that to others. */
   private inheriting(member: StoredMember): RoomChange[] {
-    return this.rising(member).map(change =>
-      change.type === "member" && change.change === "role" ? { ...change, inherits: true } : change,
+    const rise = this.rising(member).map(change =>
+      change.type === "member" && change.change === "role" ? ({ ...change, inherits: true } as const) : change,
     );
+    const { role, visibleFrom } = member;
+    return [...rise, ...(role !== "owner" && visibleFrom > 0 ? [{ type: "room", heir: role } as const] : [])];
   }
 
   /**

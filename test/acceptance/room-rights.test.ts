@@ -66,6 +66,31 @@ describe("rights in rooms", () => {
       expectStatus(await accept(comer, made), 200);
     });
 
+    test("is listed as one that lets nobody in while that is so", async () => {
+      const [kept, helper] = [await stage.withRoles("kept", ["User", "Admin"]), await stage.user("helper")];
+      const id = await room([helper], false);
+      await give(id, helper, "moderator");
+      const made = [await link(id, owner), await link(id, kept), await link(id, helper)];
+      const active = async () => {
+        const { items } = expectStatus(await owner.get(`/api/channels/${id}/invites`), 200).body;
+        return made.map(one => items.find((item: Body) => item.id === one.id)?.active);
+      };
+      expect(made.map(one => one.active)).toEqual([true, true, true]);
+      expect(await active()).toEqual([true, true, true]);
+      expectStatus(await stage.admin.patch(`/api/users/${kept.id}`, { roles: ["User"] }), 200);
+      await deactivate(helper);
+      expect(await active()).toEqual([true, false, false]);
+      for (const [at, one] of made.entries()) expectStatus(await look(comer, one), at === 0 ? 200 : 404);
+      await activate(helper);
+      expect(await active()).toEqual([true, false, true]);
+      expectStatus(await owner.post(`/api/channels/${id}/archive`), 200);
+      expect(await active()).toEqual([false, false, false]);
+      expectStatus(await accept(comer, made[0]), 403);
+      // What does not hold is closed like any other.
+      expectStatus(await owner.delete(`/api/channels/${id}/invites/${made[1]?.id}`), 204);
+      expect((await active())[1]).toBeUndefined();
+    });
+
     test("that lets somebody in is named in the audit log, once, and never its code", async () => {
       const id = await room();
       const made = await link(id, owner);
@@ -104,6 +129,31 @@ describe("rights in rooms", () => {
       expectStatus(await admin.get(`/api/channels/${id}/bans`), 200);
       expectStatus(await admin.delete(`/api/channels/${id}/bans/${admin.id}`), 204);
       expectStatus(await admin.delete(`/api/channels/${other}`), 204);
+    });
+
+    test("neither reads, writes nor joins there before he has lifted the ban, which is recorded (REST, native)", async () => {
+      const id = await room([], false);
+      const { id: message } = await say(owner, id, "hello");
+      const risen = await stage.user("risen");
+      expectStatus(await owner.put(`/api/channels/${id}/bans/${risen.id}`, {}), 204);
+      expectStatus(await stage.admin.patch(`/api/users/${risen.id}`, { roles: ["User", "Admin"] }), 200);
+      const admin = await stage.login(risen);
+      const { code } = await link(id, owner);
+      const socket = await admin.socket();
+      const asks = async () => [
+        (await admin.get(`/api/channels/${id}/messages`)).status,
+        (await admin.get(`/api/messages/${message}`)).status,
+        (await admin.delete(`/api/messages/${message}`)).status,
+        (await socket.sub([id])).rooms[id].code,
+        (await admin.post(`/api/channels/${id}/join`)).status,
+        (await accept(admin, { code })).status,
+        (await admin.post(`/api/channels/${id}/messages`, { text: "x" })).status,
+      ];
+      expect(await asks()).toEqual([403, 404, 403, "FORBIDDEN", 403, 404, 403]);
+      expectStatus(await admin.delete(`/api/channels/${id}/bans/${admin.id}`), 204);
+      const { items } = expectStatus(await stage.admin.get(`/api/audit?type=room.unban&object=${id}`), 200).body;
+      expect(items).toMatchObject([{ actor: admin.id, detail: { userId: admin.id } }]);
+      expect(await asks()).toEqual([200, 200, 200, undefined, 204, 200, 201]);
     });
   });
 
@@ -160,6 +210,99 @@ describe("rights in rooms", () => {
       const watch = await member.socket([id]);
       expectStatus(await second.post(`/api/channels/${id}/leave`), 204);
       expect(await changes(watch, id, member)).toEqual(RISE);
+    });
+  });
+
+  describe("a Moderator of the installation", () => {
+    const silence = (by: Client, id: string, who: Client) => by.put(`/api/channels/${id}/mutes/${who.id}`, {});
+
+    test("mutes members where he reads, and decides on nobody else nor on who is there", async () => {
+      const moderator = await stage.withRoles("global", ["User", "Moderator"]);
+      const [open, hidden] = [await room([member, second], false), await room([member])];
+      await give(open, second, "moderator");
+      const told = await owner.socket([open]);
+      expectStatus(await silence(moderator, open, member), 204);
+      await told.frame("the mute", frame => frame.data?.change === "mute" && frame.data.userId === member.id);
+      expectStatus(await member.post(`/api/channels/${open}/messages`, { text: "x" }), 403);
+      const { items } = expectStatus(await moderator.get(`/api/channels/${open}/members`), 200).body;
+      expect(items.find((item: Body) => item.userId === member.id).muted).toMatchObject({ by: moderator.id });
+      expectStatus(await moderator.delete(`/api/channels/${open}/mutes/${member.id}`), 204);
+      await say(member, open, "heard again");
+      // Those who run the room are the owner's matter, and strangers nobody's.
+      for (const who of [second, owner]) expectStatus(await silence(moderator, open, who), 403);
+      expectStatus(await silence(moderator, open, comer), 404);
+      expectStatus(await moderator.put(`/api/channels/${open}/bans/${member.id}`, {}), 403);
+      expectStatus(await moderator.delete(`/api/channels/${open}/members/${member.id}`), 403);
+      expectStatus(await moderator.get(`/api/channels/${open}/bans`), 403);
+      expectStatus(await silence(moderator, hidden, member), 404);
+      const direct = await stage.direct(moderator, member);
+      expectStatus(await moderator.put(`/api/conversations/${direct}/mutes/${member.id}`, {}), 403);
+    });
+
+    test("does not end a mute of his own", async () => {
+      const moderator = await stage.withRoles("global", ["User", "Moderator"]);
+      const id = await room([moderator], false);
+      expectStatus(await silence(owner, id, moderator), 204);
+      expectStatus(await moderator.delete(`/api/channels/${id}/mutes/${moderator.id}`), 403);
+      expectStatus(await moderator.post(`/api/channels/${id}/messages`, { text: "x" }), 403);
+    });
+  });
+
+  describe("who inherits a room without its past", () => {
+    const texts = async (id: string, who: Client) => {
+      const { items } = expectStatus(await who.get(`/api/channels/${id}/messages`), 200).body;
+      return items.map(({ text }: Body) => text);
+    };
+    /** A private channel with something in it, which its owner leaves to somebody who has come since. */
+    const inherited = async (role: string, history: string): Promise<string> => {
+      const id = await room([]);
+      expectStatus(await owner.patch(`/api/channels/${id}`, { history }), 200);
+      await say(owner, id, "before");
+      await give(id, comer, role);
+      expectStatus(await owner.post(`/api/channels/${id}/leave`), 204);
+      expect(await rolesIn(id, comer)).toEqual({ [comer.id]: "owner" });
+      return id;
+    };
+
+    test.each([
+      ["guest", "all"],
+      ["guest", "joined"],
+      ["member", "joined"],
+    ])("a %s of a room with history %s opens it to nobody, himself included", async (role, history) => {
+      const id = await inherited(role, history);
+      expect((await comer.get(`/api/channels/${id}`)).body.history).toBe("joined");
+      for (const edit of [{ history: "all" }, { isPrivate: false }, { name: "named", history: "all" }])
+        expect(await comer.patch(`/api/channels/${id}`, edit)).toMatchObject({
+          status: 403,
+          body: { detail: "Nobody opens to others what he does not read himself." },
+        });
+      expect((await comer.patch(`/api/channels/${id}`, { history: "joined" })).status).toBe(200);
+      for (const come of ["guest", "member", "moderator", "owner"]) await give(id, second, come, comer);
+      expect(await texts(id, second)).toEqual([]);
+      // By neither way of coming, and also not as owner whom he has made.
+      expectStatus(await second.patch(`/api/channels/${id}`, { history: "all" }), 403);
+      expectStatus(await comer.post(`/api/channels/${id}/leave`), 204);
+      expectStatus(await accept(comer, await link(id, second)), 200);
+      await say(second, id, "after");
+      expect(await texts(id, comer)).toEqual(["after"]);
+      // Who runs the installation may read all of it anyway, as an export, and opens it.
+      await give(id, stage.admin, "member", second);
+      expectStatus(await stage.admin.patch(`/api/channels/${id}`, { history: "all" }), 200);
+      expectStatus(await second.patch(`/api/channels/${id}`, { history: "joined" }), 200);
+      expectStatus(await second.patch(`/api/channels/${id}`, { history: "all" }), 200);
+      await give(id, member, "member", second);
+      expect(await texts(id, member)).toEqual(["before", "after"]);
+    });
+
+    test("who reads all of it does as he likes, and so does who was given the room", async () => {
+      const whole = await inherited("member", "all");
+      expectStatus(await comer.patch(`/api/channels/${whole}`, { history: "joined" }), 200);
+      expectStatus(await comer.patch(`/api/channels/${whole}`, { isPrivate: false }), 200);
+      const given = await room([]);
+      expectStatus(await owner.patch(`/api/channels/${given}`, { history: "joined" }), 200);
+      await give(given, comer, "member");
+      expectStatus(await owner.post(`/api/channels/${given}/owner`, { userId: comer.id }), 204);
+      expectStatus(await comer.patch(`/api/channels/${given}`, { history: "all" }), 200);
     });
   });
 

@@ -1,4 +1,5 @@
 import type { Browser, BrowserContextOptions } from "playwright-core";
+import { expectStatus, say, Stage } from "../support/client";
 import { eventually } from "../support/eventually";
 import { external, startServer, type Server } from "../support/server";
 import { CHROMIUM, launch, PASSWORD, PATIENCE, Visitor } from "./visitor";
@@ -66,6 +67,28 @@ const itOwn = external ? it.skip : it;
     await ana.sees("This message was deleted.");
     expect(await ana.message(answer).count()).toBe(0);
     expect(await ben.message(hello).getByRole("button", { name: "Delete" }).count()).toBe(0);
+  });
+
+  it("shows what a message answers, and says so where that is from before one came", async () => {
+    const stage = await Stage.on(server);
+    const guest = await arrive("cem");
+    await guest.register();
+    const { items } = expectStatus(await stage.admin.get(`/api/users?search=${guest.name}`), 200).body;
+    const name = unique("later").replace(" ", "-");
+    const { id } = expectStatus(
+      await stage.admin.post("/api/channels", { name, isPrivate: true, history: "joined" }),
+      201,
+    ).body;
+    const earlier = await say(stage.admin, id, unique("earlier"));
+    expectStatus(await stage.admin.post(`/api/channels/${id}/members`, { userId: items[0].id }), 201);
+    await guest.open(name);
+    const [late, later] = [unique("late"), unique("answer")];
+    const first = await say(stage.admin, id, late, { replyTo: earlier.id });
+    await say(stage.admin, id, later, { replyTo: first.id });
+    await guest.message(late).getByText("In reply to a message that is not available").waitFor();
+    await guest.message(later).getByText(`In reply to admin: ${late}`).waitFor();
+    await guest.draft.waitFor();
+    expect(await guest.page.content()).not.toContain(earlier.text);
   });
 
   it("shows who is typing", async () => {

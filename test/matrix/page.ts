@@ -10,11 +10,15 @@ door has a word for it, it gives the same answer. \`sub\` and \`typing\` are fra
 seen typing.
 
 **yes**: it is done. **no**: FORBIDDEN; he may know of it. **hidden**: NOT_FOUND, as if there was none. **sign in**:
-UNAUTHENTICATED. An empty field: there is nobody like that.
+UNAUTHENTICATED. An empty field, or no column: there is nobody like that.
 
 A *room moderator* and the *owner* are that in the room that is asked about; *Moderator* and *Admin* hold the role for the
 whole installation and are not in the room. The *author* wrote the message. Who was *removed* was a member before; who is
-*banned*, *muted* or a *room guest* is that in this room. A *Guest* has that role alone in the whole installation.
+*banned*, *muted* or a *room guest* is that in this room. A *Guest* has that role alone in the whole installation. Who is
+*deactivated* asks with a token from before. Who is *blocked* asks for somebody who blocks him: as a person, in the direct
+conversation of the two, and in rooms whose owner and author block him. A *newcomer* came after the message was written, into
+a room with \`history: "joined"\`. A *banned Admin* was banned in the room before he was one: he runs it like any Admin, lifts
+the ban if he likes, and until then neither reads nor joins it.
 `;
 
 const WORDS: Readonly<Record<string, string>> = {
@@ -40,12 +44,13 @@ export function page(rows: readonly Row[]): string {
 }
 
 function table(rows: readonly Row[]): string {
+  const callers = CALLERS.filter(caller => rows.some(({ verdicts }) => verdicts[caller] !== null));
   const lines = [
-    ["", ...CALLERS],
-    ["---", ...CALLERS.map(() => "---")],
+    ["", ...callers],
+    ["---", ...callers.map(() => "---")],
     ...rows.map(({ name, verdicts }) => [
       `\`${name.split(" ")[0] ?? ""}\`${name.includes(" ") ? name.slice(name.indexOf(" ")) : ""}`,
-      ...CALLERS.map(caller => {
+      ...callers.map(caller => {
         const verdict = verdicts[caller];
         return verdict === null ? "" : (WORDS[verdict] ?? verdict);
       }),

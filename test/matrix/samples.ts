@@ -1,8 +1,16 @@
 import { ROUTES } from "../../services/api-gateway/routes";
 import { METHODS } from "../../services/core/methods";
-import { expectStatus, unique, type Client } from "../support/client";
+import { expectStatus, unique, type Client, type Stage } from "../support/client";
+import type { Answer } from "../support/rest";
 import type { Asked } from "./doors";
-import type { Cast, Kind, Place } from "./scene";
+import { letIn, roleIn, type Caller, type Cast, type Kind, type Place } from "./scene";
+
+interface Done {
+  place: Place;
+  cast: Cast;
+  caller: Caller;
+  stage: Stage;
+}
 
 export interface Sample {
   method: Asked;
@@ -15,6 +23,8 @@ export interface Sample {
   ends?: "session" | "all";
   /** Once it was done, others would be answered differently. */
   spends?: true;
+  /** Once it was done: puts back what others depend on. False: that cannot be, and they need another room. */
+  undo?(done: Done): Promise<unknown>;
   /** It changes nothing that any other request depends on: what it is asked of serves others as well. */
   keeps?: true;
 }
@@ -92,9 +102,13 @@ export const SAMPLES: readonly Sample[] = [
   of("users.list", NONE, () => ({ search: "extra" })),
   of("users.updateMe", NONE, () => ({ displayName: "Somebody" })),
   of("users.update", NONE, (_, { extra }) => ({ id: extra.id, displayName: "Else" })),
-  of("users.deactivate", NONE, async ({ bystander }) => ({ id: await bystander() })),
+  of("users.deactivate", NONE, (_, { sleeper }) => ({ id: sleeper.id }), {
+    undo: ({ cast: { Admin, sleeper } }) => ok(Admin.post(`/api/users/${sleeper.id}/activate`)),
+  }),
   of("users.activate", NONE, (_, { extra }) => ({ id: extra.id })),
-  of("users.remove", NONE, async ({ bystander }) => ({ id: await bystander() })),
+  of("users.remove", NONE, (_, { leaving }) => ({ id: leaving.id }), {
+    undo: async ({ cast, stage }) => (cast.leaving = await stage.user("leaving")),
+  }),
   of("users.erasure", NONE, async (_, { erased }) => ({ id: erased })),
   of("users.bots", NONE, nothing),
   of("users.createBot", NONE, () => ({ username: unique("bot") })),
@@ -121,7 +135,7 @@ export const SAMPLES: readonly Sample[] = [
   of("rooms.update", CHANNELS, ({ room: id }) => ({ id, legalHold: false }), { note: "legalHold", keeps: true }),
   of("rooms.remove", ALL, room, { spends: true }),
   of("rooms.join", ALL, room),
-  of("rooms.leave", ALL, room, { spends: true }),
+  of("rooms.leave", ALL, room, { undo: backAgain }),
   of("rooms.members", ALL, room),
   of("rooms.addMember", ALL, ({ room: id }, { extra }) => ({ id, userId: extra.id })),
   of("rooms.addMember", CHANNELS, ({ room: id }, { member }) => ({ id, userId: member.id, role: "moderator" }), {
@@ -129,30 +143,40 @@ export const SAMPLES: readonly Sample[] = [
   }),
   of("rooms.removeMember", CHANNELS, ({ room: id }, { member }) => ({ id, userId: member.id }), {
     note: "a member",
-    spends: true,
+    undo: memberBack,
   }),
   of("rooms.removeMember", CHANNELS, ({ room: id }, { owner }) => ({ id, userId: owner.id }), {
     note: "the owner",
     spends: true,
   }),
   of("rooms.transfer", ALL, ({ room: id }, { member }) => ({ id, userId: member.id }), { spends: true }),
-  of("rooms.archive", ALL, room, { spends: true }),
+  of("rooms.archive", ALL, room, { undo: ofOwner("POST", ({ room: id }) => `${id}/unarchive`) }),
   of("rooms.unarchive", ALL, room),
-  of("rooms.ban", ALL, ({ room: id }, { member }) => ({ id, userId: member.id }), { spends: true }),
+  of("rooms.ban", ALL, ({ room: id }, { member }) => ({ id, userId: member.id }), {
+    undo: done =>
+      ofOwner("DELETE", ({ room: id }, { member }) => `${id}/bans/${member.id}`)(done).then(() => memberBack(done)),
+  }),
   of("rooms.unban", ALL, ({ room: id }, { banned }) => ({ id, userId: banned.id })),
   of("rooms.bans", ALL, room),
-  of("rooms.mute", ALL, ({ room: id }, { member }) => ({ id, userId: member.id }), { spends: true }),
-  of("rooms.unmute", ALL, ({ room: id }, { muted }) => ({ id, userId: muted.id }), { spends: true }),
+  of("rooms.mute", ALL, ({ room: id }, { member }) => ({ id, userId: member.id }), {
+    undo: ofOwner("DELETE", ({ room: id }, { member }) => `${id}/mutes/${member.id}`),
+  }),
+  of("rooms.unmute", ALL, ({ room: id }, { muted }) => ({ id, userId: muted.id }), {
+    undo: ofOwner("PUT", ({ room: id }, { muted }) => `${id}/mutes/${muted.id}`),
+  }),
   of("rooms.invite", ALL, room),
   of("rooms.invites", ALL, room),
-  of("rooms.endInvite", CHANNELS, async ({ room: id, link }) => ({ id, code: await link() }), { spends: true }),
+  of("rooms.endInvite", CHANNELS, async ({ room: id, newLink }) => ({ id, code: await newLink() })),
   of("rooms.invitation", CHANNELS, async ({ link }) => ({ code: await link() }), { note: "by a link" }),
   of("rooms.accept", CHANNELS, async ({ link }) => ({ code: await link() }), {
     note: "by a link",
-    spends: true,
+    undo: outAgain,
   }),
   of("rooms.conversations", NONE, nothing),
-  of("rooms.converse", NONE, (_, { extra }) => ({ type: "group", members: [extra.id], name: "some" })),
+  of("rooms.converse", NONE, (_, { extra }) => ({ type: "group", members: [extra.id], name: "some" }), {
+    note: "a group",
+  }),
+  of("rooms.converse", NONE, (_, { extra }) => ({ type: "direct", members: [extra.id] }), { note: "with one" }),
 
   of("messages.send", ALL, ({ room: id }) => ({ id, text: "hello" }), { keeps: true }),
   of("messages.history", ALL, ({ room: id }) => ({ id, limit: 5 })),
@@ -195,6 +219,37 @@ export const missing = (): string[] => {
   const asked = new Set<string>([...SAMPLES.map(({ method }) => method), ...ELSEWHERE]);
   return [...new Set<string>([...METHODS, ...routed])].filter(name => !asked.has(name));
 };
+
+const ok = async (asked: Promise<Answer>): Promise<void> => {
+  const answer = await asked;
+  if (answer.status >= 300) expectStatus(answer, 200);
+};
+
+/** What the owner asks for below the path of channels. */
+function ofOwner(method: string, path: (place: Place, cast: Cast) => string): (done: Done) => Promise<void> {
+  return ({ place, cast }) =>
+    ok(cast.owner.request(method, `/api/channels/${path(place, cast)}`, method === "PUT" ? {} : undefined));
+}
+
+function memberBack({ place, cast }: Done): Promise<void> {
+  return letIn(cast.owner, place.room, cast.member);
+}
+
+/** Whoever was in is what he was. A room that its owner has left is another's. */
+async function backAgain({ place, cast, caller }: Done): Promise<boolean> {
+  if (caller === "owner") return false;
+  const role = roleIn(caller);
+  // Between the owner and the blocked there is the block.
+  const by = caller === "blocked" ? cast["room moderator"] : cast.owner;
+  if (role && caller !== "nobody") await letIn(by, place.room, cast[caller], role);
+  return true;
+}
+
+/** Whoever was not in is not. */
+async function outAgain({ place, cast, caller }: Done): Promise<void> {
+  if (caller === "nobody" || caller === "owner" || roleIn(caller)) return;
+  await ok(cast[caller].post(`/api/channels/${place.room}/leave`));
+}
 
 /** Whoever has none says any. */
 const password = (caller: Client | null): { password: string } => ({ password: caller?.password || "none" });

@@ -31,6 +31,7 @@ export function messageView(chat, room, message, before, actions) {
       "div",
       { class: "content" },
       !together && el("p", { class: "by" }, el("strong", {}, name), time),
+      !message.deletedAt && answeredView(chat, room, message),
       message.deletedAt
         ? el("p", { class: "text muted" }, "This message was deleted.")
         : message.text !== "" &&
@@ -60,6 +61,31 @@ export function messageView(chat, room, message, before, actions) {
   );
   return node;
 }
+
+/** The message that one answers, directly or in a thread. */
+export const answeredBy = (room, { replyTo, threadId }) => room.find(replyTo ?? threadId);
+
+/** Characters shown of what a message answers. */
+const EXCERPT = 80;
+
+/** What a message answers, as far as it is here: it may be from before one's coming, or too old to be kept. */
+function answeredView(chat, room, message) {
+  if (!message.replyTo && !message.threadId) return null;
+  const answered = answeredBy(room, message);
+  const what = answered
+    ? `${chat.people.name(answered.senderId)}: ${excerptOf(answered)}`
+    : room.hasBefore
+      ? "an earlier message"
+      : "a message that is not available";
+  return el("p", { class: "answered muted" }, `In reply to ${what}`);
+}
+
+const excerptOf = ({ text, deletedAt, attachments: [file] }) =>
+  deletedAt
+    ? "a deleted message"
+    : text.length > EXCERPT
+      ? `${text.slice(0, EXCERPT)} …`
+      : text || (file?.name ?? "a file");
 
 export const dayView = day => el("li", { class: "day" }, el("span", {}, day));
 export const newView = () => el("li", { class: "day new" }, el("span", {}, "New"));

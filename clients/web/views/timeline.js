@@ -1,5 +1,5 @@
 import { $, el } from "../dom.js";
-import { dayOf, dayView, messageView, newView, toolsView } from "./message.js";
+import { answeredBy, dayOf, dayView, messageView, newView, toolsView } from "./message.js";
 
 /** Pixels from the end that still count as the end; from the beginning at which older messages are read. */
 const END = 60;
@@ -70,7 +70,10 @@ export function timelineView(chat, actions) {
       marked ||= isNew;
       const above = newDay || isNew ? null : before;
       const sender = [chat.people.name(message.senderId), chat.people.online(message.senderId)];
-      const now = JSON.stringify([message, above?.senderId, above?.createdAt, sender]);
+      const { senderId, text, deletedAt } = answeredBy(room, message) ?? {};
+      const answered = [senderId, senderId && chat.people.name(senderId), text, deletedAt, hasBefore];
+      const answers = message.replyTo || message.threadId ? answered : null;
+      const now = JSON.stringify([message, above?.senderId, above?.createdAt, sender, answers]);
       add(message.clientId && message.senderId === chat.me.id ? `own ${message.clientId}` : message.id, now, () =>
         messageView(chat, room, message, above, actions),
       );

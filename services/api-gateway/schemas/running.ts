@@ -33,6 +33,10 @@ const invite = {
   createdBy: id,
   createdAt: time,
   expiresAt: time,
+  active: {
+    ...boolean,
+    description: "It lets somebody in as things stand: who made it still may make one, and the room is not archived.",
+  },
 };
 
 /** Bans, mutes and links of rooms. */

@@ -32,7 +32,7 @@ export const invites = {
     visibility: "published",
     params: { id: rules.id },
     handler(this: RoomsService, ctx) {
-      return this.invites.list(callerOf(ctx.meta), ctx.params.id);
+      return this.invites.list(callerOf(ctx.meta), ctx.params.id, standingVia(ctx));
     },
   },
   endInvite: {

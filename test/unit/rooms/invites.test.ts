@@ -81,7 +81,7 @@ describe("links into rooms", () => {
       ...Array.from({ length: 20 }, (_, n) => nodes[n % 2 ? 1 : 0].invites.create(owner, id, wish)),
       ...crowd(10).map((user, n) => nodes[n % 2 ? 1 : 0].invites.accept(user, code, active)),
     ]);
-    const { items } = await nodes[0].invites.list(owner, id);
+    const { items } = await nodes[0].invites.list(owner, id, active);
     expect(items).toHaveLength(21);
     expect(items.map(({ used }) => used).sort()).toEqual([...Array<number>(20).fill(0), 10]);
   });
