@@ -40,6 +40,10 @@ export const AUDIT_TYPES = [
   "room.unmute",
   "room.unarchive",
   "reauthentication",
+  "room.settings",
+  "bot.create",
+  "invitation.withdraw",
+  "data.export",
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 
