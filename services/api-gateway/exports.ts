@@ -44,7 +44,12 @@ export class Exports {
       const lines = LINES[what](ctx, this.clock, { id, links: files === "links", user, query });
       const first = await lines.next();
       if (!headOnly) {
-        const entry = { type: "data.export", ...(id !== "" && { object: id }), result: "ok", detail: { what } } as const;
+        const entry = {
+          type: "data.export",
+          ...(id !== "" && { object: id }),
+          result: "ok",
+          detail: { what },
+        } as const;
         await audit(ctx, this.clock, entry);
       }
       res.writeHead(200, {

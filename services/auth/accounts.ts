@@ -234,7 +234,13 @@ export class Accounts {
   async signIn(users: Users, user: UserRecord, revision: number, client?: SessionClient): Promise<SignedIn> {
     const { sessions, revocations, admission } = this.parts;
     if (!admission.admits(user)) {
-      await users.audit({ type: "login", actor: null, object: user.id, result: "refused", detail: { admitted: false } });
+      await users.audit({
+        type: "login",
+        actor: null,
+        object: user.id,
+        result: "refused",
+        detail: { admitted: false },
+      });
       admission.check(user);
     }
     const session = await sessions.start(user.id, client);

@@ -81,8 +81,7 @@ describe("who may no more, while connected", () => {
     "gets other roles": ({ id }) => stage.admin.patch(`/api/users/${id}`, { roles: ["User", "Moderator"] }),
     "is shut out": ({ id }) => stage.admin.post(`/api/users/${id}/deactivate`),
     "is deleted": ({ id }) => stage.admin.delete(`/api/users/${id}`),
-    "is signed out from another device": async client =>
-      (await stage.login(client)).delete("/api/auth/sessions"),
+    "is signed out from another device": async client => (await stage.login(client)).delete("/api/auth/sessions"),
     "has a new password from another device": async client => {
       const body = { currentPassword: client.password, newPassword: "another-good-password" };
       return (await stage.login(client)).post("/api/auth/password", body);
