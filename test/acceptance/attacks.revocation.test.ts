@@ -110,6 +110,25 @@ describe("who may no more, while connected", () => {
     },
   );
 
+  test.each(["is shut out", "is deleted"])(
+    "who %s has left no link by which his files or those of others open (S15: files)",
+    async name => {
+      const [user, other] = (await stage.users("user", "other")) as [Client, Client];
+      const room = await stage.channel([user, other]);
+      const files: string[] = [];
+      for (const owner of [user, other]) {
+        const made = expectStatus(await owner.raw("POST", "/api/files?name=a.txt", "words", {}), 201);
+        files.push(made.body.id as string);
+        await say(owner, room, "with a file", { attachments: files.slice(-1) });
+      }
+      const links: string[] = [];
+      for (const file of files) links.push(expectStatus(await user.get(`/api/files/${file}/link`), 200).body.url as string);
+      for (const link of links) expectStatus(await stage.nobody.get(link), 200);
+      expect((await (ENDINGS[name] as (typeof ENDINGS)[string])(user)).status).toBeLessThan(300);
+      for (const link of links) expectStatus(await stage.nobody.get(link), 404);
+    },
+  );
+
   test("a place that was kept by negotiating is nobody's once its session has ended, whoever of his asks for it (S15: SignalR)", async () => {
     const user = await stage.user("user");
     const other = await stage.login(user);

@@ -152,7 +152,7 @@ const PARSERS: Record<string, Parser> = {
   "attachments of a message": text =>
     refused(() => checkOperation({ op: "send", text: "", attachments: [...text] } as never, limits)),
   "metadata of a message": text => {
-    const metadata = { [text]: text, a: text.split(text[1] ?? "") };
+    const metadata = { [text]: text, a: text.split(",") };
     refused(() => checkOperation({ op: "send", text: "x", metadata }, limits));
   },
   "an emoji": text => refused(() => checkOperation({ op: "react", id: "x", emoji: text, on: true }, limits)),
