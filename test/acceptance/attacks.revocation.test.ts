@@ -122,7 +122,8 @@ describe("who may no more, while connected", () => {
         await say(owner, room, "with a file", { attachments: files.slice(-1) });
       }
       const links: string[] = [];
-      for (const file of files) links.push(expectStatus(await user.get(`/api/files/${file}/link`), 200).body.url as string);
+      for (const file of files)
+        links.push(expectStatus(await user.get(`/api/files/${file}/link`), 200).body.url as string);
       for (const link of links) expectStatus(await stage.nobody.get(link), 200);
       expect((await (ENDINGS[name] as (typeof ENDINGS)[string])(user)).status).toBeLessThan(300);
       for (const link of links) expectStatus(await stage.nobody.get(link), 404);
