@@ -39,8 +39,9 @@ export class RevocationFeed {
     this.list = new RevocationList(() => options.clock.monotonic(), options.keepFor);
   }
 
-  /** Entries of a broadcast. */
+  /** Entries of a broadcast; none: there may be some of which nobody knows. */
   add(items: readonly Revocation[]): void {
+    if (items.length === 0) this.missing = true;
     this.take(items);
     for (const { n } of [...items].sort((a, b) => a.n - b.n)) {
       if (n > this.known + 1) this.missing = true;

@@ -73,6 +73,17 @@ describe("RevocationFeed", () => {
     expect(log.reads).toHaveLength(2);
   });
 
+  it("looks into the log, in one process too, where it is told that something may be there", async () => {
+    const { log, feed } = setUp();
+    await feed.ready();
+    log.items = [{ n: 1, session: "a" }];
+    feed.add([]);
+    await feed.compare();
+    expect(feed.refuses(token("a"))).toBe(true);
+    await feed.compare();
+    expect(log.reads).toHaveLength(2);
+  });
+
   it("reads on while the answers are cut", async () => {
     const { log, feed } = setUp();
     log.items = [1, 2, 3, 4, 5].map(n => ({ n, session: `s${n}` }));
