@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { AuditRecord } from "../../services/core/contract";
-import { expectStatus, Stage, unique, type Client } from "../support/client";
+import { expectStatus, say, Stage, unique, type Client } from "../support/client";
 import { describeEmbedded, startServer } from "../support/server";
+import { speaker, SPEAKERS } from "../support/speakers";
 
 /** What those decide who run the installation or a room: of all of it there is a record, and of nothing else. */
 describe("the audit log of what is decided", () => {
@@ -57,6 +58,29 @@ describe("the audit log of what is decided", () => {
       ["room.settings", admin.id, "ok", { isPrivate: true, retentionDays: 7 }],
       ["room.settings", admin.id, "ok", { legalHold: false, retentionDays: "default" }],
     ]);
+  });
+
+  test("has messages that others deleted than who wrote them, once (S63: REST, native, SignalR, Socket.IO, stream)", async () => {
+    const { admin } = stage;
+    const room = await stage.channel([ann]);
+    const deletions: ((id: string) => Promise<unknown>)[] = [
+      id => admin.delete(`/api/messages/${id}`),
+      async id => (await admin.socket([room])).request({ t: "delete", room, id }),
+      ...SPEAKERS.map(door => async (id: string) => {
+        const one = await speaker(door, stage.server.url, admin);
+        await one.change("delete", id);
+        await one.close();
+      }),
+    ];
+    for (const remove of deletions) {
+      const { id } = await say(ann, room, "not nice");
+      for (let again = 0; again < 2; again++) await remove(id as string);
+      const detail = { room, userId: ann.id };
+      expect(await of(id as string)).toEqual([["message.delete", admin.id, "ok", detail]]);
+    }
+    const own = await say(ann, room, "mine");
+    expectStatus(await ann.delete(`/api/messages/${own.id}`), 200);
+    expect(await of(own.id as string)).toEqual([]);
   });
 
   test("has what was taken away whole, and not who looked whether he might (S63: REST)", async () => {
