@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { audit } from "../core/audit";
 import type { Clock } from "../core/clock";
 import type { Caller, Meta } from "../core/contract";
 import { invalidField, RookeryError } from "../core/errors";
@@ -42,6 +43,15 @@ export class Exports {
       const user = callerOf(ctx.meta).id;
       const lines = LINES[what](ctx, this.clock, { id, links: files === "links", user, query });
       const first = await lines.next();
+      if (!headOnly) {
+        const entry = {
+          type: "data.export",
+          ...(id !== "" && { object: id }),
+          result: "ok",
+          detail: { what },
+        } as const;
+        await audit(ctx, this.clock, entry);
+      }
       res.writeHead(200, {
         "Content-Type": "application/x-ndjson; charset=utf-8",
         "Content-Disposition": `attachment; filename="${id === "" ? what : `${what}-${id}`}.jsonl"`,

@@ -233,7 +233,16 @@ export class Accounts {
    */
   async signIn(users: Users, user: UserRecord, revision: number, client?: SessionClient): Promise<SignedIn> {
     const { sessions, revocations, admission } = this.parts;
-    admission.check(user);
+    if (!admission.admits(user)) {
+      await users.audit({
+        type: "login",
+        actor: null,
+        object: user.id,
+        result: "refused",
+        detail: { admitted: false },
+      });
+      admission.check(user);
+    }
     const session = await sessions.start(user.id, client);
     const identity = await this.identityOf(user, session.id);
     await revocations.current();

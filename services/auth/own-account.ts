@@ -121,16 +121,20 @@ export class OwnAccount {
   /**
    * The address changes once the links in the mails are followed: to the new one always; to the old one too, where e-mail is
    * verified, else that is told and can stop it. Whether somebody has the address is not told here. Where no mail is sent
-   * nothing can be confirmed, and it changes at once.
+   * nothing can be confirmed, and it changes at once: then it resolves to true.
    */
-  async changeEmail(people: People, caller: Identity, proof: Proof, email: string): Promise<void> {
+  async changeEmail(people: People, caller: Identity, proof: Proof, email: string): Promise<boolean> {
     await this.prove(people, caller, proof);
     const { outbox, emailChanges, verification } = this.parts;
     const { email: old } = await this.user(people, caller.id);
-    if (!outbox) return void (await people.setEmail(caller.id, email));
+    if (!outbox) {
+      await people.setEmail(caller.id, email);
+      return true;
+    }
     const about = await emailChanges.begin(caller.id, email, verification && old !== undefined);
     await outbox.put({ kind: "email-new", to: email, user: caller.id, about });
     if (old !== undefined) await outbox.put({ kind: "email-old", to: old, user: caller.id, about });
+    return false;
   }
 
   /** Resolves to whose it is, and whether that was the last link needed. Throws CONFLICT if the address is taken by now. */

@@ -1,4 +1,4 @@
-import { DuplicateKeyError, type Documents } from "../../mixins/documents";
+import { DuplicateKeyError, StorageError, type Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
 import type { Revocation } from "../core/contract";
 import { RookeryError } from "../core/errors";
@@ -40,7 +40,8 @@ export class RevocationLog {
     private readonly keepFor: number,
     private readonly announce: (items: Revocation[]) => void,
   ) {
-    this.recent = new RevocationList(() => clock.now(), keepFor);
+    // By a clock that never jumps: what is forgotten here is not read again.
+    this.recent = new RevocationList(() => clock.monotonic(), keepFor);
   }
 
   /**
@@ -56,11 +57,16 @@ export class RevocationLog {
     return this.last;
   }
 
-  /** Stores an entry, then tells every node. */
+  /** Stores an entry, then tells every node; where it is unknown whether it is stored, every node is to look. */
   async append(what: Revoked): Promise<void> {
     const turn = this.turn.then(() => this.store(what));
     this.turn = turn.catch(() => undefined);
-    this.announce([await turn]);
+    try {
+      this.announce([await turn]);
+    } catch (error) {
+      if (error instanceof StorageError && error.outcome === "unknown") this.announce([]);
+      throw error;
+    }
   }
 
   /** Entries after a number, oldest first; at most 1,000. Those of a past token lifetime are gone. */

@@ -3,6 +3,7 @@ import { AuditTrail } from "./audit-trail";
 import { call, type AuditEntry, type AuditRecord, type Caller, type Meta } from "./contract";
 import type { ErrorCode, PublicError } from "./errors";
 import { newId } from "./ids";
+import type { Message } from "./model";
 
 /** What is audited. A type is never renamed: records stay for good. */
 export const AUDIT_TYPES = [
@@ -40,6 +41,11 @@ export const AUDIT_TYPES = [
   "room.unmute",
   "room.unarchive",
   "reauthentication",
+  "room.settings",
+  "bot.create",
+  "invitation.withdraw",
+  "data.export",
+  "message.delete",
 ] as const;
 export type AuditType = (typeof AUDIT_TYPES)[number];
 
@@ -103,6 +109,19 @@ export async function auditOften(via: Via, clock: Clock, entry: AuditNote): Prom
   const about = [type, who, object, result, detail?.["what"]].join(" ");
   await trailOf(via).often(about, more => recordOf(via.meta, clock, { ...entry, detail: { ...detail, ...more } }));
 }
+
+/**
+ * The record of a message that somebody else than its sender deleted; null where it was his own, or gone already.
+ * @param at offset that the deletion was answered with
+ */
+export const moderated = (
+  { id, channelId, senderId, offset }: Pick<Message, "id" | "channelId" | "senderId" | "offset">,
+  at: number,
+  by: string | undefined,
+): AuditNote | null =>
+  senderId === by || at === offset
+    ? null
+    : { type: "message.delete", object: id, result: "ok", detail: { room: channelId, userId: senderId } };
 
 /** Who was refused at a door, and what he asked for: an action, a kind of limit. */
 export interface Refusal {

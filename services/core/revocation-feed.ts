@@ -18,6 +18,10 @@ export interface RevocationFeedOptions {
 /** Milliseconds without word from the log's owner after which this copy is no longer believed, where broadcasts can be lost. */
 const STALE_AFTER = 10_000;
 
+/** Milliseconds after which another read begins beside one that was not answered, and reads that may be under way. */
+const LATE = 900;
+const AT_ONCE = 8;
+
 /** Keeps a copy of auth's revocation log: by its broadcasts, and from the log itself whenever one may have been missed. */
 export class RevocationFeed {
   private readonly list: RevocationList;
@@ -27,13 +31,17 @@ export class RevocationFeed {
   /** Monotonic; when the log was last read. */
   private readAt = -Infinity;
   private reading: Promise<void> | null = null;
+  /** Monotonic; when that read began. */
+  private begunAt = -Infinity;
+  private underWay = 0;
 
   constructor(private readonly options: RevocationFeedOptions) {
     this.list = new RevocationList(() => options.clock.monotonic(), options.keepFor);
   }
 
-  /** Entries of a broadcast. */
+  /** Entries of a broadcast; none: there may be some of which nobody knows. */
   add(items: readonly Revocation[]): void {
+    if (items.length === 0) this.missing = true;
     this.take(items);
     for (const { n } of [...items].sort((a, b) => a.n - b.n)) {
       if (n > this.known + 1) this.missing = true;
@@ -67,9 +75,21 @@ export class RevocationFeed {
     if (fresh.length > 0) this.options.revoked?.(fresh);
   }
 
+  /**
+   * Joins a read under way, unless it waits for long: an answer that was lost with a connection is known to be lost only when
+   * its time is up, and what is revoked meanwhile must not wait for that.
+   */
   private catchUp(): Promise<void> {
-    this.reading ??= this.read().finally(() => (this.reading = null));
-    return this.reading;
+    const now = this.options.clock.monotonic();
+    const late = now - this.begunAt >= LATE && this.underWay < AT_ONCE;
+    if (this.reading && !late) return this.reading;
+    this.begunAt = now;
+    this.underWay++;
+    const reading = this.read().finally(() => {
+      this.underWay--;
+      if (this.reading === reading) this.reading = null;
+    });
+    return (this.reading = reading);
   }
 
   private async read(): Promise<void> {

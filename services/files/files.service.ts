@@ -78,6 +78,8 @@ const actions = {
     async handler(this: FilesService, ctx) {
       const { id, expires, signature } = ctx.params;
       const linked = signature === undefined ? null : this.links.verify(id, expires ?? "", signature);
+      // A token ends with its user; a link would outlive him.
+      if (linked !== null && !(await isActive(ctx, linked))) throw new RookeryError("NOT_FOUND");
       const user = linked ?? ctx.meta.user?.id;
       if (user === undefined) throw new RookeryError(signature === undefined ? "UNAUTHENTICATED" : "NOT_FOUND");
       const file = await this.library.visible(placesVia(ctx), id, user);
@@ -214,6 +216,10 @@ const FilesSchema: ServiceSchema<ServiceSettingSchema, never, never, FilesServic
 };
 
 export default FilesSchema;
+
+async function isActive(via: Caller, user: string): Promise<boolean> {
+  return (await call(via, "users.names", { ids: [user], active: true })).length > 0;
+}
 
 /** Its messages, its owner's picture; and while a room it was sent to is on hold, whatever has become of the message. */
 async function isNeeded(via: Caller, { id, owner, rooms }: StoredFile): Promise<boolean> {

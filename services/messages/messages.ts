@@ -25,9 +25,13 @@ export class Messages {
   ) {}
 
   /** Appends for a user. Throws what the writer refused with. */
-  async write(room: string, user: Identity, entry: UserOperation): Promise<{ message: Message; duplicate: boolean }> {
+  async write(
+    room: string,
+    user: Identity,
+    entry: UserOperation,
+  ): Promise<{ message: Message; offset: number; duplicate: boolean }> {
     const [answer] = (await this.log.append([{ room, user, entry }])) as [AppendAnswer];
-    if (answer.ok) return { message: parse(answer.data), duplicate: answer.duplicate === true };
+    if (answer.ok) return { message: parse(answer.data), offset: answer.offset, duplicate: answer.duplicate === true };
     const { code, detail, errors, retryAfterMs } = answer.error;
     throw new RookeryError(code, detail, { ...(errors && { errors }), ...(retryAfterMs && { retryAfterMs }) });
   }
@@ -36,6 +40,11 @@ export class Messages {
   async change(user: Identity, entry: Exclude<UserOperation, { op: "send" }>): Promise<Message> {
     checkOperation(entry, this.limits);
     return (await this.write((await this.known(entry.id)).room, user, entry)).message;
+  }
+
+  /** With the offset of the deletion; of what was deleted before with its own. */
+  async remove(user: Identity, id: string): Promise<{ message: Message; offset: number }> {
+    return this.write((await this.known(id)).room, user, { op: "delete", id });
   }
 
   async history(rooms: Rooms, user: string, room: string, query: HistoryQuery): Promise<HistoryWindow | Page<Message>> {

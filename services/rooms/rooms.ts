@@ -160,11 +160,22 @@ export class Rooms {
     return this.decisions.get(user, id);
   }
 
-  async update(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
+  /** `changed`: what the room is like now and was not before, less what is said in it. */
+  async update(
+    user: Identity,
+    id: string,
+    edit: RoomEdit,
+  ): Promise<{ room: Channel | Conversation; changed: SettingsChanged }> {
+    let changed: SettingsChanged = {};
     const rules = manages(user);
+    // Judged anew on what is stored each time it runs; the last run is the one that counted.
+    const judge = (room: StoredRoom): RoomVerdict | null => {
+      changed = changedOf(room, edit);
+      return settings(room, edit);
+    };
     const fields = Object.entries(edit).flatMap(([field, value]) => (value === undefined ? [] : [field]));
     if (rules && isId(id) && fields.length > 0 && fields.every(field => OF_MANAGERS.has(field)))
-      return this.keep(user, id, edit);
+      return { room: await this.keep(user, id, judge), changed };
     const may = ({ room, member }: Sight): void => {
       if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
       if (!runsRoom(member?.role) && !rules) throw new RookeryError("FORBIDDEN");
@@ -182,13 +193,17 @@ export class Rooms {
       if (room.kind === "group" && (edit.mode !== undefined || edit.slowMode !== undefined))
         throw new RookeryError("INVALID", "In a group everybody posts.");
     };
-    await this.decisions.decide(user, id, may, async ({ room }) => settings(room, edit)).catch(nameTaken);
-    return this.decisions.get(user, id);
+    await this.decisions.decide(user, id, may, async ({ room }) => judge(room)).catch(nameTaken);
+    return { room: await this.decisions.get(user, id), changed };
   }
 
   /** How long messages are kept, set by who runs the installation: of every room there is or was, whoever is in it. */
-  private async keep(user: Identity, id: string, edit: RoomEdit): Promise<Channel | Conversation> {
-    const after = await this.changes.decide(id, async room => settings(room, edit));
+  private async keep(
+    user: Identity,
+    id: string,
+    judge: (room: StoredRoom) => RoomVerdict | null,
+  ): Promise<Channel | Conversation> {
+    const after = await this.changes.decide(id, async room => judge(room));
     return this.decisions.shown(user, after, await this.decisions.member(id, user.id));
   }
 
@@ -458,6 +473,20 @@ export class Rooms {
 }
 
 const SHOWN = ["name", "isPrivate", "topic", "mode", "slowMode", "history"] as const;
+
+/** Settings that decide who reads, who writes and what is kept: of a change of these there is a record. */
+const RECORDED = ["isPrivate", "mode", "slowMode", "history", "retentionDays", "legalHold"] as const;
+type SettingsChanged = Partial<Record<(typeof RECORDED)[number], string | number | boolean>>;
+
+function changedOf(room: StoredRoom, edit: RoomEdit): SettingsChanged {
+  const before = { ...room, retentionDays: room.retentionDays ?? null, legalHold: room.legalHold ?? false };
+  return Object.fromEntries(
+    RECORDED.flatMap(field => {
+      const value = edit[field];
+      return value === undefined || value === before[field] ? [] : [[field, value ?? "default"] as const];
+    }),
+  );
+}
 
 /** What a change of settings comes to. Of a hold nothing is told: an event without a change in it would say enough. */
 function settings(room: StoredRoom, edit: RoomEdit): RoomVerdict | null {

@@ -308,6 +308,7 @@ const actions = {
       const { username, displayName } = ctx.params;
       (await reachVia(ctx)).over(["User"]);
       const { id } = await this.directory.create({ id: newId(), username, displayName, bot: true });
+      await audit(ctx, platformOf(this.broker).clock, { type: "bot.create", object: id, result: "ok" });
       return shown(this, ctx, await this.directory.get(id));
     },
   },
@@ -324,6 +325,7 @@ const actions = {
   removeBot: {
     auth: { permission: "bots.manage" },
     visibility: "published",
+    audit: { type: "account.delete", object: "id" },
     params: { id: rules.id },
     async handler(this: UsersService, ctx) {
       await this.directory.removeBot(consequencesVia(ctx, this), ctx.params.id, managing(await reachVia(ctx)));

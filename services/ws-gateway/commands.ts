@@ -1,5 +1,5 @@
 import type { Wire } from "../../config/metrics";
-import { isRecorded, type Refusal } from "../core/audit";
+import { isRecorded, moderated, type AuditNote, type Refusal } from "../core/audit";
 import type { Clock } from "../core/clock";
 import type { AppendAnswer, AppendRequest, RoomAccess, UserOperation } from "../core/contract";
 import {
@@ -16,7 +16,7 @@ import { isId } from "../core/ids";
 import type { Limits } from "../core/limits";
 import { sendOf } from "../core/send";
 import { isMethod, isRead, type MethodName } from "../core/methods";
-import type { HistoryWindow, Identity } from "../core/model";
+import type { HistoryWindow, Identity, Message } from "../core/model";
 import { answer, encode, errorAnswer, sentFrame, type ClientFrame, type FrameOf } from "../core/protocol";
 import type { RoomBus } from "../core/room-bus";
 import type { Connection } from "./connection";
@@ -52,6 +52,8 @@ export interface CommandDependencies {
   sent(wire: Wire, outcome: string): void;
   /** Records that somebody was refused; resolves when he may be told. */
   refused(connection: Connection, code: ErrorCode, asked: Pick<Refusal, "what" | "object">): Promise<void>;
+  /** Records what somebody did; resolves when he may be told. */
+  record(connection: Connection, note: AuditNote): Promise<void>;
   /** Meters that somebody is over a limit; true where he is to be refused. */
   overLimit(limit: string): boolean;
 }
@@ -179,8 +181,14 @@ export class Commands {
       this.with_.sent(connection.wire, result.ok ? "ok" : result.error.code);
       if (!result.ok)
         return this.refuse(connection, i, result.error, { t: entry.op, room }, () => connection.answered());
-      if (i !== undefined && !connection.closed) connection.reply(sentFrame(i, result.data, result.duplicate === true));
-      connection.answered();
+      const told = (): void => {
+        if (i !== undefined && !connection.closed)
+          connection.reply(sentFrame(i, result.data, result.duplicate === true));
+        connection.answered();
+      };
+      const note = entry.op === "delete" && moderated(JSON.parse(result.data) as Message, result.offset, user.id);
+      if (note) void this.with_.record(connection, note).then(told);
+      else told();
     });
   }
 

@@ -32,12 +32,19 @@ export const isBodiless = (method: string, status: number): boolean =>
 /** Whether Transfer-Encoding, repeated ones joined by commas, is one that is spoken here: no proxy may read it otherwise. */
 export const isKnownCoding = (value: string): boolean => value.trim().toLowerCase() === "chunked";
 
+/** Milliseconds after which who was refused may try again, where nothing better is known. */
+const TRY_AGAIN_AFTER: Partial<Record<ErrorCode, number>> = { UNAVAILABLE: 1_000, RATE_LIMITED: 10_000 };
+
 /** An error as REST tells it (RFC 9457). */
-export function problem(code: ErrorCode, title: string = ERRORS[code].title): Reply {
+export function problem(code: ErrorCode, title: string = ERRORS[code].title, retryAfterMs?: number): Reply {
   const { status } = ERRORS[code];
+  const after = retryAfterMs ?? TRY_AGAIN_AFTER[code];
   return {
     status,
-    headers: { "Content-Type": "application/problem+json", ...(status === 503 ? { "Retry-After": "1" } : {}) },
+    headers: {
+      "Content-Type": "application/problem+json",
+      ...(after !== undefined && { "Retry-After": String(Math.max(1, Math.ceil(after / 1_000))) }),
+    },
     body: JSON.stringify({ type: "about:blank", title, status, code }),
   };
 }

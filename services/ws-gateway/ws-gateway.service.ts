@@ -3,7 +3,7 @@ import { RoomWriters } from "../../mixins/writers";
 import { metricsOf, type Outcome } from "../../config/metrics";
 import { platformOf, type Platform } from "../../config/platform";
 import { nodesWith } from "../../mixins/nodes";
-import { auditRefusal, type Refusal } from "../core/audit";
+import { audit, auditRefusal, type Refusal } from "../core/audit";
 import { call, type ActionsOf, type Events, type LogHead, type ParamsOf } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import type { HistoryWindow, Identity } from "../core/model";
@@ -215,6 +215,7 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
       services: servicesOf(this, heads),
       refused: ({ user, socket: { address } }, code, asked) =>
         refused({ code, ...asked, address, ...(user && { user }) }),
+      record: ({ user = null, socket: { address } }, note) => audit(via, clock, { ...note, actor: user, address }),
       overLimit(limit) {
         if (config.rateLimit === "off") return false;
         metrics.rateLimited(limit, config.rateLimit === "on");

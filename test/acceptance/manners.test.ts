@@ -126,6 +126,10 @@ describeEmbedded("those who do not say who they are", () => {
     for (let n = 0; n < STRANGERS; n++) kept(await visit(n % 2 ? native : socketio, url, ann));
     for (const door of WEB_SOCKETS) await expect(visit(door, url, ann)).rejects.toThrow("429");
     for (const request of REQUESTS) expect(await knock(request, url, ann)).toBe(429);
+    for (const { method, path } of REQUESTS) {
+      const { headers } = await fetch(url + path, { method, headers: { Authorization: `Bearer ${ann.token}` } });
+      expect([path, Number(headers.get("retry-after")) > 0]).toEqual([path, true]);
+    }
     expect(known.socket.readyState).toBe(1);
     open.at(-1)?.socket.terminate();
     await eventually("one may come in his place", () => mayEnter(native));

@@ -111,6 +111,10 @@ describeOwn("sign-in with others", () => {
     expect(second.user.roles).toEqual(["User"]);
     // The token of the former sign-in has lost them too.
     expect((await stage.nobody.as(first.accessToken).get("/api/users/me")).status).toBe(401);
+    const records = await stage.admin.get(`/api/audit?type=roles.change&object=${second.user.id}`);
+    expect((records.body.items as object[]).reverse()).toMatchObject(
+      ["User,Moderator", "User"].map(roles => ({ actor: null, result: "ok", detail: { roles, provider: "strict" } })),
+    );
     await issuer.now(pat.sub, { ...pat, realm: { roles: ["chiefs"] } });
     const chief = await signIn("strict");
     expect(chief.user.roles).toEqual(["User", "Admin"]);

@@ -56,6 +56,12 @@ const Users = {
       visibility: "public",
       handler: ({ params: { file } }: { params: Actions["users.shows"]["params"] }): boolean => pictures.has(file),
     },
+    names: {
+      auth: "internal",
+      visibility: "public",
+      handler: ({ params: { ids } }: { params: Actions["users.names"]["params"] }) =>
+        ids.map(id => ({ id, username: id })),
+    },
   },
 };
 

@@ -42,6 +42,7 @@ export const invitations = {
   withdrawInvitation: {
     auth: { permission: "invitations.create" },
     visibility: "published",
+    audit: { type: "invitation.withdraw", object: "id" },
     params: { id: rules.id },
     async handler(this: AuthService, ctx) {
       await this.invitations.withdraw(callerOf(ctx.meta), ctx.params.id);

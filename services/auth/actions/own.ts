@@ -90,7 +90,9 @@ export const own = {
     params: { password: given, email: rules.email, code },
     async handler(this: AuthService, ctx) {
       const { password, email, code: second } = ctx.params;
-      await this.own.changeEmail(peopleOf(ctx), callerOf(ctx.meta), { password, code: second }, email);
+      const caller = callerOf(ctx.meta);
+      const changed = await this.own.changeEmail(peopleOf(ctx), caller, { password, code: second }, email);
+      if (changed) await note(ctx, { type: "email.change", object: caller.id, result: "ok" });
       return null;
     },
   },

@@ -64,7 +64,7 @@ export const tokens = {
         scopes,
         expiresInDays,
       });
-      await note(ctx, { type: "token.create", object: answer.id, result: "ok" });
+      await note(ctx, { type: "token.create", object: answer.id, result: "ok", detail: { bot } });
       return answer;
     },
   },

@@ -170,13 +170,17 @@ export class Identities {
   private async withRoles(
     users: Members,
     user: UserRecord,
-    { roles }: OidcProvider,
+    { id: provider, roles }: OidcProvider,
     { all }: Claims,
   ): Promise<UserRecord> {
     if (!roles) return user;
     const values = [claimAt(all, roles.claim)].flat().filter(value => typeof value === "string");
     const held = values.flatMap(value => (Object.hasOwn(roles.map, value) ? (roles.map[value] as Role) : []));
-    return users.assignRoles(user.id, [...new Set(Object.values(roles.map))], [...new Set(held)]);
+    const now = await users.assignRoles(user.id, [...new Set(Object.values(roles.map))], [...new Set(held)]);
+    const detail = { roles: now.roles.join(), provider };
+    if (detail.roles !== user.roles.join())
+      await users.audit({ type: "roles.change", actor: null, object: user.id, result: "ok", detail });
+    return now;
   }
 
   private identity(userId: string, { id: provider }: OidcProvider, claims: Claims): StoredIdentity {

@@ -1,3 +1,5 @@
+import { platformOf } from "../../../config/platform";
+import { audit, moderated } from "../../core/audit";
 import type { ActionsOf } from "../../core/contract";
 import { callerOf } from "../../core/policy";
 import * as rules from "../../core/rules";
@@ -41,8 +43,12 @@ export const writing = {
     auth: "user",
     visibility: "published",
     params: { id: rules.id },
-    handler(this: MessagesService, ctx) {
-      return this.messages.change(callerOf(ctx.meta), { op: "delete", id: ctx.params.id });
+    async handler(this: MessagesService, ctx) {
+      const caller = callerOf(ctx.meta);
+      const { message, offset } = await this.messages.remove(caller, ctx.params.id);
+      const note = moderated(message, offset, caller.id);
+      if (note) await audit(ctx, platformOf(this.broker).clock, note);
+      return message;
     },
   },
   react: {

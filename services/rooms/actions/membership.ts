@@ -51,9 +51,11 @@ export const membership = {
       retentionDays,
       legalHold,
     },
-    handler(this: RoomsService, ctx) {
+    async handler(this: RoomsService, ctx) {
       const { id, ...edit } = ctx.params;
-      return this.rooms.update(callerOf(ctx.meta), id, edit);
+      const { room, changed } = await this.rooms.update(callerOf(ctx.meta), id, edit);
+      await audited(ctx, Object.keys(changed).length > 0, "room.settings", id, changed);
+      return room;
     },
   },
   remove: {

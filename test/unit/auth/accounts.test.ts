@@ -271,6 +271,34 @@ describe("accounts", () => {
     expect((await again.after(0)).items.map(({ n }) => n)).toEqual([5, 6]);
   });
 
+  it("have every door look where it is unknown whether a revocation is stored", async () => {
+    const told: number[][] = [];
+    const log = new RevocationLog(entries, clock, 660_000, items => told.push(items.map(({ n }) => n)));
+    const insert = entries.insert.bind(entries);
+    jest.spyOn(entries, "insert").mockImplementationOnce(async entry => {
+      await insert(entry);
+      throw new StorageError("unknown", "timeout");
+    });
+    expect(await codeOf(log.append({ session: "a" }))).toBe("UNKNOWN_OUTCOME");
+    expect(told).toEqual([[]]);
+    expect((await log.after(0)).items).toEqual([{ n: 1, session: "a" }]);
+    await log.append({ session: "b" });
+    expect(told).toEqual([[], [2]]);
+  });
+
+  it("know what was revoked through a jump of the clock", async () => {
+    let jump = 0;
+    const jumping = { now: () => clock.now() + jump, monotonic: () => clock.monotonic() };
+    const log = new RevocationLog(entries, jumping, 660_000, () => undefined);
+    await log.append({ session: "a" });
+    jump = 3_600_000;
+    await log.append({ session: "b" });
+    jump = 0;
+    await log.current();
+    const token = { identity: { sid: "a", id: "u", roles: [] } as never, revision: Infinity };
+    expect(log.refuses(token)).toBe(true);
+  });
+
   it("share the numbers with a second writer, without a hole and without one twice", async () => {
     const told: number[] = [];
     const other = new RevocationLog(entries, clock, 660_000, items => told.push(...items.map(({ n }) => n)));

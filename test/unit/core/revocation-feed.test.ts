@@ -15,6 +15,8 @@ class Log {
     if (this.away) throw new Error("away");
     return { head: this.items.at(-1)?.n ?? 0, items: this.items.filter(({ n }) => n > after).slice(0, this.most) };
   };
+  /** What a feed gets by; may be replaced. */
+  answer = this.fetch;
 }
 
 const token = (sid: string, revision = 0) => ({ identity: { id: `user-of-${sid}`, sid } as Identity, revision });
@@ -23,7 +25,7 @@ function setUp({ lossy = false } = {}) {
   const log = new Log();
   let time = 0;
   const clock = { now: () => time, monotonic: () => time };
-  const feed = new RevocationFeed({ fetch: log.fetch, clock, keepFor: 600_000, lossy });
+  const feed = new RevocationFeed({ fetch: after => log.answer(after), clock, keepFor: 600_000, lossy });
   return { log, feed, advance: (ms: number) => (time += ms) };
 }
 
@@ -71,6 +73,17 @@ describe("RevocationFeed", () => {
     expect(log.reads).toHaveLength(2);
   });
 
+  it("looks into the log, in one process too, where it is told that something may be there", async () => {
+    const { log, feed } = setUp();
+    await feed.ready();
+    log.items = [{ n: 1, session: "a" }];
+    feed.add([]);
+    await feed.compare();
+    expect(feed.refuses(token("a"))).toBe(true);
+    await feed.compare();
+    expect(log.reads).toHaveLength(2);
+  });
+
   it("reads on while the answers are cut", async () => {
     const { log, feed } = setUp();
     log.items = [1, 2, 3, 4, 5].map(n => ({ n, session: `s${n}` }));
@@ -88,6 +101,29 @@ describe("RevocationFeed", () => {
     expect(feed.refuses(token("lost"))).toBe(true);
     await feed.compare();
     expect(log.reads).toEqual([0, 0, 1]);
+  });
+
+  it("waits for no answer that was lost: it asks again within a second, and what comes late takes nothing back", async () => {
+    const { log, feed, advance } = setUp({ lossy: true });
+    await feed.ready();
+    const { fetch } = log;
+    let late = (): void => undefined;
+    const lost = async (after: number) => {
+      const then = await fetch(after);
+      return new Promise<typeof then>(resolve => (late = () => resolve(then)));
+    };
+    log.answer = lost;
+    advance(1_000);
+    const first = feed.compare();
+    log.answer = fetch;
+    log.items = [{ n: 1, session: "a" }];
+    advance(1_000);
+    await feed.compare();
+    expect(feed.refuses(token("a"))).toBe(true);
+    late();
+    await first;
+    await feed.compare();
+    expect(log.reads).toEqual([0, 0, 0, 1]);
   });
 
   it("is not believed 10 s after the last word where broadcasts can be lost", async () => {

@@ -8,6 +8,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import Validator from "fastest-validator";
 import { readManifest } from "../../../config/backup/manifest";
+import { redact, redactText } from "../../../config/log.redact";
 import { openArchive } from "../../../config/import/archive";
 import { lineOf, partsOf, usernameOf } from "../../../config/import/names";
 import { messageOf, personOf, plainText, timeOf } from "../../../config/import/slack";
@@ -24,6 +25,8 @@ import { parseQuery } from "../../../services/api-gateway/params";
 import { openUpload } from "../../../services/api-gateway/upload";
 import { parseToken } from "../../../services/auth/links";
 import { refuseGuessable } from "../../../services/auth/password-policy";
+import { PersonalTokens } from "../../../services/auth/personal-tokens";
+import { Sessions } from "../../../services/auth/sessions";
 import { BrowserCookie } from "../../../services/core/browser-cookie";
 import { CALLS } from "../../../services/core/calls";
 import { TrustedProxies, clientAddress, normalAddress } from "../../../services/core/client-address";
@@ -40,8 +43,12 @@ import { namesMentioned } from "../../../services/messages/mentions";
 import { readHandshake } from "../../../services/ws-gateway/engine.handshake";
 import { isHopByHop, isKnownCoding } from "../../../services/ws-gateway/engine.http";
 import { argumentsAt, argumentsIn } from "../../../services/ws-gateway/wires/arguments";
-import { Records } from "../../../services/ws-gateway/wires/signalr/signalr.frames";
-import { parsePacket } from "../../../services/ws-gateway/wires/socketio/socketio.packets";
+import { JOINED, Records } from "../../../services/ws-gateway/wires/signalr/signalr.frames";
+import { SignalrSession } from "../../../services/ws-gateway/wires/signalr/signalr.session";
+import { parsePacket, SEPARATOR } from "../../../services/ws-gateway/wires/socketio/socketio.packets";
+import { SocketioSession } from "../../../services/ws-gateway/wires/socketio/socketio.session";
+import { streamHttp } from "../../../services/ws-gateway/wires/stream/stream.http";
+import { streamWire } from "../../../services/ws-gateway/wires/stream/stream.wire";
 import { tokenOf } from "../../../services/ws-gateway/wires/token";
 
 type Parser = (text: string) => unknown;
@@ -103,6 +110,25 @@ async function multipart(text: string, type: string): Promise<void> {
   release();
 }
 
+/** A connection that listens whatever is said, and to which nobody inside answers. */
+const port = {
+  ...{ token: "", name: "x", closed: false, buffered: 0, requests: true },
+  ...Object.fromEntries(
+    ["ask", "throttle", "heard", "own", "direct", "hold", "missed", "transmit", "ready", "end"].map(name => [
+      name,
+      () => 0,
+    ]),
+  ),
+  heeds: () => true,
+} as never;
+const socketio = { pingInterval: 1, pingTimeout: 1, maxPayload: 1e6 };
+
+/** A store of credentials that has none. */
+const nothing = { get: async () => null, update: async () => null };
+const sessions = new Sessions(nothing as never, clock, 60);
+const revocations = { current: async () => 0, refuses: () => false, append: async () => undefined };
+const programs = new PersonalTokens({ stored: nothing, revocations, tokens, clock } as never);
+
 const PART = 'Content-Disposition: form-data; name="file"; filename="a"';
 const inPart = (text: string): string => `--x\r\n${PART}\r\n\r\n${text}\r\n--x--\r\n`;
 
@@ -123,6 +149,12 @@ const page = (name: string) => (text: string) =>
 const PARSERS: Record<string, Parser> = {
   mentions: namesMentioned,
   "the content of a message": text => refused(() => checkOperation({ op: "send", text }, limits)),
+  "attachments of a message": text =>
+    refused(() => checkOperation({ op: "send", text: "", attachments: [...text] } as never, limits)),
+  "metadata of a message": text => {
+    const metadata = { [text]: text, a: text.split(",") };
+    refused(() => checkOperation({ op: "send", text: "x", metadata }, limits));
+  },
   "an emoji": text => refused(() => checkOperation({ op: "react", id: "x", emoji: text, on: true }, limits)),
   "a clientId": text => refused(() => checkOperation({ op: "send", text: "x", clientId: text }, limits)),
   "a line": isLine,
@@ -141,6 +173,24 @@ const PARSERS: Record<string, Parser> = {
       const records = new Records(1e6);
       for (let at = 0; at < text.length; at += 1_000) records.take(text.slice(at, at + 1_000));
     }),
+  "what a client of SignalR says": text =>
+    refused(() => {
+      const session = new SignalrSession(port, JOINED);
+      session.text(`{"protocol":"json","version":1}\x1e${text}\x1e`);
+    }),
+  "what a client of Socket.IO says": text =>
+    refused(() => {
+      const session = new SocketioSession(port, socketio, []);
+      session.text(["40", `42["message",${JSON.stringify({ text })}]`, `451-${text}`, text].join(SEPARATOR));
+    }),
+  "what a client of a stream says": text => refused(() => streamWire.session(port).single?.(text)),
+  "rooms of a stream": text =>
+    refused(() =>
+      streamHttp(streamWire)({
+        ...{ method: "GET", path: "", query: new URLSearchParams({ rooms: text }), token: "", address: "" },
+        ...{ identify: () => ({ identity: { id: "x" } }), refusal: () => ({ status: 429 }) },
+      } as never),
+    ),
   "calls of SignalR and Socket.IO": text => {
     for (const { args } of Object.values(CALLS)) {
       refused(() => argumentsAt([text, text, text], args));
@@ -152,6 +202,14 @@ const PARSERS: Record<string, Parser> = {
     refused(() => readHandshake(`/ws?${text}`, "127.0.0.1", name => (name.endsWith("version") ? "13" : text))),
   "headers of one hop": text => [isHopByHop("x", text), isKnownCoding(text)],
   "a token": text => refused(() => tokens.verify(text)),
+  "a refresh token": text =>
+    Promise.all(
+      [text, `01a1fc87-9015-75b5-9683-ef4249e15e36.${text}`]
+        .map(one => [sessions.find(one), sessions.rotate(one)])
+        .flat(),
+    ),
+  "a token of a program": text =>
+    Promise.all([text, `rkp_${text}`].map(one => refused(() => programs.exchange({ record: async () => null }, one)))),
   "a token of a socket": text => [tokenOf(new URLSearchParams(text), text), tokenOf(null, `bearer ${text}`)],
   "an Authorization header": text =>
     Promise.all(
@@ -180,6 +238,7 @@ const PARSERS: Record<string, Parser> = {
   "an If-None-Match": page("if-none-match"),
   "identity providers": text =>
     refused(() => parseProviders(JSON.stringify([{ id: text, issuer: text, scopes: text }]))),
+  "what is logged": text => [redactText(text), redact({ [text]: text, password: text, list: [...text] })],
   "packets of the room bus": text => decodePacket("x", Buffer.from(`[1,"events",[[1,1,"x",0]]]\n${text}`)),
   "calls between nodes": text => refused(() => [seal.open(text, "x"), seal.open(`${text}.${text}`, "x")]),
   "what is typed in the console": wordsOf,

@@ -544,7 +544,7 @@ describe("settings", () => {
     const log = async (id: string) => (await messages.events(id, 0, 100, 1e6)).length;
     const before = await Promise.all([room, conversation.id].map(log));
     for (const id of [room, conversation.id])
-      expect(await rooms.update(manager, id, { legalHold: true })).toMatchObject({ legalHold: true });
+      expect((await rooms.update(manager, id, { legalHold: true })).room).toMatchObject({ legalHold: true });
     expect(await Promise.all([room, conversation.id].map(log))).toEqual(before);
     expect(await rooms.retentionOf([room])).toMatchObject([{ hold: true }]);
     await rooms.update(owner, room, { topic: "told" });
@@ -562,13 +562,13 @@ describe("settings", () => {
     expect((await rooms.listChannels(manager, {})).items).toMatchObject([{ legalHold: true }]);
     for (const id of [room, conversation.id, bob.id])
       expect(JSON.stringify(await messages.events(id, 0, 100, 1e6))).not.toContain("legalHold");
-    expect(await rooms.update(manager, room, { legalHold: false })).not.toHaveProperty("legalHold");
+    expect((await rooms.update(manager, room, { legalHold: false })).room).not.toHaveProperty("legalHold");
     expect(await rooms.retentionOf([room])).toMatchObject([{ hold: false }]);
   });
 
   test("the event of a group names its members", async () => {
     const { conversation } = await rooms.converse(owner.id, "group", [ann.id, bob.id], { name: "three" }, names);
-    const changed = (await rooms.update(owner, conversation.id, { name: "us" })) as Conversation;
+    const changed = (await rooms.update(owner, conversation.id, { name: "us" })).room as Conversation;
     const [told] = (await entries(conversation.id, "room")) as Conversation[];
     expect(told).toMatchObject({ name: "us", type: "group" });
     expect(told?.members).toEqual(changed.members);

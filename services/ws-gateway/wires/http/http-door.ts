@@ -157,6 +157,6 @@ async function bodyOf(req: IncomingMessage, longest: number): Promise<string> {
 function refusalOf(error: unknown, method = "GET"): Reply {
   // What only reads has no outcome that could be unknown.
   if (method === "GET" && hasCode(error, "UNKNOWN_OUTCOME")) return problem("UNAVAILABLE");
-  const { code, detail } = publicError(error);
-  return problem(code, detail);
+  const { code, detail, retryAfterMs } = publicError(error);
+  return problem(code, detail, retryAfterMs);
 }
