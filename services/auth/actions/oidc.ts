@@ -65,10 +65,10 @@ export const oidc = {
       code: "string|min:1|max:100|optional",
     },
     async handler(this: AuthService, ctx) {
-      const { id } = callerOf(ctx.meta);
-      await this.reauthentication.demandAny(askingVia(ctx), id, ctx.params.password, ctx.params.code);
+      const caller = callerOf(ctx.meta);
+      await this.reauthentication.demandAny(askingVia(ctx), caller.id, ctx.params.password, ctx.params.code);
       const browser = remember(this, ctx);
-      return { url: await this.oidc.begin(ctx.params.provider, browser, ctx.params.returnTo, id) };
+      return { url: await this.oidc.begin(ctx.params.provider, browser, ctx.params.returnTo, caller) };
     },
   },
   identities: {
