@@ -124,7 +124,13 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     const origin = (): string => publicOrigin(config, platform.origin.port);
     this.transport = transportOf(config, origin(), this.broker.getLogger("mail"));
     if (this.transport) {
-      const postman = new Postman({ links: this.links, emailChanges, invitations: this.invitations, users: people, origin });
+      const postman = new Postman({
+        links: this.links,
+        emailChanges,
+        invitations: this.invitations,
+        users: people,
+        origin,
+      });
       const outbox = new Outbox({
         mails: await platform.documents<MailRequest>(MAILS),
         transport: this.transport,

@@ -119,7 +119,8 @@ export class Links {
       wait = recent.length < AN_HOUR.mails ? 0 : AN_HOUR.ms - (now - (recent[0] as number));
       return wait > 0 ? null : { ...known, expiresAt: made.expiresAt, recent: [...recent, now] };
     });
-    if (wait > 0) throw new RookeryError("RATE_LIMITED", "Enough such mails were sent for now.", { retryAfterMs: wait });
+    if (wait > 0)
+      throw new RookeryError("RATE_LIMITED", "Enough such mails were sent for now.", { retryAfterMs: wait });
   }
 
   async forget(userId: string): Promise<void> {

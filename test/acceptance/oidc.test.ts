@@ -221,6 +221,13 @@ describeOwn("sign-in with others", () => {
 
     for (const bad of ["//evil.example", "/\\evil.example", "https://evil.example", "rooms", "/a#b", "/a b"])
       expect((await browser().fetch(start("strict", bad))).status).toBe(422);
+    for (const odd of ["/\u0001", "/\u007f", "/\ud800"]) {
+      const [ann] = (await stage.users("ann")) as [Client];
+      const body = { password: ann.password, returnTo: odd };
+      expect((await post(browser(), "/api/auth/oidc/strict/link", body, ann.token)).status).toBe(422);
+    }
+    const far = await browser().go(start("away", "/r\u00e4ume/\u6f22"));
+    expect(far.pathname + far.hash).toBe("/r%C3%A4ume/%E6%BC%A2#oidc_error=UNAVAILABLE");
     await issuer.now("nobody");
     expect((await browser().go(start("strict"))).hash).toBe("#oidc_error=UNAUTHENTICATED");
     const away = await browser().go(start("away"));

@@ -9,7 +9,7 @@ import { askingVia, clientOf, membersOf, note, usersOf, type AuthService } from 
 
 const provider = "string|min:1|max:32";
 /** A page of this origin: nothing that a browser would take for another host. */
-const returnTo = { type: "string", max: 500, pattern: /^\/(?![/\\])[^\s\\#]*$/, optional: true } as const;
+const returnTo = { type: "string", max: 500, pattern: /^\/(?![/\\])[^\s\\#\p{Cc}\p{Cs}]*$/u, optional: true } as const;
 const said = "string|max:4096|optional";
 
 /** Sign-in with others. */
@@ -108,6 +108,7 @@ function remember(service: AuthService, ctx: Context<unknown, Meta>): string {
 
 function redirect(ctx: Context<unknown, Meta>, to: string): Record<string, never> {
   ctx.meta.$statusCode = 302;
-  ctx.meta["$location"] = to;
+  // A header has no letters beyond ASCII.
+  ctx.meta["$location"] = to.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
   return {};
 }
