@@ -182,6 +182,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
         await this.tokens.endAll(userId);
         await this.identities.forget(userId);
         await this.own.forget(userId);
+        await this.delay.forget(userId);
       },
       clock,
       delay: this.delay,
