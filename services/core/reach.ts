@@ -25,7 +25,6 @@ export class Reach {
 
   /** Throws FORBIDDEN. */
   over(roles: readonly Role[]): void {
-    if (!this.covers(roles))
-      throw new RookeryError("FORBIDDEN", "These roles may do more than you may.");
+    if (!this.covers(roles)) throw new RookeryError("FORBIDDEN", "These roles may do more than you may.");
   }
 }
