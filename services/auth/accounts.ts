@@ -77,7 +77,7 @@ export class Accounts {
     await credentials.insert({ id, hash, createdAt: timestamp(clock), ...pending });
     let user: UserRecord;
     try {
-      const { roles } = await registration.admit(id, wanted);
+      const { roles } = await registration.admit(users, id, wanted);
       const unverified = registration.verifies || undefined;
       user = await users.create({ id, username, email, roles, unverified });
     } catch (error) {
@@ -176,6 +176,7 @@ export class Accounts {
     await this.parts.revocations.append({ user: userId, ...(banned && { banned }) });
     if (!keepSessions || forget) await this.parts.sessions.endAll(userId);
     if (!forget) return;
+    await this.parts.registration.forget((await this.parts.credentials.get(userId))?.invitation);
     await this.parts.credentials.remove(userId);
     await this.parts.forget(userId);
   }
@@ -220,7 +221,7 @@ export class Accounts {
 
   private async confirm(id: string): Promise<void> {
     try {
-      await this.parts.credentials.update(id, ({ pendingSince: _, invitation: _taken, ...rest }) => rest);
+      await this.parts.credentials.update(id, ({ pendingSince: _, ...rest }) => rest);
     } catch (error) {
       // The user exists; the mark only makes the sweep look once more.
       if (!(error instanceof StorageError)) throw error;

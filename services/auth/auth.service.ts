@@ -117,14 +117,20 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
     });
     this.roles = new RoleTable(await platform.documents<StoredRole>(ROLE_TABLE), this.revocations, clock);
     const secrets = new LinkSecrets(config.jwt.secret);
-    const links = new Links(await platform.documents<Link>(LINKS), secrets, clock);
+    this.links = new Links(await platform.documents<Link>(LINKS), secrets, clock);
     const emailChanges = new EmailChanges(await platform.documents<EmailChange>(EMAIL_CHANGES), secrets, clock);
     this.invitations = new Invitations(await platform.documents<Invitation>(INVITATIONS), secrets, this.roles, clock);
     const people = peopleOf(this.broker);
     const origin = (): string => publicOrigin(config, platform.origin.port);
     this.transport = transportOf(config, origin(), this.broker.getLogger("mail"));
     if (this.transport) {
-      const postman = new Postman({ links, emailChanges, invitations: this.invitations, users: people, origin });
+      const postman = new Postman({
+        links: this.links,
+        emailChanges,
+        invitations: this.invitations,
+        users: people,
+        origin,
+      });
       const outbox = new Outbox({
         mails: await platform.documents<MailRequest>(MAILS),
         transport: this.transport,
@@ -176,6 +182,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
         await this.tokens.endAll(userId);
         await this.identities.forget(userId);
         await this.own.forget(userId);
+        await this.delay.forget(userId);
       },
       clock,
       delay: this.delay,
@@ -192,6 +199,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       arrivals: await platform.documents<Arrival>(ARRIVALS),
       identities: this.identities,
       secondFactors: this.secondFactors,
+      sessions: this.sessions,
       revocations: this.revocations,
       signIn: (via, user, revision, client) => this.accounts.signIn(via, user, revision, client),
       sealing,
@@ -205,7 +213,7 @@ const AuthSchema: ServiceSchema<ServiceSettingSchema, never, never, AuthService>
       secondFactors: this.secondFactors,
       passwords: this.passwords,
       sessions: this.sessions,
-      links,
+      links: this.links,
       emailChanges,
       outbox: this.transport && { put: this.mail },
       verification: config.accounts.verification,

@@ -17,7 +17,7 @@ export interface Credentials {
   endingSince?: number;
   /** The one session that goes on then. */
   endingKeeps?: string;
-  /** Of a registration that did not finish: the invitation it has taken a place of. */
+  /** The invitation that a place was taken of: given back if the registration does not finish. */
   invitation?: string;
 }
 

@@ -104,6 +104,11 @@ export class EmailChanges {
     return (await this.changes.removeWhere({ id: known.id, change: known.change, settledAt: null })) > 0;
   }
 
+  /** A change that is not confirmed yet is dropped, unless it was asked for after `at`, in milliseconds since the epoch. */
+  async withdraw(userId: string, at: number): Promise<void> {
+    await this.changes.removeWhere({ id: userId, expiresAt: { $lte: at + TTL }, settledAt: null });
+  }
+
   async forget(userId: string): Promise<void> {
     await this.changes.remove(userId);
   }

@@ -1,6 +1,6 @@
 import type { CollectionSpec, Documents, Where } from "../../mixins/documents";
 import { timestamp, type Clock } from "../core/clock";
-import type { MadeInvitation, ShownInvitation } from "../core/contract";
+import type { MadeInvitation, ShownInvitation, UserRecord } from "../core/contract";
 import { RookeryError } from "../core/errors";
 import { digest, isId, newId } from "../core/ids";
 import type { Identity } from "../core/model";
@@ -38,6 +38,8 @@ const DAYS = 7;
 /** Open invitations of one person, and those that are shown. */
 const OPEN = 500;
 
+type Records = { record(id: string): Promise<UserRecord | null> };
+
 const refused = (): RookeryError => new RookeryError("FORBIDDEN", "The invitation does not hold.");
 
 /** Who lets whom in. */
@@ -45,7 +47,7 @@ export class Invitations {
   constructor(
     private readonly invitations: Documents<Invitation>,
     private readonly secrets: LinkSecrets,
-    private readonly roles: Pick<RoleTable, "reachOf">,
+    private readonly roles: Pick<RoleTable, "reachOf" | "permissionsOf">,
     private readonly clock: Clock,
   ) {}
 
@@ -80,10 +82,12 @@ export class Invitations {
     return tokenOf(id, this.secrets.of("invitation", id));
   }
 
-  /** One that still holds. */
-  async open(id: string): Promise<Invitation | null> {
-    const known = isId(id) ? await this.invitations.get(id) : null;
-    return known && this.holds(known) ? known : null;
+  /** One that still holds, and who made it. */
+  async open(users: Records, id: string): Promise<{ invitation: Invitation; inviter: UserRecord } | null> {
+    const invitation = isId(id) ? await this.invitations.get(id) : null;
+    if (!invitation || !this.holds(invitation)) return null;
+    const inviter = await this.inviterOf(users, invitation);
+    return inviter && { invitation, inviter };
   }
 
   /** One's own, or everybody's for who manages users; the newest first. */
@@ -99,9 +103,10 @@ export class Invitations {
   }
 
   /** Takes a place for a new user; the same again takes no other. Throws FORBIDDEN, with the same words whatever is wrong. */
-  async take(code: string, userId: string, email: string): Promise<Invitation> {
+  async take(users: Records, code: string, userId: string, email: string): Promise<Invitation> {
     const parts = parseToken(code);
-    if (!parts) throw refused();
+    const made = parts && (await this.invitations.get(parts.id));
+    if (!parts || !made || !(await this.inviterOf(users, made))) throw refused();
     let taken = false;
     const invitation = await this.invitations.update(parts.id, known => {
       const meant = known.email === undefined || known.email.toLowerCase() === email.trim().toLowerCase();
@@ -121,8 +126,21 @@ export class Invitations {
     );
   }
 
+  /** Who came by it is gone: where it was for his address, nothing of it is kept. */
+  async forget(id: string): Promise<void> {
+    if ((await this.invitations.get(id))?.email !== undefined) await this.invitations.remove(id);
+  }
+
   async sweep(): Promise<void> {
     await this.invitations.removeWhere({ expiresAt: { $lte: this.clock.now() - DAY } });
+  }
+
+  /** An invitation is good for what its maker may do now: null if he is gone, or may not invite to these roles any more. */
+  private async inviterOf(users: Records, { createdBy, roles = ["User"] }: Invitation): Promise<UserRecord | null> {
+    const inviter = await users.record(createdBy);
+    if (!inviter || inviter.deactivated) return null;
+    if (!(await this.roles.permissionsOf(inviter.roles)).includes("invitations.create")) return null;
+    return (await this.roles.reachOf(inviter)).covers(roles) ? inviter : null;
   }
 
   private holds({ expiresAt, taken, uses }: Invitation): boolean {

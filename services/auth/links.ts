@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { upsert, type CollectionSpec, type Documents } from "../../mixins/documents";
 import type { Clock } from "../core/clock";
+import { RookeryError } from "../core/errors";
 import { digest, isId } from "../core/ids";
 
 /** What a link in a mail is good for, and for how many milliseconds. */
@@ -94,6 +95,32 @@ export class Links {
         return rest;
       });
     return spent;
+  }
+
+  /** The user's link of a kind holds no more, unless it was made after `at`, in milliseconds since the epoch. */
+  async withdraw(kind: LinkKind, userId: string, at: number): Promise<void> {
+    await this.links.update(idOf(kind, userId), ({ digest: held, ...rest }) =>
+      held !== undefined && rest.expiresAt <= at + LINK_TTL[kind] ? rest : null,
+    );
+  }
+
+  /**
+   * Counts a mail to an address that somebody else may have named, by the address or by who named it. Throws RATE_LIMITED
+   * where there were enough of its kind.
+   */
+  async spare(kind: string, whom: string): Promise<void> {
+    const now = this.clock.now();
+    // Not by what it is: somebody's address would stay here when he is gone.
+    const id = `${kind}:${this.secrets.of("spare", whom.toLowerCase())}`;
+    const made: Link = { id, userId: "", mail: "", email: "", expiresAt: now + AN_HOUR.ms, recent: [now] };
+    let wait = 0;
+    await upsert(this.links, made, known => {
+      const recent = known.recent.filter(at => now - at < AN_HOUR.ms);
+      wait = recent.length < AN_HOUR.mails ? 0 : AN_HOUR.ms - (now - (recent[0] as number));
+      return wait > 0 ? null : { ...known, expiresAt: made.expiresAt, recent: [...recent, now] };
+    });
+    if (wait > 0)
+      throw new RookeryError("RATE_LIMITED", "Enough such mails were sent for now.", { retryAfterMs: wait });
   }
 
   async forget(userId: string): Promise<void> {

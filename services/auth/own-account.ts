@@ -88,13 +88,19 @@ export class OwnAccount {
     const { links, passwords, admission, secondFactors } = this.parts;
     const link = await links.find("reset", token);
     const user = link && (await people.record(link.userId));
-    if (!link || !user) throw spent();
+    // Who reads an address that is not the account's any more has no say in it.
+    if (!link || !user || user.email?.toLowerCase() !== link.email.toLowerCase()) throw spent();
     admission.check(user, { mailbox: true });
     refuseGuessable(password, user);
     await secondFactors.require(user.id, code, () => people.audit(wrongCode("password.reset", user.id)));
     const hash = await passwords.hash(password);
     if (!(await links.spend("reset", token))) throw spent();
     await this.setHash(user.id, hash, null, undefined);
+    // Removed meanwhile, he must not have a password again.
+    if (!(await people.record(user.id))) {
+      await this.parts.credentials.remove(user.id);
+      throw spent();
+    }
     // Who gets mail there owns the address.
     if (user.unverified) await people.verified(user.id, link.email);
     await this.tellOfPassword(user);
@@ -125,12 +131,14 @@ export class OwnAccount {
    */
   async changeEmail(people: People, caller: Identity, proof: Proof, email: string): Promise<boolean> {
     await this.prove(people, caller, proof);
-    const { outbox, emailChanges, verification } = this.parts;
+    const { outbox, emailChanges, links, verification } = this.parts;
     const { email: old } = await this.user(people, caller.id);
     if (!outbox) {
       await people.setEmail(caller.id, email);
       return true;
     }
+    await links.spare("email", caller.id);
+    await links.spare("email", email);
     const about = await emailChanges.begin(caller.id, email, verification && old !== undefined);
     await outbox.put({ kind: "email-new", to: email, user: caller.id, about });
     if (old !== undefined) await outbox.put({ kind: "email-old", to: old, user: caller.id, about });
@@ -217,11 +225,14 @@ export class OwnAccount {
     return true;
   }
 
+  /** What was begun with the former password ends with it: sessions, a change of e-mail, a link for another password. */
   private async endSessions(id: string): Promise<void> {
-    const { credentials, accounts } = this.parts;
+    const { credentials, accounts, emailChanges, links } = this.parts;
     const known = await credentials.get(id);
     if (known?.endingSince === undefined) return;
     const { endingSince, endingKeeps } = known;
+    await emailChanges.withdraw(id, endingSince);
+    await links.withdraw("reset", id, endingSince);
     if (endingKeeps === undefined) await accounts.revoke(id, {});
     else await this.endOthers({ id, sid: endingKeeps });
     await credentials.update(id, now => {

@@ -7,6 +7,7 @@ import type { Identity } from "../core/model";
 import type { Accounts, Users } from "./accounts";
 import type { Guests } from "./guests";
 import type { Invitations } from "./invitations";
+import type { Links } from "./links";
 import type { MailTransport } from "./mail/mail";
 import type { Outbox } from "./mail/outbox";
 import type { OwnAccount, People } from "./own-account";
@@ -42,6 +43,7 @@ export interface AuthService extends Service {
   delay: SignInDelay;
   own: OwnAccount;
   invitations: Invitations;
+  links: Links;
   guests: Guests;
   transport: MailTransport | null;
   mailer: Rounds | undefined;

@@ -1,5 +1,6 @@
 import type { Config } from "../../config/config";
 import { RookeryError } from "../core/errors";
+import type { UserRecord } from "../core/contract";
 import type { Role } from "../core/permissions";
 import type { Invitations } from "./invitations";
 import type { Outbox } from "./mail/outbox";
@@ -16,7 +17,7 @@ export interface Applicant {
 export class Registration {
   constructor(
     private readonly settings: Pick<Config["accounts"], "registration" | "verification">,
-    private readonly invitations: Pick<Invitations, "take" | "giveBack">,
+    private readonly invitations: Pick<Invitations, "take" | "giveBack" | "forget">,
     private readonly outbox: Pick<Outbox, "put">,
   ) {}
 
@@ -40,15 +41,24 @@ export class Registration {
   }
 
   /** Takes the place that an invitation keeps. */
-  async admit(userId: string, { invitation, email }: Applicant): Promise<{ invitation?: string; roles?: Role[] }> {
+  async admit(
+    users: { record(id: string): Promise<UserRecord | null> },
+    userId: string,
+    { invitation, email }: Applicant,
+  ): Promise<{ invitation?: string; roles?: Role[] }> {
     if (invitation === undefined) return {};
-    const { id, roles } = await this.invitations.take(invitation, userId, email);
+    const { id, roles } = await this.invitations.take(users, invitation, userId, email);
     return { invitation: id, ...(roles && { roles }) };
   }
 
   /** The user was not made after all. */
   async takeBack(userId: string, invitation: string | undefined): Promise<void> {
     if (invitation !== undefined) await this.invitations.giveBack(invitation, userId);
+  }
+
+  /** Nothing is kept of who came by the invitation. May be repeated. */
+  async forget(invitation: string | undefined): Promise<void> {
+    if (invitation !== undefined) await this.invitations.forget(invitation);
   }
 
   async askForVerification(userId: string, email: string): Promise<void> {

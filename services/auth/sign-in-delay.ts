@@ -71,6 +71,11 @@ export class SignInDelay {
     return () => this.succeeded(key, here);
   }
 
+  /** Where a user who is gone signed in from. */
+  async forget(user: string): Promise<void> {
+    await this.parts.attempts.removeWhere({ id: { $prefix: `${user}@` } });
+  }
+
   /** Forgets a bounded number of what does not matter any more. */
   async sweep(): Promise<void> {
     const { attempts, clock } = this.parts;

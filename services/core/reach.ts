@@ -19,9 +19,12 @@ export class Reach {
     return new Reach(roles.includes("Admin") ? ROLES : await ask(roles));
   }
 
+  covers(roles: readonly Role[]): boolean {
+    return roles.every(role => this.within.includes(role));
+  }
+
   /** Throws FORBIDDEN. */
   over(roles: readonly Role[]): void {
-    if (roles.some(role => !this.within.includes(role)))
-      throw new RookeryError("FORBIDDEN", "These roles may do more than you may.");
+    if (!this.covers(roles)) throw new RookeryError("FORBIDDEN", "These roles may do more than you may.");
   }
 }

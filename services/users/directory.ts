@@ -317,7 +317,12 @@ export class Directory {
   async setUsername(id: string, username: string): Promise<UserRecord> {
     const usernameKey = keyOf(username);
     await this.refuseErased(usernameKey);
-    return toRecord(await this.unlessTaken(() => this.change(id, user => ({ ...user, username, usernameKey }))));
+    const { username: former } = await this.get(id);
+    const rename = (name: string) =>
+      this.unlessTaken(() => this.change(id, user => ({ ...user, username: name, usernameKey: keyOf(name) })));
+    const user = await rename(username);
+    await this.refuseErased(usernameKey, () => rename(former));
+    return toRecord(user);
   }
 
   /**
@@ -359,7 +364,9 @@ export class Directory {
   private async insert(user: StoredUser): Promise<StoredUser> {
     await this.refuseErased(user.usernameKey);
     try {
-      return await this.users.insert(user);
+      const made = await this.users.insert(user);
+      await this.refuseErased(user.usernameKey, () => this.users.remove(user.id));
+      return made;
     } catch (error) {
       if (!(error instanceof DuplicateKeyError)) throw error;
       const known = await this.find(user.id);
@@ -368,8 +375,11 @@ export class Directory {
     }
   }
 
-  private async refuseErased(usernameKey: string): Promise<void> {
-    if (await this.users.findOne({ usernameKey: erasedKey(usernameKey) })) throw new RookeryError("CONFLICT", TAKEN);
+  /** @param undo where the name is had already: an erasure gives it free after it was looked for, and before it is taken */
+  private async refuseErased(usernameKey: string, undo?: () => Promise<unknown>): Promise<void> {
+    if (!(await this.users.findOne({ usernameKey: erasedKey(usernameKey) }))) return;
+    await undo?.();
+    throw new RookeryError("CONFLICT", TAKEN);
   }
 
   private async unlessTaken<T>(change: () => Promise<T>): Promise<T> {

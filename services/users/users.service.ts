@@ -271,6 +271,9 @@ const actions = {
     async handler(this: UsersService, ctx) {
       const { id, erase } = ctx.params;
       const caller = callerOf(ctx.meta);
+      // Accounts are for people: what a program was given says nothing of its owner's own.
+      if (caller.id === id && caller.scopes)
+        throw new RookeryError("FORBIDDEN", "No token with scopes may do this: sign in.");
       const manages = caller.id !== id && caller.permissions.includes("users.manage");
       const guard = manages ? managing(await reachVia(ctx)) : undefined;
       const { clock } = platformOf(this.broker);

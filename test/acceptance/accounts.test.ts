@@ -49,7 +49,8 @@ describeOwn("accounts", () => {
       expect(await works(user)).toBe(false);
       expectStatus(await login(user.username, user.password), 401);
       expectStatus(await login(user.username, NEXT), 200);
-      await postbox.letter(emailOf(user), /was changed/);
+      const told = await postbox.letter(emailOf(user), /was changed/);
+      expect(told.text).toMatch(/does not end what was made there/);
       expectStatus(await reset("and-yet-another"), 422);
     });
 
@@ -383,6 +384,7 @@ describeOwn("accounts of who is invited, with verified e-mail", () => {
     expect((await login(username, "not-this-one")).body).toEqual((await login(unique("no"), "not-this-one")).body);
     expect(await login(username)).toMatchObject({ status: 403, body: { detail: expect.stringMatching(/Verify/) } });
     const first = await postbox.letter(email, /Verify/);
+    expect(first.text).toContain(`an account with the user name ${username} was made with this address`);
     expectStatus(await stage.nobody.post("/api/auth/verify/resend", { email }), 202);
     const second = await postbox.letter(email, /Verify/, 2);
     expectStatus(await verify(first.links.verify), 422);

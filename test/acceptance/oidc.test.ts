@@ -184,6 +184,29 @@ describeOwn("sign-in with others", () => {
     expect((await own.post("/api/auth/totp", { password: "none-at-all" })).status).toBe(409);
   });
 
+  test("links to nobody whose session has ended since he asked for it", async () => {
+    const [signedOut, changed, removed] = (await stage.users("out", "changed", "removed")) as [Client, Client, Client];
+    const own = await stage.login(changed);
+    const endings = [
+      { user: signedOut, end: () => signedOut.post("/api/auth/logout", {}) },
+      {
+        user: changed,
+        end: () =>
+          own.post("/api/auth/password", { currentPassword: changed.password, newPassword: "another-good-one" }),
+      },
+      { user: removed, end: () => removed.delete(`/api/users/${removed.id}?erase=true`) },
+    ];
+    for (const { user, end } of endings) {
+      await person({ email: `${unique("x")}@example.org` });
+      const who = browser();
+      const { url } = (await post(who, "/api/auth/oidc/strict/link", { password: user.password }, user.token)).body;
+      expectStatus(await end(), 204);
+      expect((await who.go(url)).hash).toBe("#oidc_error=UNAUTHENTICATED");
+      // He is a stranger there, as before.
+      expect((await signIn("strict")).user.id).not.toBe(user.id);
+    }
+  });
+
   test("ends in the browser it began in, once, and leads to pages of this origin alone", async () => {
     await person();
     const [victim, thief] = [browser(), browser()];
@@ -202,6 +225,13 @@ describeOwn("sign-in with others", () => {
 
     for (const bad of ["//evil.example", "/\\evil.example", "https://evil.example", "rooms", "/a#b", "/a b"])
       expect((await browser().fetch(start("strict", bad))).status).toBe(422);
+    for (const odd of ["/\u0001", "/\u007f", "/\ud800"]) {
+      const [ann] = (await stage.users("ann")) as [Client];
+      const body = { password: ann.password, returnTo: odd };
+      expect((await post(browser(), "/api/auth/oidc/strict/link", body, ann.token)).status).toBe(422);
+    }
+    const far = await browser().go(start("away", "/r\u00e4ume/\u6f22"));
+    expect(far.pathname + far.hash).toBe("/r%C3%A4ume/%E6%BC%A2#oidc_error=UNAVAILABLE");
     await issuer.now("nobody");
     expect((await browser().go(start("strict"))).hash).toBe("#oidc_error=UNAUTHENTICATED");
     const away = await browser().go(start("away"));

@@ -7,7 +7,11 @@ export const openDoors = () => ({
   admission: new Admission(false),
   registration: new Registration(
     { registration: "open", verification: false },
-    { take: () => Promise.reject(new Error("no invitations here")), giveBack: () => Promise.resolve() },
+    {
+      take: () => Promise.reject(new Error("no invitations here")),
+      giveBack: () => Promise.resolve(),
+      forget: () => Promise.resolve(),
+    },
     { put: () => Promise.resolve() },
   ),
 });

@@ -24,6 +24,7 @@ export const invitations = {
     },
     async handler(this: AuthService, ctx) {
       const { email, roles, expiresInDays, uses } = ctx.params;
+      if (email !== undefined) await this.links.spare("invitation", email);
       const made = await this.invitations.make(callerOf(ctx.meta), { email, roles, expiresInDays, uses });
       if (email !== undefined) await this.mail({ kind: "invitation", to: email, about: made.id });
       const detail = { roles: made.roles.join(), uses: made.uses };

@@ -9,7 +9,7 @@ import { askingVia, clientOf, membersOf, note, usersOf, type AuthService } from 
 
 const provider = "string|min:1|max:32";
 /** A page of this origin: nothing that a browser would take for another host. */
-const returnTo = { type: "string", max: 500, pattern: /^\/(?![/\\])[^\s\\#]*$/, optional: true } as const;
+const returnTo = { type: "string", max: 500, pattern: /^\/(?![/\\])[^\s\\#\p{Cc}\p{Cs}]*$/u, optional: true } as const;
 const said = "string|max:4096|optional";
 
 /** Sign-in with others. */
@@ -65,10 +65,10 @@ export const oidc = {
       code: "string|min:1|max:100|optional",
     },
     async handler(this: AuthService, ctx) {
-      const { id } = callerOf(ctx.meta);
-      await this.reauthentication.demandAny(askingVia(ctx), id, ctx.params.password, ctx.params.code);
+      const caller = callerOf(ctx.meta);
+      await this.reauthentication.demandAny(askingVia(ctx), caller.id, ctx.params.password, ctx.params.code);
       const browser = remember(this, ctx);
-      return { url: await this.oidc.begin(ctx.params.provider, browser, ctx.params.returnTo, id) };
+      return { url: await this.oidc.begin(ctx.params.provider, browser, ctx.params.returnTo, caller) };
     },
   },
   identities: {
@@ -108,6 +108,7 @@ function remember(service: AuthService, ctx: Context<unknown, Meta>): string {
 
 function redirect(ctx: Context<unknown, Meta>, to: string): Record<string, never> {
   ctx.meta.$statusCode = 302;
-  ctx.meta["$location"] = to;
+  // A header has no letters beyond ASCII.
+  ctx.meta["$location"] = to.replace(/[^\x21-\x7e]+/g, encodeURIComponent);
   return {};
 }

@@ -101,11 +101,10 @@ export class Postman {
 
   private async invitation({ to, about = "" }: MailRequest): Promise<Mail | null> {
     const { invitations, users } = this.parts;
-    const invitation = await invitations.open(about);
-    const inviter = invitation && (await users.record(invitation.createdBy));
-    if (!invitation || !inviter) return null;
-    const link = this.link("invitation", invitations.codeOf(invitation));
-    return letter(this.language, "invitation", to, { inviter: inviter.username, link });
+    const open = await invitations.open(users, about);
+    if (!open) return null;
+    const link = this.link("invitation", invitations.codeOf(open.invitation));
+    return letter(this.language, "invitation", to, { inviter: open.inviter.username, link });
   }
 
   /** Secrets stand behind the #: no server and no log sees them. */

@@ -5,9 +5,9 @@ export const english: Texts = {
     subject: "Verify your e-mail address",
     parts: [
       `Hello ${username},`,
-      "an account was made with this address. Please show that it is yours:",
+      `an account with the user name ${username} was made with this address. If you made it, please show that the address is yours:`,
       { label: "Verify this address", link },
-      "The link works once, for 24 hours. If you did not make the account, leave this mail alone: nothing happens without you.",
+      "The link works once, for 24 hours. If you did not make the account, or gave it another name, leave this mail alone: whoever made it has its password, and comes in only by your word.",
     ],
   }),
   taken: ({ username, origin }) => ({
@@ -44,6 +44,7 @@ export const english: Texts = {
       "the password of your account was changed just now, and you were signed out elsewhere.",
       "If it was not you, ask for a new password at once:",
       { label: "Go there", link: origin },
+      "If somebody else was in your account, look through its settings too: a new password does not end what was made there, such as tokens of programs, other ways to sign in and a second factor.",
     ],
   }),
   "email-new": ({ username, link }) => ({

@@ -65,17 +65,25 @@ export class Identities {
     return this.withRoles(users, user, provider, claims);
   }
 
-  /** Makes it one more way in for a user who is signed in. Throws CONFLICT if it is somebody's already. */
-  async link(userId: string, provider: OidcProvider, claims: Claims): Promise<void> {
+  /**
+   * Makes it one more way in for a user who is signed in. Resolves to its id; null if it was his already. Throws CONFLICT if
+   * it is somebody else's.
+   */
+  async link(userId: string, provider: OidcProvider, claims: Claims): Promise<string | null> {
     const own = await this.of(userId);
     if (own.length >= MOST) throw new RookeryError("CONFLICT", `There are ${MOST} identities already.`);
     try {
-      await this.stored.insert(this.identity(userId, provider, claims));
+      return (await this.stored.insert(this.identity(userId, provider, claims))).id;
     } catch (error) {
       if (!(error instanceof DuplicateKeyError)) throw error;
       const known = await this.stored.findOne({ key: keyOf(claims) });
       if (known?.userId !== userId) throw new RookeryError("CONFLICT", "It is linked to another account.");
+      return null;
     }
+  }
+
+  async drop(id: string): Promise<void> {
+    await this.stored.remove(id);
   }
 
   async of(userId: string): Promise<LinkedIdentity[]> {
@@ -123,6 +131,10 @@ export class Identities {
       if (provider.link !== "email" || namesake.unverified)
         throw new RookeryError("CONFLICT", "There is an account with this e-mail: sign in to it and link.");
       await this.link(namesake.id, provider, claims);
+      if (!(await users.record(namesake.id))) {
+        await this.forget(namesake.id);
+        throw new RookeryError("UNAUTHENTICATED", "The account is gone.");
+      }
       const detail = { provider: provider.id };
       await users.audit({ type: "identity.link", actor: namesake.id, result: "ok", detail });
       return namesake;

@@ -3,11 +3,12 @@ import type { Clock } from "../../core/clock";
 import type { SignedIn, UserRecord } from "../../core/contract";
 import { hasCode, isErrorCode, RookeryError } from "../../core/errors";
 import { digest, newSecret } from "../../core/ids";
+import type { Identity } from "../../core/model";
 import type { Users } from "../accounts";
 import type { RevocationLog } from "../revocation-log";
 import type { Sealing } from "../sealing";
 import { wrongCode, type SecondFactors } from "../second-factor";
-import type { SessionClient } from "../sessions";
+import type { SessionClient, Sessions } from "../sessions";
 import type { Identities, Members } from "./identities";
 import type { Checks, OidcClient } from "./oidc-client";
 
@@ -20,8 +21,9 @@ export interface Journey {
   /** Sealed checks. */
   checks: string;
   returnTo: string;
-  /** Who links, and does not sign in. */
+  /** Who links, and does not sign in: only as long as the session lasts that asked for it. */
   linkFor?: string;
+  session?: string;
   /** Milliseconds since the epoch. */
   expiresAt: number;
 }
@@ -49,6 +51,7 @@ export interface OidcParts {
   arrivals: Documents<Arrival>;
   identities: Identities;
   secondFactors: Pick<SecondFactors, "require">;
+  sessions: Pick<Sessions, "get">;
   revocations: Pick<RevocationLog, "current">;
   signIn(users: Users, user: UserRecord, revision: number, client?: SessionClient): Promise<SignedIn>;
   sealing: Sealing;
@@ -68,7 +71,12 @@ export class Oidc {
   }
 
   /** Where the browser goes. @param linkFor who is signed in, and wants one more way in */
-  async begin(provider: string, browser: string, returnTo = "/", linkFor?: string): Promise<string> {
+  async begin(
+    provider: string,
+    browser: string,
+    returnTo = "/",
+    linkFor?: Pick<Identity, "id" | "sid">,
+  ): Promise<string> {
     const { journeys, sealing, clock } = this.parts;
     const { url, checks } = await this.client(provider).begin();
     const id = digest(checks.state);
@@ -78,7 +86,7 @@ export class Oidc {
       browser: digest(browser),
       checks: sealing.seal(JSON.stringify(checks), id),
       returnTo,
-      ...(linkFor !== undefined && { linkFor }),
+      ...(linkFor && { linkFor: linkFor.id, session: linkFor.sid }),
       expiresAt: clock.now() + JOURNEY,
     });
     return url;
@@ -156,13 +164,22 @@ export class Oidc {
     const client = this.client(journey.provider);
     const claims = await client.finish(query, JSON.parse(checks) as Checks);
     if (journey.linkFor !== undefined) {
-      await identities.link(journey.linkFor, client.provider, claims);
-      return "linked";
+      if (!(await this.isAsked(journey))) throw refused();
+      const made = await identities.link(journey.linkFor, client.provider, claims);
+      // Who is removed or sets another password ends his sessions first: what is looked at now was not too early.
+      if (await this.isAsked(journey)) return "linked";
+      if (made !== null) await identities.drop(made);
+      throw refused();
     }
     const { id: userId } = await identities.user(users, client.provider, claims);
     const code = newSecret();
     await arrivals.insert({ id: digest(code), userId, browser: journey.browser, expiresAt: clock.now() + ARRIVAL });
     return code;
+  }
+
+  /** Whether who wants to link is signed in still. */
+  private async isAsked({ linkFor, session = "" }: Journey): Promise<boolean> {
+    return (await this.parts.sessions.get(session))?.userId === linkFor;
   }
 
   private client(id: string): OidcClient {

@@ -91,6 +91,19 @@ describe.each(stores)("attempts to sign in, kept in %s", (_, open) => {
     expect(await attempts.count()).toBe(0);
   });
 
+  it("leave nothing of where a user signed in from who is gone", async () => {
+    for (const [user, address] of [
+      ["u1", HOME],
+      ["u1", "203.0.113.5"],
+      ["u10", HOME],
+    ] as const)
+      await (
+        await delay().begin(user, user, address)
+      )();
+    await delay().forget("u1");
+    expect((await attempts.find()).map(({ id }) => id.split("@")[0])).toEqual(["u10"]);
+  });
+
   it("are only counted in mode count, and not even that when limits are off", async () => {
     for (let n = 0; n < 7; n++) await delay("count").begin("ann", "u1", HOME);
     expect(exceeded).toHaveBeenCalledTimes(1);

@@ -1,4 +1,4 @@
-import { isSeen, username } from "../../../services/core/rules";
+import { email, isSeen, username } from "../../../services/core/rules";
 
 describe("a user name", () => {
   it.each(["erased-0123456789ab", "Erased-x", "system", "NULL", "undefined", "everyone", "channel", "all", "here"])(
@@ -19,4 +19,20 @@ describe("a name that is shown", () => {
     "is not seen: %j",
     name => expect(isSeen(name)).toBe(false),
   );
+});
+
+describe("an e-mail", () => {
+  const wrong = (text: string): boolean => {
+    const errors: { type: string }[] = [];
+    email.custom(text, errors);
+    return errors.length > 0;
+  };
+  it.each(["a@b.c", "first.last+tag@mail.example.org", "o'neil@example.org", "\u00fc@b\u00fccher.example"])(
+    "may be %s",
+    text => expect(wrong(text)).toBe(false),
+  );
+  it.each([
+    ...["a@b", "@b.c", "a@b.c d", "a@b@c.d", "a@b.c,d@e.f", "<script>@x.y", '"a"@b.c', "a@[127.0.0.1]"],
+    ...["a\u0000b@c.d", "\u0001@c.d", "a@b.c\u202e", "a\u200bb@c.d", "a@b.c\r\nBcc: d@e.f"],
+  ])("is not %j", text => expect(wrong(text)).toBe(true));
 });

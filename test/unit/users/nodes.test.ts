@@ -182,3 +182,30 @@ describe("two nodes with users", () => {
     expect(await users.count()).toBe(1);
   });
 });
+
+describe("an erased name", () => {
+  const newcomer = (username: string) => ({ id: newId(), username, email: `${newId()}@example.org` });
+
+  it("is nobody's, also of who asked for it while it was being erased", async () => {
+    const [one, two] = [await directory(), await directory()];
+    const [alice, bob, carol] = [newcomer("alice"), newcomer("bob"), newcomer("carol")];
+    for (const user of [alice, bob, carol]) await one.create(user);
+    const own = await openDocuments<StoredUser>(database, USERS);
+    const insert = own.insert.bind(own);
+    own.insert = async user => {
+      await two.erase(consequences, alice.id);
+      return insert(user);
+    };
+    const late = new Directory(own, await openDocuments<AdminStage>(database, ADMINS), clock, () => undefined);
+    expect(await codeOf(late.create(newcomer("Alice")))).toBe("CONFLICT");
+    expect(await one.byLogin("alice")).toBeNull();
+    // The name is given free before it is taken, and after it was looked for.
+    before = async () => {
+      before = async () => undefined;
+      await two.erase(consequences, bob.id);
+    };
+    expect(await codeOf(one.setUsername(carol.id, "bob"))).toBe("CONFLICT");
+    expect(await one.byLogin("bob")).toBeNull();
+    expect(await one.byLogin("carol")).toMatchObject({ id: carol.id });
+  });
+});
