@@ -35,7 +35,6 @@ describe("the examples of docs/clients.md", () => {
       cwd: ROOT,
       env: { PATH: process.env.PATH, ...env, URL: server.url, TOKEN: client.token as string, ROOM: room },
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: 15_000,
     });
     let printed = "";
     let complained = "";

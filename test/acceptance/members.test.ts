@@ -63,7 +63,7 @@ describe("members", () => {
     expect((await owner.delete(path(user.id))).status).toBe(204);
     await say(owner, room, "after");
     await ours.frame("the message", frame => frame.data?.text === "after");
-    const unsub = await his.frame("unsub", frame => frame.t === "unsub" && frame.room === room, 2_000);
+    const unsub = await his.frame("unsub", frame => frame.t === "unsub" && frame.room === room);
     expect(unsub.code).toBe("NOT_FOUND");
     await his.settle();
     expect(his.events(room).map(event => [event.kind, event.data.userId, event.data.change])).toEqual([

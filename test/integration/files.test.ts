@@ -98,8 +98,8 @@ describe.each(shapes)("files on %s", shape => {
     const env = { LIMIT_FILE: String(LIMIT), ...(s3 && settingsOf(s3.server)) };
     home = await startNode({ services: [Files, Rooms, Messages, Users], dataDir: folder, env, clock, cluster });
     door = cluster ? await startNode({ services: [], cluster }) : home;
-    await door.waitForServices(["files", "rooms", "messages"], 10_000);
-  }, 30_000);
+    await door.waitForServices(["files", "rooms", "messages"]);
+  });
 
   afterAll(async () => {
     s3?.blobs.close();
@@ -374,5 +374,5 @@ describe("a restart of files", () => {
     expect(await save()).toMatchObject({ size: 1 });
     await stopNode(node);
     await server.stop();
-  }, 40_000);
+  });
 });

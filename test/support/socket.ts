@@ -1,6 +1,6 @@
 import WebSocket from "ws";
 import type { Body } from "./rest";
-import { within } from "./eventually";
+import { PATIENCE, within } from "./eventually";
 
 export type Frame = Record<string, Body> & { t: string };
 
@@ -11,8 +11,6 @@ export interface SocketOptions {
 }
 
 const ANSWERS = new Set(["welcome", "ok", "err", "pong"]);
-/** Milliseconds to wait for something before a test fails; nothing passes because of it. */
-const PATIENCE = 15_000;
 
 /**
  * A client of the native wire that keeps everything it gets and holds the server to its word: each `i` is answered once,

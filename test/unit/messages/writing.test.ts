@@ -429,7 +429,7 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       writing.push = release => (release(), 0);
       for (const release of writing.splice(0)) release();
       await eventually("all are answered", () => held.log.waiting === 0, Boolean, 30_000);
-    }, 60_000);
+    });
   });
 
   describe("design 1", () => {
