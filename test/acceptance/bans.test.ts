@@ -1,6 +1,7 @@
 import { expectStatus, say, Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { startServer, type Server } from "../support/server";
+import { TOLD } from "../support/socket";
 import { SignalrClient } from "../support/signalr";
 import { SocketioClient } from "../support/socketio";
 
@@ -57,7 +58,7 @@ describe("bans and mutes", () => {
     const banned = watch.events(room).find(({ data }) => data.change === "ban");
     expect(banned?.data).toEqual({ userId: member.id, change: "ban" });
     for (const socket of natives) {
-      const unsub = await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === room);
+      const unsub = await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === room, TOLD);
       expect(unsub.code).toBe("FORBIDDEN");
       await socket.settle();
       expect(socket.events(room).at(-1)?.offset).toBe(banned?.offset);
@@ -89,7 +90,7 @@ describe("bans and mutes", () => {
     const [open, hidden] = [await made(), await made(true)];
     const socket = await stranger.socket([open]);
     for (const room of [open, hidden]) expect((await ban(owner, room, stranger)).status).toBe(204);
-    await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === open);
+    await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === open, TOLD);
     expect((await stranger.post(`/api/channels/${open}/join`)).status).toBe(403);
     expect((await stranger.get(`/api/channels/${hidden}`)).status).toBe(404);
     await socket.settle();

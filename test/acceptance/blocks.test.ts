@@ -3,7 +3,7 @@ import { eventually } from "../support/eventually";
 import { startServer } from "../support/server";
 import { SignalrClient } from "../support/signalr";
 import { SocketioClient } from "../support/socketio";
-import type { SocketClient } from "../support/socket";
+import { TOLD, type SocketClient } from "../support/socket";
 
 /** Ann blocks Bob. In a cluster their sockets are on different gateways. */
 describe("a block", () => {
@@ -86,7 +86,7 @@ describe("a block", () => {
     expect(await socket.request({ t: "send", room, text: "still", clientId: "c" })).toMatchObject({ t: "ok" });
     await block();
     const refused = async () => (await bob.patch(`/api/messages/${id}`, { text: "before" })).status === 403;
-    await eventually("the writer knows", refused);
+    await eventually("the writer knows", refused, Boolean, TOLD);
     expect(await socket.request({ t: "send", room, text: "x" })).toMatchObject({ t: "err", code: "FORBIDDEN" });
     expect(await socket.request({ t: "edit", room, id, text: "x" })).toMatchObject({ t: "err", code: "FORBIDDEN" });
     expect(await socket.request({ t: "react", room, id, emoji: "👍" })).toMatchObject({ code: "FORBIDDEN" });
@@ -102,7 +102,7 @@ describe("a block", () => {
     expectStatus(await bob.delete(`/api/messages/${id}`), 200);
     await unblock();
     const granted = async () => (await bob.post(`/api/conversations/${room}/messages`, { text: "y" })).status === 201;
-    await eventually("the writer knows", granted);
+    await eventually("the writer knows", granted, Boolean, TOLD);
     await hub.close();
     io.close();
   });

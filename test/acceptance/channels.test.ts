@@ -2,6 +2,7 @@ import { Stage, unique, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
+import { TOLD } from "../support/socket";
 
 /** One reading of all pages: what they hold, and how many each said that there are. */
 async function everyPage(client: Client, pageSize: number): Promise<{ all: Body[]; totals: number[] }> {
@@ -152,7 +153,7 @@ describe("channels", () => {
     const id = await stage.channel();
     const reader = await ann.socket([id]);
     expect((await stage.admin.patch(`/api/channels/${id}`, { isPrivate: true })).status).toBe(200);
-    await reader.frame("unsub", frame => frame.t === "unsub" && frame.room === id);
+    await reader.frame("unsub", frame => frame.t === "unsub" && frame.room === id, TOLD);
     expect((await ann.get(`/api/channels/${id}/messages`)).status).toBe(404);
   });
 

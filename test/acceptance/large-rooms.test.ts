@@ -4,7 +4,7 @@ import { expectStatus, say, Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import type { Body } from "../support/rest";
 import { describeEmbedded, describeOwn, startServer, type Server } from "../support/server";
-import type { Frame, SocketClient } from "../support/socket";
+import { TOLD, type Frame, type SocketClient } from "../support/socket";
 import { StreamClient } from "../support/stream";
 
 /** Rooms of more than three members are large here. Sockets come to every gateway in turn. */
@@ -154,7 +154,7 @@ describeOwn("a large room", () => {
     expectStatus(await dora.post(`/api/channels/${id}/join`), 204);
     expectStatus(await stage.admin.patch(`/api/channels/${id}`, { isPrivate: true }), 200);
     for (const socket of [passive, active])
-      expect(await socket.frame("unsub", ({ t }) => t === "unsub")).toMatchObject({
+      expect(await socket.frame("unsub", ({ t }) => t === "unsub", TOLD)).toMatchObject({
         room: id,
         code: "NOT_FOUND",
       });
@@ -177,7 +177,7 @@ describeOwn("a large room", () => {
     expectStatus(await bob.post(`/api/channels/${id}/leave`), 204);
     expectStatus(await stage.admin.delete(`/api/channels/${id}/members/${carl.id}`), 204);
     for (const socket of sockets)
-      expect(await socket.frame("unsub", ({ t }) => t === "unsub")).toMatchObject({
+      expect(await socket.frame("unsub", ({ t }) => t === "unsub", TOLD)).toMatchObject({
         room: id,
         code: "NOT_FOUND",
       });

@@ -2,7 +2,7 @@ import { TYPING } from "../../services/ws-gateway/typists";
 import { say, Stage, unique, type Client } from "../support/client";
 import { describeEmbedded, startServer } from "../support/server";
 import { Rest } from "../support/rest";
-import type { SocketClient } from "../support/socket";
+import { TOLD, type SocketClient } from "../support/socket";
 import { together } from "../support/together";
 
 describe("native socket", () => {
@@ -342,7 +342,7 @@ describe("native socket", () => {
       const id = await stage.channel([bob]);
       const socket = await bob.socket([id]);
       await stage.admin.delete(`/api/channels/${id}/members/${bob.id}`);
-      await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === id);
+      await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === id, TOLD);
       expect((await socket.sub([id])).rooms[id].state).toBe("live");
       expect(await socket.request({ t: "send", room: id, text: "x" })).toMatchObject({ code: "FORBIDDEN" });
     });

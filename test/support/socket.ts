@@ -12,6 +12,9 @@ export interface SocketOptions {
 
 const ANSWERS = new Set(["welcome", "ok", "err", "pong"]);
 
+/** Milliseconds for what a gateway is told at once. What was lost on the way it would find by itself, in up to 15 s. */
+export const TOLD = 10_000;
+
 /**
  * A client of the native wire that keeps everything it gets and holds the server to its word: each `i` is answered once,
  * each room's events come once, in order and without a hole. What breaks that is in `violations`, and makes waiting fail.
