@@ -36,6 +36,7 @@ export function makeNode({ services, dataDir, env, clock, cluster }: TestNode): 
     DATA_DIR: dataDir ?? temporaryFolder(),
     JWT_SECRET: SECRET,
     ADMIN_PASSWORD: "correct horse battery",
+    PASSWORD_COST: "4",
     ...env,
   });
   const broker = new ServiceBroker({
