@@ -14,8 +14,9 @@ module.exports = {
       },
     ],
   },
-  // Before its first test a file may have to start a cluster.
-  testTimeout: process.env.ROOKERY_SHAPE === "cluster" ? 60000 : 20000,
+  // More than a wait in a test may take (test/support/eventually.ts), and a file may have to start a cluster before its first
+  // test. Nothing passes because of it.
+  testTimeout: process.env.ROOKERY_SHAPE === "cluster" ? 120000 : 60000,
   maxWorkers: 2,
   testSequencer: "<rootDir>/test/support/sequencer.mjs",
 };

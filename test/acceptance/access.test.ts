@@ -49,7 +49,7 @@ describe("access", () => {
       await owner.post(`/api/channels/${rooms[kind]}/members`, { userId: moderator.id, role: "moderator" });
     }
     rooms.direct = await stage.direct(member, writer);
-  }, 40_000);
+  });
   afterAll(() => stage.end());
 
   /** In a direct room the three that have roles elsewhere are its one other person. */

@@ -1,5 +1,5 @@
 import { Secret, TOTP } from "otpauth";
-import { ADMISSIONS } from "../support/admission";
+import { shut } from "../support/admission";
 import { expectStatus, Stage, unique } from "../support/client";
 import { Browser, CLIENT, IdentityProvider } from "../support/oidc";
 import { Postbox } from "../support/postbox";
@@ -30,7 +30,7 @@ describeOwn("all doors", () => {
       OIDC_PROVIDERS: JSON.stringify([provider]),
     };
     stage = await Stage.on(await startServer({ env }));
-  }, 60_000);
+  });
   afterAll(async () => {
     issuer?.stop();
     for (const socket of sockets) socket.cut();
@@ -116,9 +116,7 @@ describeOwn("all doors", () => {
       expectStatus(await bearer.get("/api/users/me"), 401);
     expectStatus(await early.exchange(), 403);
     expectStatus(await (await byProvider(user.email)).exchange(), 403);
-    for (const text of [token, accessToken, me.token as string])
-      for (const { name, admit } of ADMISSIONS)
-        expect([name, await admit(stage.server, text)]).toEqual([name, "UNAUTHENTICATED"]);
+    for (const text of [token, accessToken, me.token as string]) await shut(stage.server, text);
     expect((await stage.admin.post("/api/auth/introspect", { token })).body).toEqual({ active: false });
 
     expectStatus(await stage.admin.post(`/api/users/${user.id}/activate`), 200);

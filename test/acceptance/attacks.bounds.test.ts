@@ -46,5 +46,5 @@ describeEmbedded("what has no end elsewhere", () => {
     expect(resident() - before).toBeLessThan(GROWTH);
     expectStatus(await ann.get("/api/users/me"), 200);
     raw.tcp.destroy();
-  }, 30_000);
+  });
 });

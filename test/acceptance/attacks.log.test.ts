@@ -75,5 +75,5 @@ describeEmbedded("who wants to write our log", () => {
         if (record.requestId !== undefined) expect(record.requestId).toMatch(/^[A-Za-z0-9-]{1,64}$/);
       }
     }
-  }, 60_000);
+  });
 });

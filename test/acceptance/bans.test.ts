@@ -1,6 +1,7 @@
 import { expectStatus, say, Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { startServer, type Server } from "../support/server";
+import { TOLD } from "../support/socket";
 import { SignalrClient } from "../support/signalr";
 import { SocketioClient } from "../support/socketio";
 
@@ -38,6 +39,9 @@ describe("bans and mutes", () => {
   const mute = (by: Client, room: string, who: Client, body: object = {}) =>
     by.put(`/api/channels/${room}/mutes/${who.id}`, body);
   const soon = (ms: number) => new Date(Date.now() + ms).toISOString();
+  /** On a slow machine the end may be over before it is heard of. */
+  const shortened = (sentence: () => ReturnType<typeof ban>) =>
+    eventually("its new end", sentence, ({ status }) => status === 204);
 
   test("a ban ends the reading of every socket on every gateway and wire, and nothing newer comes by any door", async () => {
     const room = await made();
@@ -54,7 +58,7 @@ describe("bans and mutes", () => {
     const banned = watch.events(room).find(({ data }) => data.change === "ban");
     expect(banned?.data).toEqual({ userId: member.id, change: "ban" });
     for (const socket of natives) {
-      const unsub = await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === room, 2_000);
+      const unsub = await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === room, TOLD);
       expect(unsub.code).toBe("FORBIDDEN");
       await socket.settle();
       expect(socket.events(room).at(-1)?.offset).toBe(banned?.offset);
@@ -80,13 +84,13 @@ describe("bans and mutes", () => {
     );
     await signalr.close();
     socketio.close();
-  }, 30_000);
+  });
 
   test("who was never in is kept out, too, and a private room still does not exist for him", async () => {
     const [open, hidden] = [await made(), await made(true)];
     const socket = await stranger.socket([open]);
     for (const room of [open, hidden]) expect((await ban(owner, room, stranger)).status).toBe(204);
-    await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === open, 2_000);
+    await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === open, TOLD);
     expect((await stranger.post(`/api/channels/${open}/join`)).status).toBe(403);
     expect((await stranger.get(`/api/channels/${hidden}`)).status).toBe(404);
     await socket.settle();
@@ -116,8 +120,9 @@ describe("bans and mutes", () => {
 
   test("a ban with an end ends by itself", async () => {
     const room = await made();
-    expectStatus(await ban(owner, room, member, { until: soon(1_500) }), 204);
+    expectStatus(await ban(owner, room, member, { until: soon(3_600_000) }), 204);
     expect((await member.get(`/api/channels/${room}`)).status).toBe(403);
+    await shortened(() => ban(owner, room, member, { until: soon(1_000) }));
     await eventually(
       "its end",
       () => member.get(`/api/channels/${room}`),
@@ -192,8 +197,9 @@ describe("bans and mutes", () => {
     expect((await mute(other, room, helper)).status).toBe(403);
     expect((await mute(owner, room, owner)).status).toBe(422);
     expect((await mute(owner, room, stranger)).status).toBe(404);
-    expect((await mute(owner, room, helper, { until: soon(1_500) })).status).toBe(204);
+    expect((await mute(owner, room, helper, { until: soon(3_600_000) })).status).toBe(204);
     expect((await helper.post(`/api/channels/${room}/messages`, { text: "x" })).status).toBe(403);
+    await shortened(() => mute(owner, room, helper, { until: soon(1_000) }));
     await eventually(
       "its end",
       () => helper.post(`/api/channels/${room}/messages`, { text: "after" }),

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CACHE } from "../../deploy/local/servers/cache";
 import { say, Stage, type Client } from "../support/client";
+import { PATIENCE } from "../support/eventually";
 import { ROOT, startServer, type Server } from "../support/server";
 
 /** What docs/clients.md shows is run as it stands there. */
@@ -35,7 +36,7 @@ describe("the examples of docs/clients.md", () => {
       cwd: ROOT,
       env: { PATH: process.env.PATH, ...env, URL: server.url, TOKEN: client.token as string, ROOM: room },
       stdio: ["ignore", "pipe", "pipe"],
-      timeout: 15_000,
+      timeout: PATIENCE,
     });
     let printed = "";
     let complained = "";

@@ -143,6 +143,7 @@ describe("what a chat needs of its messages", () => {
       await say(bob, room, "first", { threadId: root.id });
       const socket = await bob.socket();
       await socket.sub([room], { [room]: root.offset - 1 });
+      await socket.until("the replay", () => socket.events(room).length === 2);
       await say(bob, room, "second", { threadId: root.id });
       await socket.until("three messages", () => socket.events(room).length >= 3);
       const frames = socket.events(room);

@@ -131,7 +131,7 @@ describe("bad input", () => {
         }
       });
     },
-    30_000,
+    60_000,
   );
 
   describe("bodies", () => {

@@ -1,6 +1,7 @@
 import { expectStatus, say, Stage, unique, type Client } from "../support/client";
 import type { Body } from "../support/rest";
 import { startServer } from "../support/server";
+import { TOLD } from "../support/socket";
 import { SignalrClient } from "../support/signalr";
 import { SocketioClient } from "../support/socketio";
 
@@ -20,7 +21,7 @@ describe("links into rooms, and guests", () => {
     member = await stage.user("member");
     guest = await stage.withRoles("guest", ["Guest"]);
     people = await stage.users(...Array.from({ length: 12 }, (_, n) => `p${n}`));
-  }, 40_000);
+  });
   afterAll(() => stage.end());
 
   const invite = async (room: string, body: object = {}, by = owner): Promise<Body> =>
@@ -176,7 +177,7 @@ describe("links into rooms, and guests", () => {
     await say(guest, room, "let in");
     // Leaving a channel that is public for all others ends his reading.
     expectStatus(await guest.post(`/api/channels/${room}/leave`), 204);
-    await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === room, 2_000);
+    await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === room, TOLD);
     expect((await guest.get(`/api/channels/${room}`)).status).toBe(404);
   });
 });

@@ -4,7 +4,8 @@ import { expectStatus, say, Stage, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import type { Body } from "../support/rest";
 import { describeEmbedded, describeOwn, startServer, type Server } from "../support/server";
-import type { Frame, SocketClient } from "../support/socket";
+import { TOLD, type Frame, type SocketClient } from "../support/socket";
+import { StreamClient } from "../support/stream";
 
 /** Rooms of more than three members are large here. Sockets come to every gateway in turn. */
 describeOwn("a large room", () => {
@@ -20,7 +21,7 @@ describeOwn("a large room", () => {
     stage = await Stage.on(server);
     [ann, bob, carl] = (await stage.users("ann", "bob", "carl")) as [Client, Client, Client];
     room = await stage.channel([ann, bob, carl]);
-  }, 60_000);
+  });
   afterAll(() => stage.end());
 
   const bumps = (socket: SocketClient) => socket.all("bump");
@@ -153,7 +154,7 @@ describeOwn("a large room", () => {
     expectStatus(await dora.post(`/api/channels/${id}/join`), 204);
     expectStatus(await stage.admin.patch(`/api/channels/${id}`, { isPrivate: true }), 200);
     for (const socket of [passive, active])
-      expect(await socket.frame("unsub", ({ t }) => t === "unsub", 2_000)).toMatchObject({
+      expect(await socket.frame("unsub", ({ t }) => t === "unsub", TOLD)).toMatchObject({
         room: id,
         code: "NOT_FOUND",
       });
@@ -176,7 +177,7 @@ describeOwn("a large room", () => {
     expectStatus(await bob.post(`/api/channels/${id}/leave`), 204);
     expectStatus(await stage.admin.delete(`/api/channels/${id}/members/${carl.id}`), 204);
     for (const socket of sockets)
-      expect(await socket.frame("unsub", ({ t }) => t === "unsub", 2_000)).toMatchObject({
+      expect(await socket.frame("unsub", ({ t }) => t === "unsub", TOLD)).toMatchObject({
         room: id,
         code: "NOT_FOUND",
       });
@@ -199,30 +200,15 @@ describeOwn("a large room", () => {
   });
 
   test("is read passively over /stream as well", async () => {
-    const headers = { Authorization: `Bearer ${bob.token}` };
-    const abort = new AbortController();
-    const stream = await fetch(`${server.url}/stream`, { headers, signal: abort.signal });
-    let text = "";
-    const reading = (async () => {
-      for await (const chunk of stream.body ?? []) text += Buffer.from(chunk).toString();
-    })().catch(() => undefined);
-    const frames = (): Frame[] => [...text.matchAll(/^data: ?(.*)$/gm)].map(([, data]) => JSON.parse(data as string));
-    const { session } = (await eventually(
-      "the welcome",
-      () => frames()[0],
-      frame => frame !== undefined,
-    )) as Frame;
-    const url = `${server.url}/stream?session=${encodeURIComponent(session)}`;
-    const body = JSON.stringify({ t: "sub", i: 1, rooms: [room], mode: "passive" });
-    expect(await (await fetch(url, { method: "POST", headers, body })).json()).toMatchObject({
-      rooms: { [room]: { mode: "passive" } },
-    });
+    const stream = await StreamClient.open(server.url, bob.token as string);
+    const subscribed = await stream.request({ t: "sub", rooms: [room], mode: "passive" });
+    expect(subscribed).toMatchObject({ rooms: { [room]: { mode: "passive" } } });
     const { offset, seq } = await say(ann, room, "over HTTP");
-    await eventually("the bump", () => frames().some(frame => frame.t === "bump" && frame.offset === offset));
-    const told = frames().filter(({ room: of }) => of === room);
+    await eventually("the bump", () => stream.frames.some(frame => frame.t === "bump" && frame.offset === offset));
+    const told = stream.frames.filter(({ room: of }) => of === room);
     expect([told.at(-1), told.every(({ t }) => t === "bump")]).toEqual([{ t: "bump", room, offset, seq }, true]);
-    abort.abort();
-    await reading;
+    stream.close();
+    await stream.ended;
   });
 
   test("lists its members by ranges and by name, over REST and over a socket", async () => {

@@ -1,5 +1,6 @@
 import { say, Stage, type Client } from "../support/client";
 import { startServer } from "../support/server";
+import { TOLD } from "../support/socket";
 
 describe("members", () => {
   let stage: Stage;
@@ -63,7 +64,7 @@ describe("members", () => {
     expect((await owner.delete(path(user.id))).status).toBe(204);
     await say(owner, room, "after");
     await ours.frame("the message", frame => frame.data?.text === "after");
-    const unsub = await his.frame("unsub", frame => frame.t === "unsub" && frame.room === room, 2_000);
+    const unsub = await his.frame("unsub", frame => frame.t === "unsub" && frame.room === room, TOLD);
     expect(unsub.code).toBe("NOT_FOUND");
     await his.settle();
     expect(his.events(room).map(event => [event.kind, event.data.userId, event.data.change])).toEqual([

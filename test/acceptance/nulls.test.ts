@@ -3,6 +3,8 @@ import { schemasOf } from "../../services/api-gateway/schemas";
 import { FRAMES } from "../../services/core/frames";
 import { LIMITS } from "../../services/core/limits";
 import { expectStatus, say, Stage, unique, type Client } from "../support/client";
+import { eventually } from "../support/eventually";
+import type { Body } from "../support/rest";
 import { describeEmbedded, startServer } from "../support/server";
 
 /** As serializers of many languages write what is not there. */
@@ -65,7 +67,11 @@ describeEmbedded("null", () => {
     const other = await stage.channel();
     const made = expectStatus(await stage.admin.post(`/api/channels/${other}/invites`, link), 201).body;
     expect(Date.parse(made.expiresAt) - Date.now()).toBeGreaterThan(3_600_000);
-    const { items } = (await stage.admin.get(`/api/audit?type=room.invite&object=${other}`)).body;
+    const items = await eventually(
+      "it is recorded",
+      async () => (await stage.admin.get(`/api/audit?type=room.invite&object=${other}`)).body.items as Body[],
+      ({ length }) => length > 0,
+    );
     expect(items).toMatchObject([{ detail: { role: "member" } }]);
     const token = { name: "mine", scopes: ["messages:read"], expiresInDays: null };
     const { expiresAt } = expectStatus(await ann.post("/api/auth/tokens", token), 201).body;

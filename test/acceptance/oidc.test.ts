@@ -26,7 +26,7 @@ describeOwn("sign-in with others", () => {
     ];
     const env = { PUBLIC_URL: PUBLIC, OIDC_PROVIDERS: JSON.stringify(providers) };
     stage = await Stage.on(await startServer({ env }));
-  }, 60_000);
+  });
   afterAll(async () => {
     issuer.stop();
     await stage.end();

@@ -12,7 +12,7 @@ describeOwn("who has to have a second factor", () => {
 
   beforeAll(async () => {
     stage = await Stage.on(await startServer({ env: { REQUIRE_SECOND_FACTOR_FOR: "Moderator, Admin" } }));
-  }, 60_000);
+  });
   afterAll(() => stage.end());
 
   const post = (path: string, body: object): Promise<Answer> => stage.nobody.post(`/api/auth/${path}`, body);
@@ -95,7 +95,7 @@ describeOwn("who has to have a second factor", () => {
     for (const one of [user, program]) expect((await one.get("/api/channels")).status).toBe(200);
     const socket = await user.socket();
     expectStatus(await user.delete("/api/auth/totp", { password: user.password, code: codes[0] }), 204);
-    expect((await socket.untilClosed(2_000)).code).toBe(4101);
+    expect((await socket.untilClosed()).code).toBe(4101);
     expect(await renew(user)).toMatchObject({ secondFactor: "required" });
     expect(await program.get("/api/channels")).toMatchObject({ status: 403, body: TOLD });
 

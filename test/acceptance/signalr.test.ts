@@ -228,6 +228,7 @@ describe("SignalR at /hubs/chat", () => {
       Boolean,
       60_000,
     );
+    // Told before it, in one go.
     expect(one.all("UserPresenceUpdate").at(-1)).toEqual([bob.id, "offline"]);
   }, 90_000);
 

@@ -1,6 +1,8 @@
+import { TYPING } from "../../services/ws-gateway/typists";
 import { say, Stage, unique, type Client } from "../support/client";
 import { describeEmbedded, startServer } from "../support/server";
 import { Rest } from "../support/rest";
+import { TOLD, type SocketClient } from "../support/socket";
 import { together } from "../support/together";
 
 describe("native socket", () => {
@@ -214,7 +216,8 @@ describe("native socket", () => {
         code: "CONFLICT",
         status: 409,
       });
-      await socket.settle();
+      const { offset } = await say(bob, room, "after it");
+      await socket.event(room, offset);
       expect(socket.events(room).filter(event => event.data.id === first.message.id)).toHaveLength(1);
     });
 
@@ -257,9 +260,10 @@ describe("native socket", () => {
       const socket = await ann.socket([id]);
       const reader = await bob.socket();
       for (const seq of [2, 1, 2, 3]) await reader.request({ t: "read", room: id, seq });
-      await socket.frame("read", frame => frame.t === "read" && frame.seq === 3, 2_000);
+      await socket.frame("read", frame => frame.t === "read" && frame.seq === 3);
       const marks = socket.frames.filter(frame => frame.t === "read" && frame.room === id);
-      expect(marks.map(frame => frame.seq)).toEqual([2, 3]);
+      // Each is told by the node that moved it: the first may be overtaken, and is told no more then.
+      expect([[2, 3], [3]]).toContainEqual(marks.map(frame => frame.seq));
     });
 
     test("an edit may leave a message empty only if it has an attachment", async () => {
@@ -314,7 +318,7 @@ describe("native socket", () => {
       expect(socket.events(id)).toHaveLength(1_000);
       const late = await ann.connect();
       expect((await late.hello(ann.token as string, { [id]: head - 1_001 })).rooms[id].state).toBe("reset");
-    }, 40_000);
+    });
 
     test("history answers as REST does", async () => {
       const socket = await bob.socket();
@@ -338,7 +342,7 @@ describe("native socket", () => {
       const id = await stage.channel([bob]);
       const socket = await bob.socket([id]);
       await stage.admin.delete(`/api/channels/${id}/members/${bob.id}`);
-      await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === id, 2_000);
+      await socket.frame("unsub", frame => frame.t === "unsub" && frame.room === id, TOLD);
       expect((await socket.sub([id])).rooms[id].state).toBe("live");
       expect(await socket.request({ t: "send", room: id, text: "x" })).toMatchObject({ code: "FORBIDDEN" });
     });
@@ -366,6 +370,10 @@ describe("native socket", () => {
   });
 
   describe("signals", () => {
+    /** Earlier than typing that began then would end by itself. */
+    const ends = (socket: SocketClient, began: number) =>
+      socket.frame("its end", frame => frame.t === "typing" && frame.on === false, began + TYPING - performance.now());
+
     test("read and delivered marks reach the room's sockets", async () => {
       const [socket, reader] = await Promise.all([ann.socket([room]), bob.socket([room])]);
       const { seq } = await say(ann, room, "seen?");
@@ -378,17 +386,19 @@ describe("native socket", () => {
 
     test("typing ends at once when told", async () => {
       const [hers, his] = await Promise.all([ann.socket([room]), bob.socket([room])]);
+      const began = performance.now();
       await hers.requestJoined([
         { t: "typing", room, on: true },
         { t: "typing", room, on: false },
       ]);
-      await his.frame("its end", frame => frame.t === "typing" && frame.on === false, 3_000);
+      await ends(his, began);
     });
 
     test("typing goes on where another device of the same person goes, and ends where he is taken out", async () => {
       const group = await ann.post("/api/conversations", { type: "group", members: [bob.id], name: unique("typists") });
       const id = group.body.id as string;
       const [hers, his, other] = await Promise.all([ann.socket([id]), bob.socket([id]), bob.socket([id])]);
+      const began = performance.now();
       expect(await his.request({ t: "typing", room: id, on: true })).toMatchObject({ t: "ok" });
       await other.close();
       await hers.frame("he types", frame => frame.t === "typing" && frame.on === true);
@@ -397,7 +407,7 @@ describe("native socket", () => {
       await hers.frame("the message", frame => frame.t === "event" && frame.kind === "message");
       expect(hers.all("typing").map(({ on }) => on)).toEqual([true]);
       expect((await ann.delete(`/api/conversations/${id}/members/${bob.id}`)).status).toBe(204);
-      await hers.frame("its end", frame => frame.t === "typing" && frame.on === false, 3_000);
+      await ends(hers, began);
     });
 
     test("watch tells who is there, and every change; the set is replaced", async () => {
@@ -451,7 +461,7 @@ describe("native socket", () => {
       const user = await stage.user();
       const socket = await user.socket();
       expect(await socket.request({ t: "call", method: "auth.logout" })).toMatchObject({ t: "ok", result: null });
-      expect(await socket.untilClosed(2_000)).toMatchObject({ code: 4103 });
+      expect(await socket.untilClosed()).toMatchObject({ code: 4103 });
     });
   });
 

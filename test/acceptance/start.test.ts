@@ -126,7 +126,7 @@ describeEmbedded("start", () => {
         expect(server).toBeDefined();
         process.kill(whom === "npm" ? (npm.pid as number) : server, "SIGTERM");
         expect(await within(15_000, "the end of npm", ended)).toBe(0);
-        await eventually("the end of the server", () => !isAlive(server), Boolean, 15_000);
+        await eventually("the end of the server", () => !isAlive(server));
         expect(await isFree(own.ports.port)).toBe(true);
       } finally {
         if (npm.exitCode === null) npm.kill("SIGKILL");

@@ -71,12 +71,11 @@ describe("tokens of programs", () => {
         "it is refused everywhere",
         () => as(bearer).get("/api/users/me"),
         ({ status }) => status === 401,
-        2_000,
       );
     expect((await ann.get("/api/users/me")).status).toBe(200);
   });
 
-  test("close the sockets of those who use one that is ended, in 2 s, and no others", async () => {
+  test("close the sockets of those who use one that is ended, and no others", async () => {
     const [one, other] = [await make(ALL), await make(ALL)];
     const { accessToken } = (await exchange(one.token)).body;
     const [direct, exchanged, kept] = [
@@ -85,7 +84,7 @@ describe("tokens of programs", () => {
       await greeted(other.token),
     ];
     await ann.delete(`/api/auth/tokens/${one.id}`);
-    const ends = await Promise.all([direct.untilClosed(2_000), exchanged.untilClosed(2_000)]);
+    const ends = await Promise.all([direct.untilClosed(), exchanged.untilClosed()]);
     expect(ends).toMatchObject([{ code: 4103 }, { code: 4103 }]);
     expect(await kept.request({ t: "ping" })).toMatchObject({ t: "pong" });
   });
@@ -197,7 +196,6 @@ describe("tokens of programs", () => {
       "the token is what its user is now",
       () => full.patch(path, { displayName: "Ann" }),
       ({ status }) => status === 403,
-      2_000,
     );
     expect((await full.get(path)).status).toBe(200);
   });
@@ -225,7 +223,6 @@ describe("tokens of programs", () => {
       "it has gone",
       () => as(token).get("/api/users/me"),
       ({ status }) => status === 401,
-      2_000,
     );
   });
 
@@ -267,5 +264,5 @@ describeOwn("a socket that came with the token of a program", () => {
     const { offset } = await say(again, room, "still there");
     await kept.event(room, offset);
     await stage.end();
-  }, 40_000);
+  });
 });

@@ -103,7 +103,7 @@ describe("users", () => {
       const socket = await user.socket([room]);
       const by = who === "Admin" ? stage.admin : user;
       expect((await by.delete(`/api/users/${user.id}`)).status).toBe(204);
-      expect([4101, 4103]).toContain((await socket.untilClosed(2_000)).code);
+      expect([4101, 4103]).toContain((await socket.untilClosed()).code);
       expect((await user.get("/api/users/me")).status).toBe(401);
       expect((await stage.nobody.post("/api/auth/refresh", { refreshToken: user.refreshToken })).status).toBe(401);
       const login = await stage.nobody.post("/api/auth/login", { username: user.username, password: user.password });
@@ -126,6 +126,6 @@ describe("users", () => {
     await sockets[0]?.close();
     expect(await status()).toBe("online");
     await sockets[1]?.close();
-    await eventually("offline", status, value => value === "offline", 15_000);
+    await eventually("offline", status, value => value === "offline");
   });
 });

@@ -74,7 +74,7 @@ describeEmbedded("more who come back than a gateway greets at a time", () => {
         );
       await Promise.all(hubs.map(started));
       const entered = (client: { ask(): Promise<unknown> }) =>
-        eventually("he is in", () => client.ask().then(Boolean, () => false), Boolean, 30_000);
+        eventually("he is in", () => client.ask().then(Boolean, () => false));
       await Promise.all(hubs.map(client => entered({ ask: () => client.invoke("JoinChannel", room) })));
       await Promise.all(opened.map(client => entered({ ask: () => client.ask("join", room) })));
       const sentAway = refused + hubs.filter(({ states }) => states.includes("reconnecting")).length;
@@ -141,7 +141,7 @@ describeEmbedded("a session over HTTP that nobody fetches from", () => {
     );
     await again.close();
     await stage.end();
-  }, 30_000);
+  });
 
   test("ends with leave to come back where an answer found nobody: what follows would leave a hole", async () => {
     const stage = await Stage.on(await startServer());
@@ -178,7 +178,7 @@ describeEmbedded("one who is in many rooms", () => {
     rooms = (await Promise.all(made)).map(({ body }) => body.id as string);
     writers = rooms.slice(0, 50);
     for (const room of writers) await ann.post(`/api/channels/${room}/messages`, { text: "missed" });
-  }, 60_000);
+  });
   afterAll(() => stage.end());
 
   test.each(["SignalR", "Socket.IO"])(
@@ -239,5 +239,5 @@ describeEmbedded("those who come to Socket.IO's polling and never say who they a
     // The id tells nobody on which machine it is.
     expect(Buffer.from(sids[0] as string, "base64url").toString()).not.toMatch(new RegExp(hostname(), "i"));
     await stage.end();
-  }, 60_000);
+  });
 });

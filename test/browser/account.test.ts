@@ -307,7 +307,11 @@ const PICTURE = Buffer.from(
     }
     await openPart(page, "Devices");
     const devices = page.getByRole("list", { name: "Devices" }).getByRole("listitem");
-    expect(await devices.count()).toBe(2);
+    await eventually(
+      "two devices",
+      () => devices.count(),
+      count => count === 2,
+    );
     await devices.getByRole("button", { name: "Sign out" }).click();
     await other.page.getByText("You were signed out.").waitFor();
     await eventually(

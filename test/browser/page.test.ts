@@ -150,7 +150,11 @@ const itOwn = external ? it.skip : it;
     await ana.room("random").getByText("2", { exact: true }).waitFor({ state: "detached" });
     await ana.page.reload();
     await ana.sees(`${text} again`);
-    expect(await ana.page.locator(".badge").count()).toBe(0);
+    await eventually(
+      "nothing is unread",
+      () => ana.page.locator(".badge").count(),
+      count => count === 0,
+    );
   });
 
   it("opens a direct conversation that the other finds with what was written", async () => {

@@ -22,5 +22,5 @@ describeEmbedded("kill -9 right after somebody was refused", () => {
     await server.process.start();
     expect(await read(`actor=${ann.id}&type=access.denied`)).toEqual(["access.denied"]);
     await stage.end();
-  }, 60_000);
+  });
 });

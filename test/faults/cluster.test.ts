@@ -108,7 +108,6 @@ describeCluster.each(LAYOUTS)("kill -9 in the middle of a conversation, in a clu
             "red health",
             () => cluster.health(),
             ({ status, body }) => status !== 200 && services.every(name => body.includes(`"${name}":"down"`)),
-            20_000,
           );
         if (silence)
           await eventually(

@@ -84,7 +84,7 @@ let leave = async (): Promise<void> => disk?.release();
     await verify(ann, room, kept, open);
     socket.check();
     await own.stop();
-  }, 60_000);
+  });
 });
 
 async function verify(ann: Client, room: string, kept: Body[], open: { clientId: string }[]): Promise<void> {

@@ -91,7 +91,7 @@ describeCluster("limits over two api-gateways", () => {
     expect(sent).toBeGreaterThanOrEqual(LIMITS.sendBurst / 2);
     expect(sent).toBeLessThanOrEqual(1.1 * (LIMITS.sendBurst + LIMITS.sendsPerSecond * seconds));
     await stage.end();
-  }, 30_000);
+  });
 
   test("hold when one is killed in the middle, but for its share", async () => {
     const [victim = "", survivor = ""] = gateways;
@@ -104,7 +104,7 @@ describeCluster("limits over two api-gateways", () => {
     }
     await cluster.node(victim).start();
     await cluster.untilHealthy();
-  }, 60_000);
+  });
 
   test("are stricter without NATS, not open, and are shared again when it is back", async () => {
     const [before, fresh] = [address(), address()];
@@ -124,7 +124,6 @@ describeCluster("limits over two api-gateways", () => {
         return left;
       },
       left => left !== null && left < REQUESTS - 2 * AT_ONCE,
-      30_000,
     );
   }, 90_000);
 });

@@ -51,7 +51,6 @@ async function comeBack(stage: Stage, client: Client, { epoch, room, kept, lost 
       "a gateway lets him in",
       async () => (await again.connect()).hello(again.token as string, { [room]: offset }, { epoch }),
       answer => answer.code !== "UNAVAILABLE",
-      20_000,
     );
     expect(welcome).toMatchObject({ t: "welcome", rooms: { [room]: { state: "reset", seq: last.seq } } });
     expect(welcome.epoch).not.toBe(epoch);

@@ -48,12 +48,7 @@ class Mover {
   /** Reads his feed where he was, over whatever gateway. */
   async resume(): Promise<void> {
     this.collect();
-    this.socket = await eventually(
-      "let in",
-      () => this.client.socket([], { n: this.n }).catch(() => null),
-      Boolean,
-      30_000,
-    );
+    this.socket = await eventually("let in", () => this.client.socket([], { n: this.n }).catch(() => null), Boolean);
     expect((this.socket as SocketClient).all("welcome")[0]?.feed).not.toBe("reset");
   }
 
@@ -100,7 +95,7 @@ async function survives(stage: Stage, faults: (() => Promise<unknown>)[]): Promi
   await Promise.all(running);
   // The room is settled with whoever decides next: what was left half done is carried out by then.
   const renamed = () => stage.admin.patch(`/api/channels/${room}`, { topic: "settled" });
-  await eventually("settled", renamed, ({ status }) => status === 200, 30_000);
+  await eventually("settled", renamed, ({ status }) => status === 200);
 
   const log = await stage.admin.socket({ [room]: 0 });
   await log.frame("the whole log", ({ t, kind }) => t === "event" && kind === "room");
@@ -131,7 +126,7 @@ describeEmbedded("kill -9 while people come, go and mark", () => {
     };
     await survives(stage, [again, again]);
     await stage.end();
-  }, 60_000);
+  });
 });
 
 describeCluster("kill -9 of one of two writers while people come, go and mark", () => {

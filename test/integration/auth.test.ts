@@ -37,7 +37,7 @@ describe.each(["one node", "two nodes"])("auth on %s", shape => {
     };
     if (!cluster) home.createService(ears as never);
     door = cluster ? await startNode({ services: [ears], clock, cluster }) : home;
-    await door.waitForServices(["auth", "users", "presence"], 10_000);
+    await door.waitForServices(["auth", "users", "presence"]);
   });
 
   const register = (who = fresh()) => comeIn(call(door, "auth.register", who));

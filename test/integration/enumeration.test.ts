@@ -15,7 +15,7 @@ describe("the work of an answer", () => {
   let hashing: { completed: number };
 
   beforeAll(async () => {
-    const env = { EMAIL_VERIFICATION: "required", GUESTS: "true", PASSWORD_COST: "4" };
+    const env = { EMAIL_VERIFICATION: "required", GUESTS: "true" };
     node = await startNode({ services: [Users, Auth, Presence], env });
     const auth = node.getLocalService("auth") as unknown as { passwords: { pool: { completed: number } } };
     hashing = auth.passwords.pool;

@@ -73,7 +73,7 @@ describe("calls with streams between nodes", () => {
   beforeAll(async () => {
     home = await startNode({ services: [Bytes], cluster });
     door = await startNode({ services: [], cluster });
-    await door.waitForServices(["bytes"], 10_000);
+    await door.waitForServices(["bytes"]);
   });
 
   const place = (): Place => (home.getLocalService("bytes")?.metadata as { streams: Place }).streams;
@@ -157,7 +157,7 @@ describe("calls with streams between nodes", () => {
   it("are answered as of unknown outcome when nobody answers in time, and as unavailable when nobody is there", async () => {
     expect(["UNKNOWN_OUTCOME", "REQUEST_TIMEOUT"]).toContain(await codeOf(call("silent", {}, { timeout: 200 })));
     const other = await startNode({ services: [], cluster });
-    await other.waitForServices(["bytes"], 10_000);
+    await other.waitForServices(["bytes"]);
     const { services } = other.registry as unknown as { services: { services: { name: string; metadata: object }[] } };
     const known = services.services.find(({ name }) => name === "bytes") as { metadata: object };
     known.metadata = { streams: { hosts: ["127.0.0.1"], port: 1 } };

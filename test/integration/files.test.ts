@@ -11,6 +11,7 @@ import type { FileRecord, Identity } from "../../services/core/model";
 import { S3BlobStore } from "../../services/files/blob.store.s3";
 import Files from "../../services/files/files.service";
 import { codeOf, identity, startNode, stopNode, TestClock, until } from "../support/broker";
+import { eventually } from "../support/eventually";
 import { temporaryFolder } from "../support/temp";
 
 const LIMIT = 1_000_000;
@@ -104,8 +105,14 @@ describe.each(shapes)("files on %s", shape => {
     const env = { LIMIT_FILE: String(LIMIT), ...(s3 && settingsOf(s3.server)) };
     home = await startNode({ services: [Files, Rooms, Messages, Users], dataDir: folder, env, clock, cluster });
     door = cluster ? await startNode({ services: [], cluster }) : home;
-    await door.waitForServices(["files", "rooms", "messages"], 10_000);
-  }, 30_000);
+    await door.waitForServices(["files", "rooms", "messages"]);
+    // From source it takes seconds to start: what comes before it is looked at in time is told as unknown.
+    await eventually(
+      "the thread that looks at files is there",
+      () => save("words"),
+      ({ mimeType }) => mimeType === "text/plain",
+    );
+  });
 
   afterAll(async () => {
     s3?.blobs.close();
@@ -380,5 +387,5 @@ describe("a restart of files", () => {
     expect(await save()).toMatchObject({ size: 1 });
     await stopNode(node);
     await server.stop();
-  }, 40_000);
+  });
 });

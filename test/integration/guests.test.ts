@@ -26,7 +26,7 @@ describe("guests who do not come back", () => {
     url = `ws://127.0.0.1:${port}/ws`;
     const env = { PORT: String(port), GUESTS: "true", GUEST_DAYS: "7", RATE_LIMIT: "count" };
     node = await startNode({ services: [Auth, Users, Rooms, Messages, Presence, WsGateway], env, clock });
-  }, 30_000);
+  });
   afterEach(() => {
     for (const socket of sockets.splice(0)) socket.cut();
   });
@@ -57,7 +57,7 @@ describe("guests who do not come back", () => {
       sweep();
       return !(await isThere(lost));
     });
-    expect((await left.untilClosed(2_000)).code).toBe(4101);
+    expect((await left.untilClosed()).code).toBe(4101);
     expect(await codeOf(refresh(lost))).toBe("UNAUTHENTICATED");
     const late = await SocketClient.open(url);
     sockets.push(late);
@@ -75,8 +75,8 @@ describe("guests who do not come back", () => {
       sweep();
       return !(await isThere(back)) && !(await isThere(newest));
     });
-    expect((await stays.untilClosed(2_000)).code).toBe(4101);
+    expect((await stays.untilClosed()).code).toBe(4101);
     expect(await codeOf(refresh(again))).toBe("UNAUTHENTICATED");
     expect(await isThere(grown)).toBe(true);
-  }, 30_000);
+  });
 });

@@ -161,7 +161,7 @@ describeServers("what dies in a cluster", () => {
       const daemon = of() as Daemon;
       const { pid } = daemon;
       await daemon.kill9();
-      await eventually("it runs again", () => daemon.isRunning && daemon.pid !== pid, Boolean, 30_000);
+      await eventually("it runs again", () => daemon.isRunning && daemon.pid !== pid);
       await cluster.untilHealthy();
       expect(output).toContainEqual(
         expect.stringMatching(new RegExp(`^${name}: died: .*; starting again in \\d+ ms$`)),
@@ -183,7 +183,7 @@ describeServers("what dies in a cluster", () => {
     await new Promise(resolve => other.close(resolve));
     await nginx.start();
     await cluster.untilHealthy();
-  }, 60_000);
+  });
 });
 
 /** A process that is ready at its first line, and does what it is told to. */
@@ -222,12 +222,11 @@ describe("a supervisor", () => {
       "five deaths",
       () => told.length,
       n => n >= 5,
-      30_000,
     );
     await dies.stop();
     const pauses = [10, 20, 40, 40, 40];
     expect(told.slice(0, 5)).toEqual(pauses.map(pause => `died: exit 3; starting again in ${pause} ms`));
-  }, 60_000);
+  });
 
   test("tries again what does not even start", async () => {
     const limps = new Script(
@@ -238,10 +237,10 @@ describe("a supervisor", () => {
     Object.assign(limps, { code: "process.exit(4)" });
     await limps.kill9();
     const failed = "script ended at its start; starting again in 20 ms";
-    await eventually("a failed start", () => told.includes(failed), Boolean, 30_000);
+    await eventually("a failed start", () => told.includes(failed));
     expect(told[0]).toBe("died: SIGKILL; starting again in 10 ms");
     await limps.stop();
-  }, 60_000);
+  });
 
   test("only tells if it is not to start anything, and says nothing of what was asked to stop", async () => {
     const watching = new Supervisor({ onLine, restart: false });

@@ -74,7 +74,7 @@ describeNats("the permissions of the NATS users", () => {
   it("let a service ask those it needs, and be answered", async () => {
     await node("users", echo("users", "record"));
     const auth = await node("auth", echo("auth", "login"));
-    await auth.waitForServices("users", 5_000);
+    await auth.waitForServices("users");
     await expect(auth.call("users.record", { text: "who?" })).resolves.toEqual({ text: "who?" });
   });
 

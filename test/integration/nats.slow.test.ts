@@ -7,8 +7,6 @@ import { describeNats, natsUrl } from "../support/servers";
 import { TcpProxy } from "../support/tcp-proxy";
 
 const quiet = { info: () => undefined, warn: () => undefined };
-/** Milliseconds: two attempts of 2 s each, on a slow machine. */
-const PATIENCE = 20_000;
 
 describeNats("a NATS that was too slow to answer", () => {
   let wire: TcpProxy;
@@ -25,10 +23,10 @@ describeNats("a NATS that was too slow to answer", () => {
   /** Answers again once an attempt was given up, and takes the sockets away that are left from it. */
   async function slowFor(then: () => Promise<unknown>): Promise<void> {
     const before = wire.taken;
-    await eventually("an attempt is given up for another", () => wire.taken >= before + 2, Boolean, PATIENCE);
+    await eventually("an attempt is given up for another", () => wire.taken >= before + 2, Boolean);
     wire.answers("pass");
     await then();
-    await eventually("one connection is left", () => wire.connections === 1, Boolean, PATIENCE);
+    await eventually("one connection is left", () => wire.connections === 1, Boolean);
   }
 
   /** What the link hears, all of it once. */
@@ -52,7 +50,7 @@ describeNats("a NATS that was too slow to answer", () => {
     afterFile(() => link.close());
     wire.answers("hold");
     wire.cut();
-    await slowFor(() => eventually("it is up", () => link.up, Boolean, PATIENCE));
+    await slowFor(() => eventually("it is up", () => link.up));
     expect(await hears(link)).toEqual(["once", "end"]);
   }, 90_000);
 
@@ -72,9 +70,9 @@ describeNats("a NATS that was too slow to answer", () => {
     const before = wire.taken;
     // More than the kernel's buffers hold: the last of it waits for whoever reads.
     for (let sent = 0; sent < 32; sent++) link.connection.publish("slow.full", new Uint8Array(1_000_000));
-    await eventually("another is dialled", () => wire.taken > before, Boolean, PATIENCE);
+    await eventually("another is dialled", () => wire.taken > before, Boolean);
     wire.requests("pass");
     wire.answers("pass");
-    await eventually("it is up", () => link.up, Boolean, PATIENCE);
+    await eventually("it is up", () => link.up, Boolean);
   }, 90_000);
 });

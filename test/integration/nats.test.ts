@@ -13,6 +13,8 @@ import { describeNats } from "../support/servers";
 import { TcpProxy } from "../support/tcp-proxy";
 import { temporaryFolder } from "../support/temp";
 
+/** Milliseconds, far more than it takes and less than a call may. */
+const AT_ONCE = 15_000;
 const ROOM = "0197a1b2-0000-7000-8000-000000000001";
 const OTHER = "0197a1b2-0000-7000-8000-000000000002";
 const log = { info: () => undefined, warn: () => undefined };
@@ -167,33 +169,33 @@ describeNats("ties between nodes over NATS", () => {
     await server.start();
     await started;
     await until(async () => (await health.report()).status === "ok");
-  }, 30_000);
+  });
 
   it("a call between nodes is answered, refused at once while NATS is away, and answered again after it", async () => {
     const namespace = randomUUID();
     const [caller] = [await node(namespace), await node(namespace, [echo])];
-    const say = () => caller?.call("echo.say", { text: "hello" });
+    const say = () => caller?.call("echo.say", { text: "hello" }, { timeout: 2 * AT_ONCE });
     await until(async () => (await codeOf(Promise.resolve(say()))) === 'resolved: "hello"');
     await server.kill9();
     await until(() => platformOf(caller as ServiceBroker).link?.up === false);
     const before = performance.now();
     expect(["UNAVAILABLE", "SERVICE_NOT_FOUND"]).toContain(await codeOf(Promise.resolve(say())));
-    expect(performance.now() - before).toBeLessThan(4_000);
+    expect(performance.now() - before).toBeLessThan(AT_ONCE);
     expect((await platformOf(caller as ServiceBroker).health.report()).checks).toMatchObject({ nats: "down" });
     await server.start();
     await until(async () => (await codeOf(Promise.resolve(say()))) === 'resolved: "hello"');
     await until(async () => (await platformOf(caller as ServiceBroker).health.report()).checks["nats"] === "ok");
-  }, 30_000);
+  });
 
   it("a call under way when NATS goes is answered within its timeout", async () => {
     const namespace = randomUUID();
     const [caller] = [await node(namespace), await node(namespace, [echo])];
-    await caller.waitForServices("echo", 10_000);
+    await caller.waitForServices("echo");
     const answer = codeOf(Promise.resolve(caller.call("echo.never", {}, { timeout: 1_500 })));
     await server.kill9();
     expect(await answer).toBe("REQUEST_TIMEOUT");
     expect((caller as unknown as { _trackedContexts: unknown[] })._trackedContexts).toEqual([]);
-  }, 30_000);
+  });
 
   it("a node stops in order while NATS is away", async () => {
     const alone = await node(randomUUID());
@@ -202,17 +204,17 @@ describeNats("ties between nodes over NATS", () => {
     closing.pop();
     await alone.stop();
     expect(platformOf(alone).link?.connection.isClosed()).toBe(true);
-  }, 30_000);
+  });
 
   it("a node that falls silent is taken for dead, and a call to it is rejected", async () => {
     const namespace = randomUUID();
     const caller = await node(namespace);
     const silent = await node(namespace, [echo]);
-    await caller.waitForServices("echo", 10_000);
+    await caller.waitForServices("echo");
     const answer = codeOf(Promise.resolve(caller.call("echo.never", {}, { timeout: 30_000 })));
     (silent.registry.discoverer as unknown as { stopHeartbeatTimers(): void }).stopHeartbeatTimers();
     expect(await answer).toBe("REQUEST_REJECTED");
-  }, 30_000);
+  });
 
   it("somebody else's bytes on a room's subject are dropped", async () => {
     const bus = new NatsRoomBus(await link(), "t4.");

@@ -25,7 +25,7 @@ describe.each(["one node", "two nodes"])("over %s", where => {
       const cluster = randomUUID();
       broker = await startNode({ services: [], cluster });
       await startNode({ services: [guarded], cluster });
-      await broker.waitForServices("guarded", 10_000);
+      await broker.waitForServices("guarded");
     }
   });
 

@@ -30,7 +30,7 @@ describeInstalled("servers of this machine", () => {
       () => pids.filter(isAlive),
       left => left.length === 0,
     );
-  }, 60_000);
+  });
 
   test("what MongoDB acknowledged outlives kill -9 of its store and of its gateway", async () => {
     const mongo = await startMongo();
@@ -58,7 +58,7 @@ describeInstalled("servers of this machine", () => {
       await mongo.stop();
     }
     expect(mongo.pids).toEqual([]);
-  }, 60_000);
+  });
 
   test("a data folder of MongoDB is one server's: a second is refused by name and harms nothing", async () => {
     const dataDir = temporaryFolder();
@@ -80,7 +80,7 @@ describeInstalled("servers of this machine", () => {
       await client.close();
       await mongo.stop();
     }
-  }, 60_000);
+  });
 
   test("NATS comes back on its port after kill -9", async () => {
     const nats = await startNats();
@@ -91,7 +91,7 @@ describeInstalled("servers of this machine", () => {
     expect(nats.url).toBe(url);
     expect(nats.pid).not.toBe(pid);
     await nats.stop();
-  }, 30_000);
+  });
 });
 
 describeCluster("servers of the run", () => {
@@ -101,7 +101,7 @@ describeCluster("servers of the run", () => {
     expect(one.host).toBe(other.host);
     expect(one.pathname).not.toBe(other.pathname);
     expect(available).toEqual({ nats: true, mongo: true, cluster: true });
-  }, 60_000);
+  });
 });
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);

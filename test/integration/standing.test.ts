@@ -69,7 +69,7 @@ describeCluster("what a node says of its store", () => {
     await eventually("both write again", () => writers.nodes.length === 2);
     await eventually("it is ready", async () => (await health(cut)).checks["store"] === "ok");
     writers.close();
-  }, 60_000);
+  });
 
   it("turns it red where another node keeps its data elsewhere, until that one is gone", async () => {
     const space = randomUUID();
@@ -81,5 +81,5 @@ describeCluster("what a node says of its store", () => {
       await eventually("it is noticed", async () => (await health(broker)).checks["one store"] === "down");
     await elsewhere.stop();
     await eventually("it is over", async () => (await health(one)).status === "ok");
-  }, 60_000);
+  });
 });

@@ -32,7 +32,7 @@ describe("with a collector", () => {
     const run = await traced({ OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/` });
     expect(run.answer).toBe("done");
     seen = run.seen;
-  }, 30_000);
+  });
   afterAll(() => collector.stop());
 
   it("a chain of calls over two nodes and an event is one trace of parents and children", () => {

@@ -69,7 +69,7 @@ describe.each(["one node", "two nodes"])("users on %s", shape => {
     const cluster = shape === "two nodes" ? newId() : undefined;
     home = await startNode({ services: [Users, Presence, ...neighbours.services], cluster });
     door = cluster ? await startNode({ services: [], cluster }) : home;
-    await door.waitForServices(["users", "presence", "auth", "rooms", "files"], 10_000);
+    await door.waitForServices(["users", "presence", "auth", "rooms", "files"]);
   });
 
   const make = async (roles: Role[] = ["User"], username = `Bob${++count}`): Promise<Identity> => {

@@ -15,7 +15,7 @@ const PATIENCE = 20_000;
   beforeAll(async () => {
     ground = await startEmbeddedGround();
     afterFile(() => ground.stop());
-  }, 60_000);
+  });
 
   test("is what it fetches afterwards, for a hundred random histories over all wires and through restarts", async () => {
     const run = await Run.on(ground, { phases: 2, steps: 6, patience: PATIENCE });

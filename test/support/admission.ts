@@ -1,4 +1,5 @@
 import type { Origin } from "./client";
+import { eventually } from "./eventually";
 import { Rest } from "./rest";
 import { SignalrClient } from "./signalr";
 import { SocketClient } from "./socket";
@@ -74,3 +75,13 @@ export const ADMISSIONS: readonly Admission[] = [
     },
   },
 ];
+
+/** Resolves once every door says that the token is none; of a cluster's gateways one may hear of its end later than another. */
+export async function shut(server: Origin, token: string): Promise<void> {
+  for (const { name, admit } of ADMISSIONS)
+    await eventually(
+      `${name} is shut`,
+      () => admit(server, token),
+      verdict => verdict === "UNAUTHENTICATED",
+    );
+}

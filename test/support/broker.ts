@@ -6,6 +6,7 @@ import type { Clock } from "../../services/core/clock";
 import type { Identity } from "../../services/core/model";
 import { permissionsOf, type Role } from "../../services/core/permissions";
 import { newId } from "../../services/core/ids";
+import { eventually } from "./eventually";
 import { temporaryFolder } from "./temp";
 
 export interface TestNode {
@@ -35,6 +36,7 @@ export function makeNode({ services, dataDir, env, clock, cluster }: TestNode): 
     DATA_DIR: dataDir ?? temporaryFolder(),
     JWT_SECRET: SECRET,
     ADMIN_PASSWORD: "correct horse battery",
+    PASSWORD_COST: "4",
     ...env,
   });
   const broker = new ServiceBroker({
@@ -93,10 +95,7 @@ export class TestClock implements Clock {
   }
 }
 
-/** Waits until `condition` holds; fails after 10 s. */
+/** Waits until `condition` holds. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 10_000; !(await condition());) {
-    if (Date.now() > end) throw new Error(`never came true: ${String(condition)}`);
-    await new Promise(resolve => setTimeout(resolve, 10));
-  }
+  await eventually(String(condition), condition);
 }

@@ -9,4 +9,4 @@ export function afterFile(task: Task): void {
 
 afterAll(async () => {
   for (let task = tasks.pop(); task; task = tasks.pop()) await task();
-}, 60_000);
+});

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import WebSocket from "ws";
 import type { Client } from "./client";
-import { within } from "./eventually";
+import { PATIENCE, within } from "./eventually";
 
 const END = "\x1e";
 
@@ -72,7 +72,7 @@ export async function visit(
   socket.on("error", () => undefined);
   const closed = once(socket, "close").then(([code]) => code as number);
   await within(
-    10_000,
+    PATIENCE,
     `${door.name} opens`,
     new Promise<void>((resolve, reject) => {
       socket.once("open", resolve);
@@ -95,7 +95,7 @@ export async function enter(door: WebSocketDoor, url: string, client: Client): P
   const { says, until } = door.hello(client.token as string);
   for (const one of says) visitor.socket.send(one);
   await within(
-    10_000,
+    PATIENCE,
     `${door.name} lets him in`,
     new Promise<void>((resolve, reject) => {
       const look = (): void => void (visitor.heard.includes(until) && resolve());

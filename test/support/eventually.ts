@@ -1,8 +1,11 @@
-/** Milliseconds a condition may take; generous, so that a slow machine fails nothing. */
-const PATIENCE = 10_000;
+/** Milliseconds that a test waits for something before it fails; generous, so that a slow machine fails nothing. */
+export const PATIENCE = 30_000;
 const PAUSE = 20;
 
-/** Asks again until the condition holds and returns what it gave. Throws with `what` and the last answer if it never does. */
+/**
+ * Asks again until the condition holds and returns what it gave. Throws with `what` and the last answer if it never does; the
+ * last time is asked when the time is over, however long the machine stood still before.
+ */
 export async function eventually<T>(
   what: string,
   ask: () => Promise<T> | T,
@@ -11,10 +14,10 @@ export async function eventually<T>(
 ): Promise<T> {
   const deadline = performance.now() + within;
   for (;;) {
+    const isLast = performance.now() > deadline;
     const value = await ask();
     if (holds(value)) return value;
-    if (performance.now() > deadline)
-      throw new Error(`not within ${within} ms: ${what}; last: ${JSON.stringify(value)}`);
+    if (isLast) throw new Error(`not within ${within} ms: ${what}; last: ${JSON.stringify(value)}`);
     await new Promise(resolve => setTimeout(resolve, PAUSE));
   }
 }

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
-import { within } from "./eventually";
+import { PATIENCE, within } from "./eventually";
 
 export const CLIENT = { clientId: "rookery", clientSecret: "a-secret-of-the-provider" };
 
@@ -19,7 +19,7 @@ export class IdentityProvider {
     });
     const lines = createInterface({ input: child.stdout });
     const issuer = await within(
-      20_000,
+      PATIENCE,
       "the identity provider starts",
       new Promise<string>((resolve, reject) => {
         lines.on("line", line => line.startsWith("ready ") && resolve(line.slice(6)));

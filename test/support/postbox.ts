@@ -54,7 +54,6 @@ export class Postbox {
       `mail ${count} to ${to}: ${subject}`,
       () => this.letters.filter(letter => letter.to === to && subject.test(letter.subject)),
       letters => letters.length >= count,
-      20_000,
     );
     return found[count - 1] as Letter;
   }

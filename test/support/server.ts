@@ -54,7 +54,7 @@ export interface Exit {
 export const ROOT = join(__dirname, "..", "..");
 const ENTRY = ["--disable-proto=delete", join(ROOT, "dist", "config", "start.js")];
 /** Milliseconds a start and a stop may take. */
-const START = 30_000;
+const START = 50_000;
 const STOP = 15_000;
 
 /** True if the suite runs against something that was started elsewhere: what needs a server of its own is left out. */
@@ -106,6 +106,7 @@ export class ServerProcess {
   child: ChildProcess | null = null;
   readonly adminPassword: string;
   private written = "";
+  private closed = true;
   private readonly waiting = new Set<() => void>();
 
   constructor(
@@ -193,8 +194,9 @@ export class ServerProcess {
     while (!condition()) await new Promise<void>(resolve => this.waiting.add(resolve));
   }
 
+  /** Over, and all that it wrote is read. */
   get ended(): boolean {
-    return !this.child || this.child.exitCode !== null || this.child.signalCode !== null;
+    return this.closed;
   }
 
   private launch(): void {
@@ -202,6 +204,7 @@ export class ServerProcess {
     const [program, ...args] = [...this.wrap, process.execPath, ...ENTRY] as [string, ...string[]];
     const child = spawn(program, args, { cwd: ROOT, env: this.environment(), stdio: ["ignore", "pipe", "pipe"] });
     this.child = child;
+    this.closed = false;
     children.add(this);
     const take = (data: Buffer): void => {
       this.written += data.toString();
@@ -210,7 +213,8 @@ export class ServerProcess {
     child.stdout?.on("data", take);
     child.stderr?.on("data", take);
     child.on("close", () => {
-      if (this.child === child) children.delete(this);
+      children.delete(this);
+      this.closed = true;
       this.wake();
     });
   }

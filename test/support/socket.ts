@@ -1,6 +1,6 @@
 import WebSocket from "ws";
 import type { Body } from "./rest";
-import { within } from "./eventually";
+import { PATIENCE, within } from "./eventually";
 
 export type Frame = Record<string, Body> & { t: string };
 
@@ -11,8 +11,9 @@ export interface SocketOptions {
 }
 
 const ANSWERS = new Set(["welcome", "ok", "err", "pong"]);
-/** Milliseconds to wait for something before a test fails; nothing passes because of it. */
-const PATIENCE = 15_000;
+
+/** Milliseconds for what a gateway is told at once. What was lost on the way it would find by itself, in up to 15 s. */
+export const TOLD = 10_000;
 
 /**
  * A client of the native wire that keeps everything it gets and holds the server to its word: each `i` is answered once,

@@ -1,5 +1,5 @@
 import { io, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
-import { within } from "./eventually";
+import { PATIENCE, within } from "./eventually";
 import type { Body } from "./rest";
 
 export type SocketioOptions = Partial<ManagerOptions & SocketOptions>;
@@ -27,7 +27,7 @@ export class SocketioClient {
     const client = SocketioClient.made(url, token, options);
     try {
       await within(
-        10_000,
+        PATIENCE,
         "connect",
         new Promise<void>((resolve, reject) => {
           client.socket.once("connect", resolve);
@@ -43,7 +43,7 @@ export class SocketioClient {
 
   /** Emits and waits for the acknowledgement. */
   ask(event: string, ...args: unknown[]): Promise<Body> {
-    return this.socket.timeout(10_000).emitWithAck(event, ...args) as Promise<Body>;
+    return this.socket.timeout(PATIENCE).emitWithAck(event, ...args) as Promise<Body>;
   }
 
   all(name: string): Body[] {

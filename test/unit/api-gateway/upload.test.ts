@@ -18,10 +18,15 @@ describe("a multipart body", () => {
   });
 
   it("gives its file, however long that is read afterwards", async () => {
-    const { stream } = await openUpload(body(`--x\r\n${PART}\r\n\r\nwords\r\n--x--\r\n`), undefined, 1_000, 50);
-    await new Promise(resolve => setTimeout(resolve, 100));
-    let text = "";
-    for await (const part of stream) text += String(part);
-    expect(text).toBe("words");
+    jest.useFakeTimers({ doNotFake: ["nextTick", "queueMicrotask", "setImmediate", "clearImmediate"] });
+    try {
+      const { stream } = await openUpload(body(`--x\r\n${PART}\r\n\r\nwords\r\n--x--\r\n`), undefined, 1_000, 50);
+      jest.advanceTimersByTime(100);
+      let text = "";
+      for await (const part of stream) text += String(part);
+      expect(text).toBe("words");
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });

@@ -59,18 +59,23 @@ describe("passwords", () => {
     const slow = new Passwords(10);
     try {
       await slow.hash("a password");
-      const began = performance.now();
-      for (let n = 0; n < 16; n++) await slow.hash("a password");
-      const each = (performance.now() - began) / 16;
+      const took: number[] = [];
+      for (let n = 0; n < 16; n++) {
+        const began = performance.now();
+        await slow.hash("a password");
+        took.push(performance.now() - began);
+      }
+      // What it took of late is between these, whatever else the machine did.
+      const [least, most] = [Math.min(...took), Math.max(...took)];
       let refused = 0;
       for (let n = 0; n < 60; n++) void slow.hash("a password").catch(() => refused++);
       await new Promise(setImmediate);
-      expect(60 - refused).toBeGreaterThanOrEqual(Math.min(60, Math.floor(4_200 / each)));
-      expect((60 - refused - 1) * each).toBeLessThan(9_000);
+      expect(60 - refused).toBeGreaterThanOrEqual(Math.min(60, Math.floor(4_200 / most)));
+      expect((60 - refused - 1) * least).toBeLessThan(9_000);
     } finally {
       await slow.close();
     }
-  }, 20_000);
+  });
 
   it("refuses at once who would have to wait for longer than the others let it, as long as they take of late", async () => {
     const slow = new Passwords(10, { waiting: 64, patience: 1, timeout: 10_000 });

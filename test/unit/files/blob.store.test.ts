@@ -54,7 +54,7 @@ const conformance = (start: () => Promise<Ground>) => () => {
   beforeAll(async () => {
     ground = await start();
     [blobs, other] = [await ground.open(), await ground.open()];
-  }, 30_000);
+  });
 
   afterAll(async () => {
     for (const store of [blobs, other]) store?.close();
@@ -173,7 +173,7 @@ describeS3("a server of S3 that is away", () => {
     server = await startS3();
     await server.kill9();
     blobs = S3BlobStore.open({ ...fieldsOf(server), bucket: "made-at-start" }, log);
-  }, 30_000);
+  });
 
   afterAll(async () => {
     blobs?.close();
@@ -192,7 +192,7 @@ describeS3("a server of S3 that is away", () => {
     await blobs.commit(key);
     expect(String(await read(blobs, key))).toBe("back");
     expect(lines).toEqual(["S3 refuses or does not answer", "S3 answers again", "made the bucket for files"]);
-  }, 30_000);
+  });
 
   it("ends a read that it does not finish with an error", async () => {
     const key = newId();
@@ -203,7 +203,7 @@ describeS3("a server of S3 that is away", () => {
     await eventually("it has begun", () => stream.isPaused());
     await server.kill9();
     await expect(buffer(stream)).rejects.toThrow();
-  }, 30_000);
+  });
 });
 
 const fieldsOf = ({ endpoint, bucket, accessKey, secretKey }: S3Server) => ({ endpoint, bucket, accessKey, secretKey });

@@ -380,7 +380,7 @@ describeMongo("the room log in MongoDB", () => {
       expect((await store.events(room, 0, 20, 10_000)).map(({ offset }) => offset)).toEqual([12]);
       expect(await (await stored()).countDocuments({ room })).toBe(1);
     }
-  }, 60_000);
+  });
 
   it("asks for the floor after the insert, and joins no look that began before it: that may know of no trim", async () => {
     const connection = await MongoConnection.open(await url());
@@ -500,5 +500,5 @@ describeMongo("the room log in MongoDB", () => {
       expect([last, last + 1]).toContain(count);
     }
     expect(await (await stored()).countDocuments({ room, pending: { $exists: true } })).toBe(0);
-  }, 60_000);
+  });
 });

@@ -273,5 +273,5 @@ describe("what a room asks of other services", () => {
     expect(asked.slice(10_001)).toEqual([first.id]);
     await field.op(second, react);
     expect(asked.slice(10_001)).toEqual([first.id, second.id]);
-  }, 30_000);
+  });
 });

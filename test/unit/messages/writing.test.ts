@@ -428,8 +428,9 @@ describe.each(stores)("design 4, on %s", (_name, open) => {
       expect(answers.map(codeOf)).toEqual(["UNAVAILABLE", "UNAVAILABLE"]);
       writing.push = release => (release(), 0);
       for (const release of writing.splice(0)) release();
-      await eventually("all are answered", () => held.log.waiting === 0, Boolean, 30_000);
-    }, 60_000);
+      // Twenty thousand writes are much for a machine that has other things to do.
+      await eventually("all are answered", () => held.log.waiting === 0, Boolean, 150_000);
+    }, 180_000);
   });
 
   describe("design 1", () => {

@@ -320,7 +320,7 @@ describe("two nodes with rooms", () => {
       expect((await entries(id)).length).toBeGreaterThan(20);
       await expectSound(nodes[0] as RoomsNode, id);
     },
-    30_000,
+    60_000,
   );
 });
 

@@ -456,7 +456,7 @@ describe.each(["uws", "ws"] as const)("HTTP handed over by engine %s", kind => {
     tcp.write("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ");
     await new Promise(resolve => tcp.once("close", resolve));
     expect((await send("GET", "/well")).status).toBe(200);
-  }, 30_000);
+  });
 
   it.each([
     ["a coding it does not know", "Transfer-Encoding: xchunked\r\n"],

@@ -543,7 +543,7 @@ describe.each(["uws", "ws"] as const)("engine %s", kind => {
     expect(politeSocket.closed).toBe(false);
     polite.text("still here");
     expect(await polite.take(1)).toEqual(["still here"]);
-  }, 40_000);
+  });
 
   describe("listening", () => {
     it("refuses a taken port by name", async () => {

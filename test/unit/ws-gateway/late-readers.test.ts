@@ -204,7 +204,7 @@ describe("what a reader sees changes while he reads", () => {
     append(change(log.length + 1, "edit", 5));
     expect(told(late).at(-1)).toMatch(/edit of 5/);
     expect(told(first).at(-1)).toMatch(/hidden/);
-  }, 15_000);
+  });
 });
 
 describe("from where on somebody sees who comes while it is asked", () => {

@@ -19,7 +19,7 @@ interface Entry {
   afterAll(async () => {
     await connection.close();
     await server.stop();
-  }, 30_000);
+  });
 
   test("keeps what was acknowledged and never has what failed; it is found again by itself", async () => {
     const entries = await openMongoDocuments<Entry>(connection, { collection: "entries" });

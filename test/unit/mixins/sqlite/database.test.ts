@@ -192,7 +192,8 @@ describe("group commit", () => {
   });
 
   test("a turn comes at once while the worker is free, else when it is free again, or closed", async () => {
-    const { database } = await open();
+    // What is long may be very long where others are at work.
+    const { database } = await open({ timeout: 60_000 });
     const tick = () => new Promise(resolve => setImmediate(resolve));
     // Longer than some ticks, on any machine.
     const long =
