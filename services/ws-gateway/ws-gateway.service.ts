@@ -25,6 +25,7 @@ import { Operators } from "./operators";
 import { PresenceReport } from "./presence-report";
 import { RelationWatch } from "./relation-watch";
 import { Watchers } from "./watchers";
+import { whereabouts } from "./whereabouts";
 import { Entrance, type EntranceDependencies } from "./wires/entrance";
 import { Topics } from "./wires/topics";
 
@@ -197,10 +198,10 @@ const WsGatewaySchema: ServiceSchema<ServiceSettingSchema, never, never, Gateway
     this.writers = new RoomWriters(via);
     metrics.watchQueue("sends", () => this.writers.size);
     this.watchers = new Watchers(
-      async users => {
-        const statuses = users.length > 0 ? await call(via, "presence.of", { users }) : {};
-        return Object.entries(statuses).map(([user, status]) => ({ user, status }));
-      },
+      whereabouts({
+        nodes: () => nodesWith(via, "presence"),
+        ask: (users, options) => call(via, "presence.of", { users }, options),
+      }),
       asks => call(via, "users.unseen", { asks }),
     );
     const refused = (refusal: Refusal): Promise<void> => auditRefusal(via, clock, refusal);

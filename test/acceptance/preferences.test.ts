@@ -1,4 +1,5 @@
 import { expectStatus, say, Stage, type Client } from "../support/client";
+import { eventually } from "../support/eventually";
 import { startServer } from "../support/server";
 
 describe("preferences", () => {
@@ -162,7 +163,8 @@ describe("preferences", () => {
     expect(await shown()).toEqual(["offline", "offline"]);
     await befriend();
     await sees("online");
-    expect(await shown()).toEqual(["online", "online"]);
+    // Each presence node learns it in its own time.
+    await eventually("she is shown", shown, all => all.every(status => status === "online"));
     await set({ privacy: { presence: "nobody" } });
     await sees("offline");
     await set({ privacy: { presence: "everyone" } });
