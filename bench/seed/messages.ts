@@ -1,6 +1,6 @@
 import { newId } from "../../services/core/ids";
 import type { Entry, MessageStore } from "../../services/messages/message.store";
-import type { StoredUser } from "../../services/users/directory";
+import type { StoredUser } from "../../services/users/user";
 import type { GroundRooms } from "../load/crowd";
 import type { Progress } from "./progress";
 

@@ -4,7 +4,7 @@ import { newId } from "../../services/core/ids";
 import type { Identity } from "../../services/core/model";
 import { permissionsOf } from "../../services/core/permissions";
 import { MEMBERS, memberId, ROOMS, type StoredMember, type StoredRoom } from "../../services/rooms/room";
-import { USERS, type StoredUser } from "../../services/users/directory";
+import { USERS, type StoredUser } from "../../services/users/user";
 import { roomsOf, type Ground, type GroundRooms } from "../load/crowd";
 import { fill } from "./messages";
 import type { Progress } from "./progress";

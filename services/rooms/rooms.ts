@@ -19,6 +19,7 @@ import { browses, moderates, runsRoom, type RoomRole } from "../core/permissions
 import { pageOf } from "../core/rules";
 import { Turns } from "../core/turns";
 import { accessOf, isBanned, isMuted, manages, membership, type Look } from "./access";
+import { approach, NO_BARRIERS, withoutWishes } from "./barriers";
 import type { RoomChanges, RoomVerdict } from "./changes";
 import { Decisions, type Sight, type Viewer, mayDecideOn, mayRun, noSuchUser } from "./decisions";
 import { memberPage, named, readMembers, seenBy, type MemberQuery, type Names, type People } from "./member-list";
@@ -40,28 +41,7 @@ import {
   type StoredMember,
   type StoredRoom,
 } from "./room";
-import type { Present } from "./succession";
-
-export type RoomEdit = Omit<ParamsOf<"rooms.update">, "id">;
-
-/** What stands between people. */
-export interface Barriers {
-  /** Those of the others between whom and the user there is a block. */
-  blocks(user: string, others: string[]): Promise<string[]>;
-  /** Those of them with whom he may not begin a conversation. */
-  closed(user: string, others: string[]): Promise<string[]>;
-  /** Those of them who are not deactivated. */
-  present: Present;
-}
-
-/** Who runs the installation says who is where, whatever they wish. */
-const withoutWishes = (user: Identity, barriers: Barriers): Barriers =>
-  manages(user) || user.permissions.includes("users.manage") ? { ...barriers, closed: async () => [] } : barriers;
-
-const NO_BARRIERS: Barriers = { blocks: async () => [], closed: async () => [], present: async users => users };
-
-/** What only those who run the installation set, also in rooms that they may not read. */
-const OF_MANAGERS: ReadonlySet<string> = new Set<keyof RoomEdit>(["retentionDays", "legalHold"]);
+import { changedOf, isOfManagers, mayEdit, verdictOf, type RoomEdit, type SettingsChanged } from "./settings";
 
 /** Members whom operators are shown by name. */
 const SHOWN_MEMBERS = 20;
@@ -167,33 +147,13 @@ export class Rooms {
     edit: RoomEdit,
   ): Promise<{ room: Channel | Conversation; changed: SettingsChanged }> {
     let changed: SettingsChanged = {};
-    const rules = manages(user);
     // Judged anew on what is stored each time it runs; the last run is the one that counted.
     const judge = (room: StoredRoom): RoomVerdict | null => {
       changed = changedOf(room, edit);
-      return settings(room, edit);
+      return verdictOf(room, edit);
     };
-    const fields = Object.entries(edit).flatMap(([field, value]) => (value === undefined ? [] : [field]));
-    if (rules && isId(id) && fields.length > 0 && fields.every(field => OF_MANAGERS.has(field)))
-      return { room: await this.keep(user, id, judge), changed };
-    const may = ({ room, member }: Sight): void => {
-      if (room.kind === "direct") throw new RookeryError("FORBIDDEN", "A direct room has no settings.");
-      if (!runsRoom(member?.role) && !rules) throw new RookeryError("FORBIDDEN");
-      if (edit.legalHold !== undefined && !rules)
-        throw new RookeryError("FORBIDDEN", "Administrators decide on a legal hold.");
-      if (edit.retentionDays !== undefined && member?.role !== "owner" && !rules)
-        throw new RookeryError("FORBIDDEN", "An owner decides how long messages are kept.");
-      if (edit.history !== undefined && member?.role !== "owner" && !rules)
-        throw new RookeryError("FORBIDDEN", "An owner decides what newcomers may read.");
-      const opens = edit.history === "all" || edit.isPrivate === false;
-      if (room.sealed && opens && !rules && (member?.visibleFrom ?? 0) > 0)
-        throw new RookeryError("FORBIDDEN", "Nobody opens to others what he does not read himself.");
-      if (room.kind === "group" && edit.isPrivate === false)
-        throw new RookeryError("INVALID", "A group is always private.");
-      if (room.kind === "group" && (edit.mode !== undefined || edit.slowMode !== undefined))
-        throw new RookeryError("INVALID", "In a group everybody posts.");
-    };
-    await this.decisions.decide(user, id, may, async ({ room }) => judge(room)).catch(nameTaken);
+    if (manages(user) && isId(id) && isOfManagers(edit)) return { room: await this.keep(user, id, judge), changed };
+    await this.decisions.decide(user, id, mayEdit(user, edit), async ({ room }) => judge(room)).catch(nameTaken);
     return { room: await this.decisions.get(user, id), changed };
   }
 
@@ -266,8 +226,7 @@ export class Rooms {
     may(await this.decisions.visible(user, id));
     if ((await names([userId])).length === 0) throw noSuchUser();
     // Who is there already is not out of reach of those who run the room.
-    if (!(await this.decisions.member(id, userId)))
-      await this.approach(user.id, [userId], withoutWishes(user, barriers));
+    if (!(await this.decisions.member(id, userId))) await approach(user.id, [userId], withoutWishes(user, barriers));
     else if (role === "owner" && (await barriers.present([userId])).length === 0) throw noSuchUser();
     const changed = await this.decisions.decide(user, id, may, async ({ room, member }) => {
       const record = await this.members.get(memberId(id, userId));
@@ -340,7 +299,7 @@ export class Rooms {
     const key = type === "direct" ? directKey(people[0] as string, people[1] as string) : null;
     const known = key && (await this.rooms.findOne({ directKey: key }));
     if (known) return { conversation: toConversation(await this.changes.settled(known.id), people), created: false };
-    await this.approach(user, people.slice(1), barriers);
+    await approach(user, people.slice(1), barriers);
     try {
       const room = await this.insert(
         this.blank(user, type, { name, directKey: key, ...(history && { history }) }),
@@ -422,18 +381,6 @@ export class Rooms {
       });
   }
 
-  /** Throws NOT_FOUND where one blocks the other, as if there was no such person, and FORBIDDEN where somebody wants no such thing. */
-  private async approach(user: string, others: string[], barriers: Barriers): Promise<void> {
-    if (others.length === 0) return;
-    const [blocked, closed, present] = await Promise.all([
-      barriers.blocks(user, others),
-      barriers.closed(user, others),
-      barriers.present(others),
-    ]);
-    if (blocked.length > 0 || present.length < others.length) throw noSuchUser();
-    if (closed.length > 0) throw new RookeryError("FORBIDDEN", "Not everybody named takes conversations from you.");
-  }
-
   private blank(user: string, kind: StoredRoom["kind"], more: Partial<StoredRoom>): StoredRoom {
     return newRoom({ id: newId(), kind, createdBy: user, createdAt: timestamp(this.clock), ...more });
   }
@@ -470,49 +417,6 @@ export class Rooms {
       return room && room.deletedAt === null ? [{ room, member }] : [];
     });
   }
-}
-
-const SHOWN = ["name", "isPrivate", "topic", "mode", "slowMode", "history"] as const;
-
-/** Settings that decide who reads, who writes and what is kept: of a change of these there is a record. */
-const RECORDED = ["isPrivate", "mode", "slowMode", "history", "retentionDays", "legalHold"] as const;
-type SettingsChanged = Partial<Record<(typeof RECORDED)[number], string | number | boolean>>;
-
-function changedOf(room: StoredRoom, edit: RoomEdit): SettingsChanged {
-  const before = { ...room, retentionDays: room.retentionDays ?? null, legalHold: room.legalHold ?? false };
-  return Object.fromEntries(
-    RECORDED.flatMap(field => {
-      const value = edit[field];
-      return value === undefined || value === before[field] ? [] : [[field, value ?? "default"] as const];
-    }),
-  );
-}
-
-/** What a change of settings comes to. Of a hold nothing is told: an event without a change in it would say enough. */
-function settings(room: StoredRoom, edit: RoomEdit): RoomVerdict | null {
-  const told =
-    SHOWN.some(field => edit[field] !== undefined && edit[field] !== room[field]) ||
-    (edit.retentionDays !== undefined && edit.retentionDays !== (room.retentionDays ?? null));
-  const held = edit.legalHold !== undefined && edit.legalHold !== (room.legalHold ?? false);
-  if (!told && !held) return null;
-  return { edit: edited(room, edit), changes: told ? [{ type: "room" }] : [] };
-}
-
-function edited(
-  room: StoredRoom,
-  { name, isPrivate, topic, mode, slowMode, history, retentionDays, legalHold }: RoomEdit,
-): Partial<StoredRoom> {
-  return {
-    ...(name !== undefined && { name, nameKey: room.kind === "channel" ? nameKeyOf(name) : null }),
-    ...(isPrivate !== undefined && { isPrivate, audience: isPrivate ? room.id : "public" }),
-    ...(room.sealed && (history === "all" || isPrivate === false) && { sealed: false }),
-    ...(topic !== undefined && { topic }),
-    ...(mode !== undefined && { mode }),
-    ...(slowMode !== undefined && { slowMode }),
-    ...(history !== undefined && { history }),
-    ...(retentionDays !== undefined && { retentionDays }),
-    ...(legalHold !== undefined && { legalHold }),
-  };
 }
 
 const joining = (user: string, role: RoomRole, muted: boolean): RoomVerdict => ({

@@ -3,7 +3,8 @@ import { timestamp, type Clock } from "../core/clock";
 import type { ErasureState } from "../core/contract";
 import { hasCode, RookeryError } from "../core/errors";
 import type { Identity } from "../core/model";
-import type { Consequences, Directory, Guard } from "./directory";
+import type { Guard } from "./directory";
+import type { Consequences, Lifecycle } from "./lifecycle";
 
 /** That all a user has said and left is to go, and how far that is. */
 export interface StoredErasure {
@@ -146,18 +147,18 @@ export class Erasures {
  * there and will be gone, never one who is gone and not erased. Who was removed before can be erased by who manages users.
  */
 export async function askForErasure(
-  directory: Pick<Directory, "isRemoved" | "mayRemove" | "remove">,
+  lifecycle: Pick<Lifecycle, "isRemoved" | "mayRemove" | "remove">,
   erasures: Pick<Erasures, "request" | "drop" | "begin">,
   consequences: Consequences,
   id: string,
   caller: Identity,
   guard?: Guard,
 ): Promise<void> {
-  const removed = caller.permissions.includes("users.manage") && (await directory.isRemoved(id));
-  if (!removed) await directory.mayRemove(id, caller, guard);
+  const removed = caller.permissions.includes("users.manage") && (await lifecycle.isRemoved(id));
+  if (!removed) await lifecycle.mayRemove(id, caller, guard);
   await erasures.request(id);
   try {
-    if (!removed) await directory.remove(consequences, id, caller, guard);
+    if (!removed) await lifecycle.remove(consequences, id, caller, guard);
   } catch (error) {
     if (hasCode(error, "CONFLICT") || hasCode(error, "FORBIDDEN")) await erasures.drop(id);
     // Somebody else has just removed him.

@@ -6,17 +6,20 @@ import { invalidField } from "../core/errors";
 import type { PresenceStatus, PublicUser } from "../core/model";
 import { callerOf } from "../core/policy";
 import { Reach } from "../core/reach";
-import type { Consequences, Directory, Guard, StoredUser } from "./directory";
+import type { Directory, Guard } from "./directory";
 import type { Erasures, Owners } from "./erasures";
+import type { Consequences, Lifecycle } from "./lifecycle";
 import type { PreferenceStore } from "./preferences";
 import { fileOf, toPublic } from "./profile";
 import type { Relations } from "./relations";
 import { findsAll } from "../core/permissions";
 import type { Sight } from "./sight";
+import type { StoredUser } from "./user";
 
 /** What the service of this process holds; its actions find it in `this`. */
 export interface UsersService extends Service {
   directory: Directory;
+  lifecycle: Lifecycle;
   relations: Relations;
   preferences: PreferenceStore;
   sight: Sight;

@@ -1,6 +1,6 @@
 import type { Identity, PresenceStatus, PublicUser } from "../core/model";
 import { isLine, line, shownName } from "../core/rules";
-import type { StoredUser } from "./directory";
+import type { StoredUser } from "./user";
 
 /** A user as `viewer` may see him; built field by field, so that nothing stored slips out. */
 export function toPublic(user: StoredUser, viewer: Identity, status: PresenceStatus): PublicUser {

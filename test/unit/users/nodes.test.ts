@@ -6,7 +6,9 @@ import { newId } from "../../../services/core/ids";
 import type { Identity } from "../../../services/core/model";
 import type { Role } from "../../../services/core/permissions";
 import { ADMINS, type AdminStage } from "../../../services/users/admins";
-import { Directory, USERS, type Consequences, type StoredUser } from "../../../services/users/directory";
+import { Directory } from "../../../services/users/directory";
+import { Lifecycle, type Consequences } from "../../../services/users/lifecycle";
+import { USERS, type StoredUser } from "../../../services/users/user";
 import { codeOf, identity, TestClock } from "../../support/broker";
 import { temporaryFolder } from "../../support/temp";
 
@@ -33,17 +35,24 @@ const consequences: Consequences = {
   removed: async id => void told.push(`removed ${id}`),
 };
 
-async function directory(): Promise<Directory> {
+/** Users, to whom something may happen between their being read and their being written. */
+async function delayed(): Promise<Documents<StoredUser>> {
   const own = await openDocuments<StoredUser>(database, USERS);
   const update = own.update.bind(own);
   own.update = async (id, change) => {
     await before();
     return update(id, change);
   };
-  return new Directory(own, await openDocuments<AdminStage>(database, ADMINS), clock, () => undefined);
+  return own;
 }
 
-async function admin(via: Directory, roles: Role[] = ["Admin"]): Promise<Identity> {
+async function node(own?: Documents<StoredUser>): Promise<Lifecycle> {
+  const stored = own ?? (await delayed());
+  const stages = await openDocuments<AdminStage>(database, ADMINS);
+  return new Lifecycle(new Directory(stored), stored, stages, clock, () => undefined);
+}
+
+async function admin(via: Lifecycle, roles: Role[] = ["Admin"]): Promise<Identity> {
   const user = identity(newId(), roles);
   await via.create({ id: user.id, username: user.username, email: `${user.id}@example.org`, roles });
   return user;
@@ -53,11 +62,11 @@ const admins = async () => (await users.find({ where: { admin: true } })).map(({
 
 describe("two nodes with users", () => {
   it.each(["demote", "remove", "give up"])("keep one of two Admins who %s one another at the same time", async how => {
-    const [one, two] = [await directory(), await directory()];
+    const [one, two] = [await node(), await node()];
     for (let round = 0; round < 10; round++) {
       for (const id of await admins()) await users.remove(id);
       const [a, b] = [await admin(one), await admin(two)];
-      const act = (via: Directory, whom: Identity, who: Identity) =>
+      const act = (via: Lifecycle, whom: Identity, who: Identity) =>
         how === "remove"
           ? via.remove(consequences, whom.id, who)
           : via.update(consequences, how === "demote" ? whom.id : who.id, {}, ["User"]);
@@ -70,7 +79,7 @@ describe("two nodes with users", () => {
   it.each(["update", "deactivate", "activate", "remove"] as const)(
     "look at whom they %s as he is by then: somebody else has just made more of him",
     async how => {
-      const [one, two] = [await directory(), await directory()];
+      const [one, two] = [await node(), await node()];
       const [chief, deputy] = [await admin(one), identity(newId(), ["Moderator"])];
       deputy.permissions.push("users.manage");
       for (const risen of ["Moderator", "Admin"] as const) {
@@ -89,7 +98,7 @@ describe("two nodes with users", () => {
           remove: () => one.remove(consequences, user.id, deputy, guard),
         };
         expect(await codeOf(acts[how]())).toBe("FORBIDDEN");
-        const now = await one.get(user.id);
+        const now = (await users.get(user.id)) as StoredUser;
         expect(now).toMatchObject({ roles: [risen] });
         expect([now.bio, now.deactivatedAt]).toEqual([undefined, undefined]);
         if (risen === "Admin") await one.remove(consequences, user.id, chief);
@@ -98,7 +107,7 @@ describe("two nodes with users", () => {
   );
 
   it("keep an Admin, and agree on who is one, whatever they do at the same time", async () => {
-    const nodes = [await directory(), await directory(), await directory()];
+    const nodes = [await node(), await node(), await node()];
     const people = await Promise.all(nodes.flatMap(node => [admin(node), admin(node, ["User"])]));
     let calm = false;
     before = async () => {
@@ -141,7 +150,7 @@ describe("two nodes with users", () => {
   });
 
   it("finish what a node left between its decision and the record, with all that follows, once", async () => {
-    const [one, two] = [await directory(), await directory()];
+    const [one, two] = [await node(), await node()];
     const [a, b] = [await admin(one), await admin(one)];
     before = () => Promise.reject(new StorageError("unknown", "io"));
     expect(await codeOf(one.update(consequences, b.id, { displayName: "Bee" }, ["User"]))).toBe("UNKNOWN_OUTCOME");
@@ -157,7 +166,7 @@ describe("two nodes with users", () => {
   });
 
   it("make an Admin whose creation broke off half way, without taking anybody's role for it", async () => {
-    const [one, two] = [await directory(), await directory()];
+    const [one, two] = [await node(), await node()];
     before = () => Promise.reject(new StorageError("unknown", "io"));
     const user = { id: newId(), username: "root", email: "root@example.org", roles: ["Admin"] as Role[] };
     expect(await codeOf(one.create(user))).toBe("UNKNOWN_OUTCOME");
@@ -171,11 +180,11 @@ describe("two nodes with users", () => {
   });
 
   it("give a name to one of many who ask for it through both", async () => {
-    const nodes = [await directory(), await directory()];
+    const nodes = [await node(), await node()];
     const answers = await Promise.all(
       Array.from({ length: 10 }, (_, at) => {
         const user = { id: newId(), username: at % 2 ? "Same" : "same", email: `${at}@example.org` };
-        return codeOf((nodes[at % 2] as Directory).create(user));
+        return codeOf((nodes[at % 2] as Lifecycle).create(user));
       }),
     );
     expect(answers.filter(answer => answer === "CONFLICT")).toHaveLength(9);
@@ -187,7 +196,8 @@ describe("an erased name", () => {
   const newcomer = (username: string) => ({ id: newId(), username, email: `${newId()}@example.org` });
 
   it("is nobody's, also of who asked for it while it was being erased", async () => {
-    const [one, two] = [await directory(), await directory()];
+    const [one, two] = [await node(), await node()];
+    const names = new Directory(await delayed());
     const [alice, bob, carol] = [newcomer("alice"), newcomer("bob"), newcomer("carol")];
     for (const user of [alice, bob, carol]) await one.create(user);
     const own = await openDocuments<StoredUser>(database, USERS);
@@ -196,16 +206,16 @@ describe("an erased name", () => {
       await two.erase(consequences, alice.id);
       return insert(user);
     };
-    const late = new Directory(own, await openDocuments<AdminStage>(database, ADMINS), clock, () => undefined);
+    const late = await node(own);
     expect(await codeOf(late.create(newcomer("Alice")))).toBe("CONFLICT");
-    expect(await one.byLogin("alice")).toBeNull();
+    expect(await names.byLogin("alice")).toBeNull();
     // The name is given free before it is taken, and after it was looked for.
     before = async () => {
       before = async () => undefined;
       await two.erase(consequences, bob.id);
     };
-    expect(await codeOf(one.setUsername(carol.id, "bob"))).toBe("CONFLICT");
-    expect(await one.byLogin("bob")).toBeNull();
-    expect(await one.byLogin("carol")).toMatchObject({ id: carol.id });
+    expect(await codeOf(names.setUsername(carol.id, "bob"))).toBe("CONFLICT");
+    expect(await names.byLogin("bob")).toBeNull();
+    expect(await names.byLogin("carol")).toMatchObject({ id: carol.id });
   });
 });
