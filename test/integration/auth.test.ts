@@ -38,6 +38,8 @@ describe.each(["one node", "two nodes"])("auth on %s", shape => {
     if (!cluster) home.createService(ears as never);
     door = cluster ? await startNode({ services: [ears], clock, cluster }) : home;
     await door.waitForServices(["auth", "users", "presence"]);
+    // What is told before a node is known does not reach it.
+    await home.waitForServices(["ears"]);
   });
 
   const register = (who = fresh()) => comeIn(call(door, "auth.register", who));

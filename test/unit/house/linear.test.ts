@@ -393,9 +393,9 @@ describe("ten times the input costs at most twenty times as much", () => {
   const SLOW: Record<string, Parser> = {
     "a pattern that tries again at each sign": text => /^\S+@\S+\.\S+$/.test(text.slice(0, text.length / 10)),
     "spaces at the end, sought from each": text => /\s+$/.test(text.slice(-text.length / 4)),
-    "a text that is copied for each sign": text => {
-      let rest = Buffer.from(text.slice(0, text.length / 3));
-      while (rest.length > 1) rest = Buffer.from(rest.subarray(1));
+    "a text that is moved up for each sign": text => {
+      const rest = Buffer.from(text.slice(0, text.length / 3));
+      for (let left = rest.length; left > 1; left--) rest.copyWithin(0, 1, left);
     },
   };
   it.each(Object.keys(SLOW))(
