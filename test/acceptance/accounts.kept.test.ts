@@ -1,7 +1,7 @@
 import { expectStatus, Stage, unique, type Client } from "../support/client";
 import { eventually } from "../support/eventually";
 import { Postbox } from "../support/postbox";
-import { describeOwn, startServer } from "../support/server";
+import { describeEmbedded, describeOwn, startServer } from "../support/server";
 
 const NEXT = "another-good-one";
 
@@ -138,7 +138,7 @@ describeOwn("an account that somebody else was in", () => {
   });
 });
 
-describeOwn("mail that goes to the log", () => {
+describeEmbedded("mail that goes to the log", () => {
   test("can be used from there: each link stands on a line of its own, whatever it is for", async () => {
     const stage = await Stage.on(await startServer({ env: { LOG_LEVEL: "info" } }));
     const user = await stage.user("developer");

@@ -10,15 +10,15 @@ import { CHROMIUM, launch, PASSWORD, PATIENCE, Visitor } from "./visitor";
 
 const wanted = !external && (CHROMIUM !== undefined || Boolean(process.env.CI));
 const NEXT = "another-good-one";
-/** In the page: the QR code as a camera has it. */
-const PIXELS = `(async () => {
+/** In the page: the QR code as a camera has it, a sign for each point; thousands of numbers would take seconds to get here. */
+const POINTS = `(async () => {
   const image = document.querySelector("img.qr");
   await image.decode();
   const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
   const context = canvas.getContext("2d");
   context.drawImage(image, 0, 0);
   const { width, height, data } = context.getImageData(0, 0, canvas.width, canvas.height);
-  return { width, height, data: [...data] };
+  return { width, height, points: Array.from({ length: width * height }, (_, at) => (data[4 * at] > 127 ? "1" : "0")).join("") };
 })()`;
 /** One pixel. */
 const PICTURE = Buffer.from(
@@ -119,8 +119,9 @@ const PICTURE = Buffer.from(
   /** What a camera reads that is held before the QR code on the page. */
   async function seen(page: Page): Promise<string | undefined> {
     await page.getByRole("img", { name: "The key as a QR code" }).waitFor();
-    const { width, height, data } = await page.evaluate<{ width: number; height: number; data: number[] }>(PIXELS);
-    return jsqr(Uint8ClampedArray.from(data), width, height)?.data;
+    const { width, height, points } = await page.evaluate<{ width: number; height: number; points: string }>(POINTS);
+    const pixels = [...points].flatMap(point => [...Array<number>(3).fill(point === "1" ? 255 : 0), 255]);
+    return jsqr(Uint8ClampedArray.from(pixels), width, height)?.data;
   }
 
   /** Gives the code of the app that took the key the page shows. */
